@@ -1,0 +1,65 @@
+# `make test` and `make demo` work on a fresh machine with git, make and Python 3.11 or newer.
+
+# The first Python on the PATH that is new enough; else plain python3, which then says that it is too old.
+ifndef PYTHON
+NEW_ENOUGH = $(shell $(1) -c 'import sys; sys.version_info >= (3, 11) and print("$(1)")' 2>/dev/null)
+PYTHON := $(firstword $(foreach name,python3 python3.13 python3.12 python3.11 python,$(call NEW_ENOUGH,$(name))) python3)
+endif
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+# Which Python, and where: a virtual environment that was moved or made by another Python is not ours to use.
+IDENTITY := $(shell $(PYTHON) -c 'import sys; print(sys.version.split()[0], sys.base_prefix)' 2>/dev/null) $(CURDIR)
+ifneq ($(shell cat $(STAMP) 2>/dev/null),$(IDENTITY))
+.PHONY: $(STAMP)
+endif
+
+.PHONY: help check format test test-kill test-kill-one demo bench clean
+.DEFAULT_GOAL := help
+
+help:  ## what can be made
+	@grep -E '^[a-z-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed -E 's/^([a-z-]+):.*## (.*)/make \1|\2/' | \
+		awk -F'|' '{ printf "  %-20s %s\n", $$1, $$2 }'
+	@echo
+	@echo "  PYTHON=python3.12 picks the Python of $(VENV); PYTEST='-k budget' goes to pytest, BENCH='planning --quick' to bench."
+
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { echo "Python 3.11 or newer\
+ is needed; $(PYTHON) is $$($(PYTHON) --version 2>/dev/null || echo "not there"). Name another: make $(MAKECMDGOALS)\
+ PYTHON=/path/to/python3.11" >&2; exit 2; }
+	@if [ "$$(cat $@ 2>/dev/null)" != "$(IDENTITY)" ]; then \
+		echo "Making $(VENV) with $(PYTHON); the first time this takes some minutes." >&2; \
+		base=$$($(PYTHON) -c 'import sys; print(sys._base_executable)') && rm -rf $(VENV) && "$$base" -m venv $(VENV); \
+	else echo "Bringing $(VENV) up to date." >&2; fi
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	@echo "$(IDENTITY)" > $@
+
+check: $(STAMP)  ## format, lint, types, import contracts
+	$(BIN)/ruff format --check --quiet .
+	$(BIN)/ruff check --quiet .
+	$(BIN)/pyright
+	$(BIN)/lint-imports --no-logo
+
+format: $(STAMP)  ## rewrite the code in the house's format
+	$(BIN)/ruff check --quiet --fix --exit-zero .
+	$(BIN)/ruff format --quiet .
+
+test: $(STAMP)  ## every test but the long suites
+	$(BIN)/python -m pytest $(PYTEST)
+
+test-kill: $(STAMP)  ## a study killed at random moments and continued
+	$(BIN)/python -m pytest -m kill $(PYTEST)
+
+test-kill-one: $(STAMP)  ## one of the kills
+	LOANWORD_KILLS=1 $(BIN)/python -m pytest -m kill $(PYTEST)
+
+demo: $(STAMP)  ## a first small study, from text to report
+	$(BIN)/loanword run studies/demo.toml
+
+bench: $(STAMP)  ## speed and memory against the goals
+	$(BIN)/python -m bench $(BENCH)
+
+clean:  ## remove caches and the virtual environment, never a store
+	rm -rf $(VENV) build dist src/*.egg-info .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	find src tests bench -name __pycache__ -type d -prune -exec rm -rf {} +

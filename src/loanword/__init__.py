@@ -1,0 +1,2 @@
+"""Take an English-dominant language model to another language, and prove what was gained and lost."""
+

@@ -1,0 +1,74 @@
+"""A checkpoint named on the command line, opened as a language model."""
+
+import argparse
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from loanword.errors import UserError
+
+if TYPE_CHECKING:
+    from loanword.model.score import LocalModel
+
+MICRO_BATCH_TOKENS = {"cpu": 2_048}
+USUAL_MICRO_BATCH_TOKENS = 16_384
+
+
+def add_model_arguments(parser: argparse.ArgumentParser) -> None:
+    """Which checkpoint, and where it runs."""
+    parser.add_argument("model", metavar="MODEL", help="a checkpoint folder, an artifact of a store, or a Hub id")
+    parser.add_argument("--device", default="cpu", help="cpu, cuda or mps (default: cpu)")
+
+
+def checkpoint_folder(name: str) -> Path:
+    """The folder of a checkpoint: as named, inside a named artifact, or fetched from the Hub.
+
+    Raises:
+        UserError: there is none, or it cannot be fetched.
+    """
+    from loanword.store.identity import is_hub_id
+
+    folder = Path(name)
+    if folder.is_dir():
+        inside = folder / "checkpoint"
+        return inside if inside.is_dir() and not (folder / "config.json").is_file() else folder
+    if not is_hub_id(name):
+        raise UserError(
+            name, "no such checkpoint", expected="a folder, or a Hub id such as org/name", do="check the path"
+        )
+    from loanword.model.hub import link_checkpoint
+
+    with tempfile.TemporaryDirectory() as scratch:
+        link = Path(scratch) / "checkpoint"
+        link_checkpoint(folder, name, None, link)
+        return link.resolve()
+
+
+def open_model(name: str, device: str) -> "LocalModel":
+    """A checkpoint on a device.
+
+    Raises:
+        UserError: no checkpoint, or one that cannot be opened; no such device.
+    """
+    folder = checkpoint_folder(name)
+    from loanword.model.score import open_language_model
+    from loanword.records import Execution
+
+    check_device(device)
+    tokens = MICRO_BATCH_TOKENS.get(device, USUAL_MICRO_BATCH_TOKENS)
+    return open_language_model(folder, Execution(device=device, micro_batch_tokens=tokens))
+
+
+def check_device(device: str) -> None:
+    """Nothing, where torch can use a device.
+
+    Raises:
+        UserError: it cannot.
+    """
+    import torch
+
+    kind, _, index = device.partition(":")
+    counts = {"cpu": 1, "cuda": torch.cuda.device_count(), "mps": int(torch.backends.mps.is_available())}
+    if kind not in counts or not (index or "0").isdecimal() or int(index or 0) >= counts[kind]:
+        there = ", ".join(name for name, count in counts.items() if count)
+        raise UserError(f"--device {device}", "no such device here", expected=there, do="see `loanword doctor`")

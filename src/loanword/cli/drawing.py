@@ -1,0 +1,76 @@
+"""Progress of a build as people see it: bars with time left on a terminal, a line a stage elsewhere."""
+
+import sys
+from collections.abc import Mapping
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from loanword.store import Job
+
+
+class Drawing:
+    """Draws what a scheduler tells; `labels` gives each job's name for people."""
+
+    def __init__(self, labels: Mapping[str, str], num_jobs: int) -> None:
+        self._labels = labels
+        self._console = Console(stderr=True)
+        self._bars = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[unit]}"),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+            console=self._console,
+            transient=True,
+            disable=not self._console.is_terminal,
+        )
+        self._tasks: dict[str, TaskID] = {}
+        self._whole = self._bars.add_task("study", total=num_jobs, unit="artifacts")
+        self._waited_for: set[str] = set()
+
+    def __enter__(self) -> "Drawing":
+        self._bars.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bars.stop()
+
+    def started(self, job: Job, seconds: float) -> None:
+        """A stage has begun; `seconds` is what starting it took."""
+        self._bar(job)
+
+    def progress(self, job: Job, done: int, total: int, unit: str) -> None:
+        """A stage has come further."""
+        self._bars.update(self._bar(job), completed=done, total=total, unit=unit)
+
+    def finished(self, job: Job, seconds: float) -> None:
+        """An artifact is there."""
+        self._bars.remove_task(self._bar(job))
+        del self._tasks[job.key]
+        self._bars.advance(self._whole)
+        self._say(f"{self._labels.get(job.key, job.key)}: {seconds:.1f} s")
+
+    def elsewhere(self, job: Job) -> None:
+        """Another process builds an artifact; this one waits for it."""
+        if job.key in self._tasks:
+            self._bars.remove_task(self._tasks.pop(job.key))
+        if job.key not in self._waited_for:
+            self._waited_for.add(job.key)
+            self._say(f"{self._labels.get(job.key, job.key)}: another process is at it")
+
+    def _bar(self, job: Job) -> TaskID:
+        if job.key not in self._tasks:
+            name = self._labels.get(job.key, job.key)
+            self._tasks[job.key] = self._bars.add_task(name, total=None, unit="")
+        return self._tasks[job.key]
+
+    def _say(self, line: str) -> None:
+        if self._console.is_terminal:
+            self._console.print(line, highlight=False, markup=False)
+        else:
+            print(line, file=sys.stderr, flush=True)

@@ -1,0 +1,128 @@
+"""What this machine has to offer: devices, torch, memory, disk, optional libraries, a judge's address.
+
+torch is imported by the check of torch alone.
+"""
+
+import importlib.metadata
+import importlib.util
+import os
+import platform
+import shutil
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from loanword.cli.findings import Finding
+
+GIGABYTE = 10**9
+LEAST_FREE_BYTES = 2 * GIGABYTE
+
+EXTRAS = {
+    "liger_kernel": "fused loss and norms on a GPU",
+    "torchao": "8-bit training",
+    "kernels": "flash-attention kernels from the Hub",
+    "flash_attn": "flash attention",
+    "bitsandbytes": "4-bit bases",
+    "peft": "LoRA adapters",
+    "vllm": "fast generation",
+    "lm_eval": "the harness that our scores are tested against",
+}
+
+
+def machine_findings(store: Path, environment: Mapping[str, str]) -> Iterator[Finding]:
+    """Everything about the machine that does not ask the network."""
+    yield from _processor()
+    yield from _torch()
+    yield _disk(store)
+    yield from _extras()
+    yield _judge(environment)
+
+
+def _processor() -> Iterator[Finding]:
+    import psutil
+
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    yield Finding(area="machine", name="CPU", state="ok", found=f"{cores} cores to use, {platform.machine()}")
+    memory = psutil.virtual_memory()
+    yield Finding(
+        area="machine",
+        name="memory",
+        state="ok",
+        found=f"{memory.total / GIGABYTE:.1f} GB, {memory.available / GIGABYTE:.1f} GB free",
+    )
+    yield Finding(area="machine", name="Python", state="ok", found=platform.python_version())
+
+
+def _torch() -> Iterator[Finding]:
+    try:
+        import torch
+    except (ImportError, OSError) as error:  # OSError: a shared library of the build is missing
+        do = "install loanword with its dependencies (see README, Install)"
+        yield Finding(area="torch", name="torch", state="problem", found=f"cannot be imported: {error}", do=do)
+        return
+    build = f"CUDA {torch.version.cuda}" if torch.version.cuda else "CPU build"
+    yield Finding(area="torch", name="torch", state="ok", found=f"{torch.__version__}, {build}")
+    if torch.cuda.is_available():
+        for index in range(torch.cuda.device_count()):
+            total_bytes = torch.cuda.mem_get_info(index)[1]
+            found = f"{torch.cuda.get_device_name(index)}, {total_bytes / GIGABYTE:.1f} GB"
+            yield Finding(area="torch", name=f"cuda:{index}", state="ok", found=found)
+        bf16 = torch.cuda.is_bf16_supported(including_emulation=False)
+    else:
+        driver_unused = shutil.which("nvidia-smi") is not None and torch.version.cuda is None
+        do = "this machine has an NVIDIA driver: install a CUDA build of torch" if driver_unused else ""
+        yield Finding(area="torch", name="CUDA", state="absent", found="no device that torch can use", do=do)
+        bf16 = torch.cpu.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported()
+    has_mps = torch.backends.mps.is_available()
+    yield Finding(
+        area="torch", name="MPS", state="ok" if has_mps else "absent", found="there" if has_mps else "no Apple GPU"
+    )
+    found = "in hardware" if bf16 else 'emulated: slow; set steps.precision = "float32"'
+    yield Finding(area="torch", name="bf16", state="ok" if bf16 else "absent", found=found)
+
+
+def _disk(store: Path) -> Finding:
+    place = next(folder for folder in (store.resolve(), *store.resolve().parents) if folder.exists())
+    free_bytes = shutil.disk_usage(place).free
+    full = free_bytes < LEAST_FREE_BYTES
+    return Finding(
+        area="machine",
+        name="disk at the store",
+        state="problem" if full else "ok",
+        found=f"{free_bytes / GIGABYTE:.1f} GB free at {store}",
+        do="free some space, or name a roomier place with --store" if full else "",
+    )
+
+
+def _extras() -> Iterator[Finding]:
+    distributions = importlib.metadata.packages_distributions()
+    for module, purpose in EXTRAS.items():
+        if importlib.util.find_spec(module) is None:
+            yield Finding(area="optional libraries", name=module, state="absent", found=f"not installed ({purpose})")
+        else:
+            version = (
+                importlib.metadata.version(distributions[module][0]) if module in distributions else "version unknown"
+            )
+            yield Finding(area="optional libraries", name=module, state="ok", found=f"{version} ({purpose})")
+
+
+def _judge(environment: Mapping[str, str]) -> Finding:
+    address = environment.get("LOANWORD_JUDGE_URL")
+    if not address:
+        do = "set LOANWORD_JUDGE_URL to an OpenAI-compatible endpoint, if a study asks for judgements"
+        return Finding(area="judge", name="LOANWORD_JUDGE_URL", state="absent", found="not set", do=do)
+    key = "set" if environment.get("LOANWORD_JUDGE_KEY") else "not set"
+    return Finding(
+        area="judge",
+        name="LOANWORD_JUDGE_URL",
+        state="ok",
+        found=f"{_without_secrets(address)}, LOANWORD_JUDGE_KEY {key}",
+    )
+
+
+def _without_secrets(address: str) -> str:
+    """An address without the user, password and query that it may carry."""
+    from urllib.parse import urlsplit
+
+    parts = urlsplit(address)
+    port = f":{parts.port}" if parts.port else ""
+    return f"{parts.scheme}://{parts.hostname or ''}{port}{parts.path}"

@@ -1,0 +1,153 @@
+"""`loanword plan`: every artifact of a study by stage, what it takes, and what changed since the last run."""
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from loanword.cli.opening import Opened, add_study_arguments, open_study
+from loanword.store import Job
+from loanword.store.identity import UNRESOLVED
+from loanword.study.estimate import ASSUMPTIONS, Estimate, Estimator, trunk_saving
+from loanword.study.plan import Changes, changes, missing, results, smaller_cuts
+
+
+@dataclass(frozen=True)
+class StageLine:
+    """One stage in a plan: its distinct artifacts, and what those still to build take."""
+
+    stage: str
+    artifacts: int
+    finished: int
+    to_build: int
+    text_bytes: int
+    num_tokens: int
+    flops: float
+    disk_bytes: int
+    unknown: bool
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_study_arguments(parser)
+    parser.add_argument("--json", action="store_true", help="for machines")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    opened = open_study(arguments)
+    lines = stage_lines(opened)
+    opened.sources.save() if opened.store.root.is_dir() else None
+    changed = changes(opened.study, opened.file, opened.store)
+    if arguments.json:
+        print(json.dumps(_plain(opened, lines, changed), ensure_ascii=False))
+    else:
+        _print(opened, lines, changed)
+    return 0
+
+
+def stage_lines(opened: Opened) -> list[StageLine]:
+    """A study's stages in order, with what is there and what is to build."""
+    jobs = opened.study.jobs
+    to_build = {job.key for job in missing(results(opened.study), opened.finished)}
+    estimator = Estimator(opened.store, opened.sources, opened.finished)
+    smaller = smaller_cuts(jobs.values(), opened.stages.STAGES)
+    lines: list[StageLine] = []
+    for stage in dict.fromkeys(job.stage for job in jobs.values()):
+        of_stage = [job for job in jobs.values() if job.stage == stage]
+        building = [job for job in of_stage if job.key in to_build]
+        taken = [trunk_saving(job, smaller.get(job.key, []), estimator.of(job)) for job in building]
+        lines.append(_line(stage, of_stage, building, taken, opened.finished))
+    return lines
+
+
+def _line(
+    stage: str, jobs: Sequence[Job], building: Sequence[Job], taken: Sequence[Estimate], finished: set[str]
+) -> StageLine:
+    return StageLine(
+        stage=stage,
+        artifacts=len(jobs),
+        finished=sum(job.key in finished for job in jobs),
+        to_build=len(building),
+        text_bytes=sum(estimate.text_bytes for estimate in taken),
+        num_tokens=sum(estimate.num_tokens for estimate in taken),
+        flops=sum(estimate.flops for estimate in taken),
+        disk_bytes=sum(estimate.disk_bytes for estimate in taken),
+        unknown=any(estimate.unknown for estimate in taken),
+    )
+
+
+def _plain(opened: Opened, lines: Sequence[StageLine], changed: Changes) -> dict[str, Any]:
+    return {
+        "study": opened.study.name,
+        "runs": {run.label: {role: job.key for role, job in run.jobs.items()} for run in opened.study.runs},
+        "stages": [asdict(line) for line in lines],
+        "changed": [asdict(change) for change in changed.settings],
+        "follows": dict(changed.follows),
+        "assumptions": ASSUMPTIONS,
+    }
+
+
+def _print(opened: Opened, lines: Sequence[StageLine], changed: Changes) -> None:
+    distinct, to_build = sum(line.artifacts for line in lines), sum(line.to_build for line in lines)
+    asked = sum(len(run.jobs) for run in opened.study.runs)
+    print(f"{opened.study.name}: {len(opened.study.runs)} runs ask for {asked} artifacts, {distinct} of them distinct")
+    header = ("stage", "distinct", "finished", "to build", "text", "tokens", "FLOPs", "disk")
+    rows = [_row(line) for line in lines]
+    total = StageLine(
+        "in total", distinct, sum(line.finished for line in lines), to_build, 0,
+        sum(line.num_tokens for line in lines), sum(line.flops for line in lines),
+        sum(line.disk_bytes for line in lines), any(line.unknown for line in lines),
+    )  # fmt: skip
+    table([header, *rows, _row(total)])
+    if any(line.unknown for line in lines):
+        print("?: the base's shape is not known before it is fetched")
+    if to_build:
+        print(f"Assumed: {ASSUMPTIONS}.")
+    unresolved = {str(job.identity.get("model")) for job in opened.study.jobs.values() if job.stage == "base"}
+    for name in sorted(name for name in unresolved if name.startswith(UNRESOLVED)):
+        print(f"{name.partition(':')[2]}: its commit is resolved, and written to a lock file, when the study first runs")
+    _print_changes(changed)
+
+
+def _print_changes(changed: Changes) -> None:
+    for change in changed.settings:
+        print(f"changed: {change.path}: {_short(change.before)} -> {_short(change.after)}")
+    if changed.settings:
+        follows = ", ".join(f"{number} {stage}" for stage, number in changed.follows.items())
+        print(f"from which follows, under new names: {follows or 'nothing'}")
+
+
+def _short(value: Any) -> str:
+    text = "(not set)" if value is None else json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= 100 else f"{text[:97]}..."
+
+
+def _row(line: StageLine) -> tuple[str, ...]:
+    amounts = (human(line.text_bytes, "B"), human(line.num_tokens), human(line.flops), human(line.disk_bytes, "B"))
+    mark = "?" if line.unknown else ""
+    return (
+        line.stage,
+        str(line.artifacts),
+        str(line.finished),
+        str(line.to_build),
+        *(f"{amount}{mark}" if index == 2 else amount for index, amount in enumerate(amounts)),
+    )
+
+
+def human(number: float, unit: str = "") -> str:
+    """A number with three digits and a prefix: 12.3 M."""
+    if not number:
+        return "-"
+    prefixes = ["", "k", "M", "G", "T", "P", "E", "Z", "Y"]
+    while abs(number) >= 999.5 and len(prefixes) > 1:
+        number, prefixes = number / 1000, prefixes[1:]
+    return f"{number:.3g} {prefixes[0]}{unit}".rstrip()
+
+
+def table(rows: Sequence[Sequence[str]]) -> None:
+    """Prints rows as columns, the first to the left, the others to the right."""
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    for row in rows:
+        cells = [row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))]
+        sys.stdout.write("  ".join(cells).rstrip() + "\n")

@@ -1,0 +1,38 @@
+"""`loanword report`: a study's page from what is finished."""
+
+import argparse
+from pathlib import Path
+
+from loanword.cli.opening import Opened, add_study_arguments, open_study
+from loanword.store.artifacts import file_name
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_study_arguments(parser)
+    parser.add_argument("--smoke", action="store_true", help="of the smoke run's store")
+    parser.add_argument("--out", type=Path, default=None, help="folder for the page, JSON and CSV (default: in the store)")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    print(write_study_report(open_study(arguments, smoke=arguments.smoke), arguments.out))
+    return 0
+
+
+def write_study_report(opened: Opened, out: Path | None) -> Path:
+    """Writes the report of a study and returns the page's path."""
+    from loanword.report.gather import RunFolders, StudyInfo
+    from loanword.report.page import write_report
+
+    study, store = opened.study, opened.store
+    varying = study.varying()
+    runs = [
+        RunFolders(
+            label=run.label,
+            settings=varying[run.label],
+            seed=run.recipe.seed,
+            artifacts={role: store.folder(job) if store.finished(job) else None for role, job in run.jobs.items()},
+        )
+        for run in study.runs
+    ]
+    info = StudyInfo(study.name, study.summary, tuple((pair.arm, pair.control) for pair in study.comparisons))
+    return write_report(runs, info, out or store.root / "studies" / file_name(study.name) / "report")

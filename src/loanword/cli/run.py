@@ -1,0 +1,124 @@
+"""`loanword run`: builds what is missing of a study, then writes its report."""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from loanword.cli.opening import Opened, add_study_arguments, lock_path, open_study, read_lock
+from loanword.cli.report import write_study_report
+from loanword.errors import UserError
+from loanword.records import Execution, write_json
+from loanword.store.identity import UNRESOLVED
+from loanword.study.estimate import Estimator
+from loanword.study.plan import missing, remember, results, smaller_cuts
+
+CPU_MICRO_BATCH_TOKENS = 2048
+GPU_MICRO_BATCH_TOKENS = 16_384
+SECONDS_PER_FLOP = 1e-11
+LEAST_SECONDS = 1.0
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_study_arguments(parser)
+    parser.add_argument("--workers", type=int, default=None, help="stages at once (default: one a core, or one a GPU)")
+    parser.add_argument("--threads", type=int, default=None, help="threads of each worker (default: cores / workers)")
+    parser.add_argument("--device", default="cpu", help="cpu, cuda or mps (default: cpu)")
+    parser.add_argument("--micro-batch-tokens", type=int, default=None, help="tokens that go through the model at once")
+    parser.add_argument("--checkpoint-seconds", type=float, default=60.0, help="time between checkpoints of a stage")
+    parser.add_argument("--smoke", action="store_true", help="the study at 1/1000 of its budgets, in a store of its own")
+    parser.add_argument("--no-report", action="store_true", help="build only")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    opened = open_study(arguments, smoke=arguments.smoke)
+    opened.store.create()
+    if _resolve(opened):
+        opened = open_study(arguments, smoke=arguments.smoke)
+    execution = _execution(arguments)
+    opened.sources.save()
+    todo = missing(results(opened.study), opened.finished)
+    if todo:
+        _build(opened, execution, arguments.stages)
+    for study_run in opened.study.runs:
+        for role, job in study_run.jobs.items():
+            if opened.store.finished(job):
+                opened.store.link(opened.study.name, study_run.label, role, job)
+    remember(opened.study, opened.file, opened.store)
+    print(f"{opened.study.name}: {len(opened.study.runs)} runs, {len(todo)} artifacts built", file=sys.stderr)
+    if not arguments.no_report:
+        print(write_study_report(opened, None))
+    return 0
+
+
+def _build(opened: Opened, execution: Execution, stages_module: str) -> None:
+    # Imported here: with nothing to build, a second run need not know how to.
+    from loanword.cli.drawing import Drawing
+    from loanword.execution.local import Scheduler
+
+    todo = missing(results(opened.study), opened.finished)
+    stages = opened.stages.STAGES
+    estimator = Estimator(opened.store, opened.sources, opened.finished)
+    labels = {
+        job.key: f"{role} ({study_run.label})" for study_run in reversed(opened.study.runs) for role, job in study_run.jobs.items()
+    }
+    with Drawing(labels, len(todo)) as drawing:
+        scheduler = Scheduler(
+            opened.store,
+            execution,
+            stages,
+            stages_module,
+            drawing,
+            cost=lambda job: LEAST_SECONDS + SECONDS_PER_FLOP * estimator.of(job).flops,
+            smaller_cuts=smaller_cuts(opened.study.jobs.values(), stages),
+        )
+        scheduler.build(todo)
+
+
+def _execution(arguments: argparse.Namespace) -> Execution:
+    """Where and how, from the command line and the machine.
+
+    Raises:
+        UserError: a number that makes no sense, a device that is not here.
+    """
+    for name in ("workers", "threads", "micro_batch_tokens"):
+        value = getattr(arguments, name)
+        if value is not None and value < 1:
+            raise UserError(f"--{name.replace('_', '-')} {value}", "not a positive number", do="give 1 or more")
+    on_cpu = arguments.device == "cpu"
+    if not on_cpu:
+        _check_device(arguments.device)
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    workers = arguments.workers or (cores if on_cpu else 1)
+    return Execution(
+        device=arguments.device,
+        workers=workers,
+        threads=arguments.threads or max(1, cores // workers),
+        data=str(Path(arguments.data).resolve()),
+        micro_batch_tokens=arguments.micro_batch_tokens or (CPU_MICRO_BATCH_TOKENS if on_cpu else GPU_MICRO_BATCH_TOKENS),
+        checkpoint_seconds=arguments.checkpoint_seconds,
+        commits=tuple(sorted(read_lock(arguments.study).items())),
+    )
+
+
+def _check_device(device: str) -> None:
+    import torch
+
+    kind = device.partition(":")[0]
+    there = {"cuda": torch.cuda.is_available, "mps": torch.backends.mps.is_available}
+    if kind not in there or not there[kind]():
+        raise UserError(
+            f"--device {device}", "no such device here", expected="cpu, cuda or mps", do="see `loanword doctor`"
+        )
+
+
+def _resolve(opened: Opened) -> bool:
+    """Writes the commits of Hub repositories that the study names to its lock file; whether there were any."""
+    names = {str(job.identity.get("model")) for job in opened.study.jobs.values() if job.stage == "base"}
+    unresolved = sorted(name.partition(":")[2] for name in names if name.startswith(UNRESOLVED))
+    if unresolved:
+        from loanword.model.hub import resolve_commit
+
+        commits = {name: resolve_commit(*name.rsplit("@", 1)) for name in unresolved}
+        write_json({**read_lock(opened.file), **commits}, lock_path(opened.file))
+    return bool(unresolved)

@@ -1,0 +1,1 @@
+"""Text in, Document and Conversation records out."""

@@ -1,0 +1,1 @@
+"""Where and how missing artifacts are built."""

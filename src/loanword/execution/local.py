@@ -1,0 +1,238 @@
+"""Local workers: missing artifacts built in parallel processes on one machine, inputs first, longest path first.
+
+Workers are forked from a server that has imported everything heavy and touched no device, so that a stage starts
+in a fraction of a second. Any number of schedulers may work on one store: leases keep them off each other's jobs.
+"""
+
+import multiprocessing
+import multiprocessing.context
+import os
+import platform
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import metadata
+from multiprocessing.connection import Connection, wait
+from pathlib import Path
+from typing import Any, Protocol
+
+from loanword.errors import UserError
+from loanword.execution.worker import Task, work_on
+from loanword.protocols import Stage
+from loanword.records import Execution
+from loanword.store import Job, Store
+
+POLL_SECONDS = 0.5
+VERSIONS = ("loanword", "torch", "transformers", "tokenizers", "sentencepiece", "numpy")
+
+
+class Show(Protocol):
+    """Who wants to know what is going on."""
+
+    def started(self, job: Job, seconds: float) -> None: ...
+    def progress(self, job: Job, done: int, total: int, unit: str) -> None: ...
+    def finished(self, job: Job, seconds: float) -> None: ...
+    def elsewhere(self, job: Job) -> None: ...
+
+
+class StageCrashed(RuntimeError):
+    """A bug in a stage; carries the worker's traceback."""
+
+
+@dataclass
+class _Running:
+    process: multiprocessing.context.ForkServerProcess
+    messages: Connection
+    life: Connection  # its other end tells the worker that we are still there
+    jobs: list[Job]
+    slots: int
+    begun: float
+
+
+class Scheduler:
+    """Builds jobs on this machine until none is missing."""
+
+    def __init__(
+        self,
+        store: Store,
+        execution: Execution,
+        stages: Mapping[str, Stage],
+        stages_module: str,
+        show: Show,
+        *,
+        cost: Callable[[Job], float],
+        smaller_cuts: Mapping[str, Sequence[Job]],
+    ) -> None:
+        self.store, self.execution, self.stages, self.stages_module = store, execution, stages, stages_module
+        self.show, self.cost, self.smaller_cuts = show, cost, smaller_cuts
+        self._context = multiprocessing.get_context("forkserver")
+        self._context.set_forkserver_preload(["loanword.execution.preload", stages_module])
+        self._provenance = provenance()
+        self._running: list[_Running] = []
+        self._waiting: dict[str, Job] = {}
+        self._retry_at = 0.0
+
+    def build(self, jobs: Sequence[Job]) -> None:
+        """Builds the given jobs, inputs first in the sequence; returns when all are finished.
+
+        Raises:
+            UserError: a stage found something wrong; the others were stopped and can be continued.
+            StageCrashed: a stage has a bug.
+        """
+        self._waiting = {job.key: job for job in jobs}
+        urgency = _urgency(jobs, self.cost)
+        self._order = sorted(jobs, key=lambda job: (-urgency[job.key], job.key))
+        try:
+            while self._waiting or self._running:
+                self._start_ready()
+                self._listen()
+        finally:
+            self._stop()
+
+    def _start_ready(self) -> None:
+        if time.monotonic() < self._retry_at:
+            return
+        for job in self._order:
+            if job.key not in self._waiting or not self._ready(job):
+                continue
+            whole = self.stages[job.stage].whole_machine
+            slots = self.execution.workers if whole else 1
+            if slots > self.execution.workers - sum(running.slots for running in self._running):
+                return  # what is more urgent goes first, also when it must wait for the machine to itself
+            self._start(self._sharing_a_model(job), slots)
+
+    def _ready(self, job: Job) -> bool:
+        if any(made.key in self._pending() for made in job.inputs.values()):
+            return False
+        smaller = self.smaller_cuts.get(job.key, ())
+        return not smaller or smaller[0].key not in self._pending()
+
+    def _pending(self) -> set[str]:
+        return {*self._waiting, *(job.key for running in self._running for job in running.jobs)}
+
+    def _sharing_a_model(self, job: Job) -> list[Job]:
+        """A job and the other ready ones that read the same model: they load it once."""
+        role = self.stages[job.stage].model_input
+        if role is None:
+            return [job]
+        model = job.inputs[role].key
+        others = [
+            other
+            for other in self._order
+            if other.key in self._waiting
+            and self.stages[other.stage].model_input == role
+            and other.inputs[role].key == model
+            and self._ready(other)
+        ]
+        return others
+
+    def _start(self, jobs: list[Job], slots: int) -> None:
+        execution = self.execution.model_copy(update={"threads": self.execution.threads * slots})
+        nearest = {job.key: folder for job in jobs if (folder := self._nearest(job)) is not None}
+        messages, theirs = self._context.Pipe(duplex=False)
+        parent, life = self._context.Pipe(duplex=False)
+        task = Task(
+            tuple(jobs), self.store.root, execution, self.stages_module, nearest, self._provenance, time.time()
+        )
+        process = self._context.Process(target=work_on, args=(task, theirs, parent))
+        process.start()
+        theirs.close()
+        parent.close()
+        for job in jobs:
+            del self._waiting[job.key]
+        self._running.append(_Running(process, messages, life, list(jobs), slots, time.monotonic()))
+
+    def _nearest(self, job: Job) -> Path | None:
+        finished = [cut for cut in self.smaller_cuts.get(job.key, ()) if self.store.finished(cut)]
+        return self.store.folder(finished[0]) if finished else None
+
+    def _listen(self) -> None:
+        ready = wait([running.messages for running in self._running], timeout=POLL_SECONDS)
+        for running in [running for running in self._running if running.messages in ready]:
+            try:
+                kind, key, said = running.messages.recv()
+            except EOFError:
+                self._ended(running)
+                continue
+            job = next((job for job in running.jobs if job.key == key), None)
+            self._heard(running, kind, job, said)
+
+    def _heard(self, running: _Running, kind: str, job: Job | None, said: Any) -> None:
+        if kind == "failed":
+            raise said
+        if kind == "crashed":
+            raise StageCrashed(f"{job.key if job else '?'} failed in its worker:\n{said}")
+        if kind == "started" and job is not None:
+            self.show.started(job, said)
+        elif kind == "progress" and job is not None:
+            self.show.progress(job, *said)
+        elif kind == "finished" and job is not None:
+            running.jobs.remove(job)
+            self.show.finished(job, time.monotonic() - running.begun)
+            running.begun = time.monotonic()
+        elif kind == "busy" and job is not None:
+            running.jobs.remove(job)
+            self._waiting[job.key] = job
+            self._retry_at = time.monotonic() + POLL_SECONDS
+            self.show.elsewhere(job)
+
+    def _ended(self, running: _Running) -> None:
+        running.process.join()
+        self._running.remove(running)
+        running.messages.close()
+        running.life.close()
+        if running.jobs:
+            raise UserError(
+                running.jobs[0].key,
+                f"its worker ended with exit code {running.process.exitcode} and no message",
+                expected="a worker that finishes its stage; -9 often means that memory ran out",
+                do="run again to continue from its last checkpoint; fewer --workers or a smaller micro-batch need less",
+            )
+
+    def _stop(self) -> None:
+        """Ends all workers at once: what they had on disk is where the next run continues."""
+        for running in self._running:
+            running.process.kill()
+        for running in self._running:
+            running.process.join()
+            running.messages.close()
+            running.life.close()
+        self._running.clear()
+
+
+def provenance() -> dict[str, Any]:
+    """What the artifacts of this process were made with: versions, commit, machine."""
+    versions = {name: metadata.version(name) for name in VERSIONS if _installed(name)}
+    return {
+        "versions": {"python": platform.python_version(), **versions},
+        "commit": _commit(),
+        "machine": f"{platform.machine()}, {os.cpu_count()} cores, {platform.system()}",
+    }
+
+
+def _installed(name: str) -> bool:
+    try:
+        metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return False
+    return True
+
+
+def _commit() -> str | None:
+    """The git commit that this code runs from, if it runs from a checkout."""
+    here = Path(__file__).parent
+    asked = subprocess.run(
+        ["git", "-C", str(here), "rev-parse", "--short=12", "HEAD"], capture_output=True, text=True, check=False
+    )
+    return asked.stdout.strip() or None
+
+
+def _urgency(jobs: Sequence[Job], cost: Callable[[Job], float]) -> dict[str, float]:
+    """For each job, the cost of the longest path that waits for it."""
+    urgency = {job.key: cost(job) for job in jobs}
+    for job in reversed(jobs):
+        for made in job.inputs.values():
+            if made.key in urgency:
+                urgency[made.key] = max(urgency[made.key], cost(made) + urgency[job.key])
+    return urgency

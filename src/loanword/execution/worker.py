@@ -1,0 +1,217 @@
+"""A worker: builds the jobs of one task in a process of its own, under leases, from where a killed one stopped."""
+
+import contextlib
+import errno
+import importlib
+import json
+import os
+import shutil
+import signal
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Mapping
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+from loanword.errors import UserError
+from loanword.protocols import Stage, Work
+from loanword.records import Execution, Record, read_json, write_json
+from loanword.store import Job, Store
+from loanword.store.artifacts import SCRATCH
+from loanword.store.leases import HEARTBEAT_SECONDS, Lease
+
+PROGRESS_SECONDS = 0.1
+ORPHANED = 75
+
+
+@dataclass(frozen=True)
+class Task:
+    """Jobs that one process builds in order, and what it needs for that.
+
+    `nearest` holds, per job key, the folder of a smaller cut to continue from.
+    """
+
+    jobs: tuple[Job, ...]
+    store: Path
+    execution: Execution
+    stages: str
+    nearest: Mapping[str, Path]
+    provenance: Mapping[str, Any]
+    launched: float
+
+
+def work_on(task: Task, messages: Connection, parent: Connection) -> None:
+    """Builds a task's jobs and tells the scheduler about each: started, progress, finished, busy or failed."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the scheduler's to answer
+    messages.send(("started", task.jobs[0].key, time.time() - task.launched))
+    store = Store(task.store)
+    stages: Mapping[str, Stage] = importlib.import_module(task.stages).STAGES
+    for job in task.jobs:
+        try:
+            _build(job, store, stages[job.stage], task, messages, parent)
+        except UserError as error:
+            messages.send(("failed", job.key, error))
+            return
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                messages.send(("crashed", job.key, traceback.format_exc()))
+                return
+            messages.send(("failed", job.key, _full(store, job)))
+            return
+        except Exception:  # noqa: BLE001 - a bug's traceback belongs to the process that people look at
+            messages.send(("crashed", job.key, traceback.format_exc()))
+            return
+    messages.send(("done", "", None))
+
+
+def _build(
+    job: Job, store: Store, stage: Stage, task: Task, messages: Connection, parent: Connection
+) -> None:
+    lease = store.lease(job)
+    if lease is None:
+        messages.send(("busy", job.key, None))
+        return
+    try:
+        if not store.finished(job):
+            _fill(job, store, stage, task, lease, messages, parent)
+        messages.send(("finished", job.key, None))
+    finally:
+        lease.release()
+
+
+def _fill(
+    job: Job, store: Store, stage: Stage, task: Task, lease: Lease, messages: Connection, parent: Connection
+) -> None:
+    out = store.building_folder(job)
+    inputs = {role: store.folder(made) for role, made in job.inputs.items()}
+    if job.key in task.nearest:
+        inputs["nearest"] = task.nearest[job.key]
+    pulse = _Pulse(lease, messages, parent, job.key)
+    scratch = out / SCRATCH
+    scratch.mkdir(exist_ok=True)
+    work = Work(inputs, out, job.seed or 0, _same_execution(scratch, task.execution), pulse.progress)
+    _use_threads(work.execution.threads)
+    spent = Spent(scratch / "spent.json")
+    started = time.time()
+    with pulse, spent:
+        stage.run(job.config, work)
+    provenance = dict(
+        task.provenance,
+        started=started,
+        finished=time.time(),
+        execution=work.execution.model_dump(mode="json"),
+        continued_from=task.nearest[job.key].name if job.key in task.nearest else None,
+        **spent.total(),
+    )
+    store.finish(job, provenance)
+
+
+class Begun(Record):
+    """What of an Execution decides bits: an artifact keeps it from its first process to its last."""
+
+    device: str
+    threads: int
+    micro_batch_tokens: int
+
+
+def _same_execution(scratch: Path, execution: Execution) -> Execution:
+    """The execution, with what decides bits as it was when the artifact was begun."""
+    path = scratch / "execution.json"
+    if not path.is_file():
+        write_json({name: getattr(execution, name) for name in Begun.model_fields}, path)
+    return execution.model_copy(update=dict(read_json(Begun, path)))
+
+
+def _use_threads(threads: int) -> None:
+    if "torch" in sys.modules:
+        import torch
+
+        torch.set_num_threads(threads)
+
+
+class Spent:
+    """Wall and CPU seconds of a stage, summed over all processes that worked on it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._before = read_seconds(path)
+        self._start = (time.monotonic(), time.process_time())
+
+    def __enter__(self) -> "Spent":
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._keep, daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def total(self) -> dict[str, float]:
+        """Seconds until now, earlier processes included."""
+        wall, cpu = self._start
+        return {
+            "seconds": round(self._before["seconds"] + time.monotonic() - wall, 3),
+            "cpu_seconds": round(self._before["cpu_seconds"] + time.process_time() - cpu, 3),
+        }
+
+    def _keep(self) -> None:
+        while not self._stop.wait(HEARTBEAT_SECONDS):
+            with contextlib.suppress(OSError):  # a full disk is the stage's to report
+                write_json(self.total(), self.path)
+
+
+def read_seconds(path: Path) -> dict[str, float]:
+    """What earlier processes spent."""
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {"seconds": 0.0, "cpu_seconds": 0.0}
+
+
+class _Pulse:
+    """Keeps the lease fresh and passes progress on; ends the process when nobody wants its work any more."""
+
+    def __init__(self, lease: Lease, messages: Connection, parent: Connection, key: str) -> None:
+        self._lease, self._messages, self._parent, self._key = lease, messages, parent, key
+        self._latest: tuple[int, int, str] | None = None
+        self._sent = 0.0
+        self._stop = threading.Event()
+
+    def progress(self, done: int, total: int, unit: str) -> None:
+        self._latest = (done, total, unit)
+        if time.monotonic() - self._sent >= PROGRESS_SECONDS:
+            self._sent = time.monotonic()
+            self._messages.send(("progress", self._key, self._latest))
+
+    def __enter__(self) -> "_Pulse":
+        self._thread = threading.Thread(target=self._beat, daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def _beat(self) -> None:
+        beaten = time.monotonic()
+        while not self._stop.wait(0.2):
+            if self._parent.poll(0):  # only ever readable at its end: the scheduler is gone
+                os._exit(ORPHANED)
+            if time.monotonic() - beaten >= HEARTBEAT_SECONDS:
+                beaten = time.monotonic()
+                with contextlib.suppress(OSError):
+                    if not self._lease.beat(self._latest):
+                        os._exit(ORPHANED)
+
+
+def _full(store: Store, job: Job) -> UserError:
+    free = shutil.disk_usage(store.root).free
+    return UserError(
+        store.root,
+        f"no space left on the device while building {job.key} ({free / 1e6:,.0f} MB free)",
+        expected="room for the artifact; `loanword plan` estimates it",
+        do="free some space, or move the store with --store, and run again: finished stages are kept",
+    )
+

@@ -1,0 +1,191 @@
+"""A checkpoint in this process as a LanguageModel.
+
+Texts are documents: BOS, then the ids of the text; every id of the text is counted once, BOS and EOS never.
+Results depend on what is asked and on the token budget of a forward pass, never on the order of asking.
+
+Shapes: B rows, T ids of a row, V vocabulary.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from torch.nn import functional
+from transformers import PreTrainedModel
+
+from loanword.errors import UserError
+from loanword.model.choose import ROW_TOKENS, Prefix, choice_log_likelihoods
+from loanword.model.generate import generate
+from loanword.model.load import check_tokenizer_fits, context_tokens, load_model
+from loanword.model.prompts import ChoiceIds, PromptIds, fit_prompts
+from loanword.protocols import ChoicePrompt, ChoiceScores, Progress, TextLikelihood, silent
+from loanword.records import Execution, Message
+from loanword.tokenizer.load import Tokenizer, load_tokenizer
+
+LOGITS_NUMBERS = 2**26
+"""Logits that one forward pass may hold (256 MB in float32), unless a single window needs more."""
+
+
+@dataclass(frozen=True)
+class LocalModel:
+    """A loaded model and its tokenizer; `encode_prompt` gives the ids that a response is generated after.
+
+    `micro_batch_tokens` bounds the ids of a forward pass, `choice_ids` says which ids stand for a choice.
+    """
+
+    model: PreTrainedModel
+    tokenizer: Tokenizer
+    micro_batch_tokens: int = 16_384
+    choice_ids: ChoiceIds = "in-context"
+    encode_prompt: Callable[[Sequence[Message]], Sequence[int]] | None = None
+
+    @torch.inference_mode()
+    def choose(self, prompts: Sequence[ChoicePrompt], progress: Progress = silent) -> list[ChoiceScores]:
+        """Log-likelihoods of every prompt's choices, in order.
+
+        A question that is longer than the context without any shot gets no log-likelihoods.
+        """
+        fitted = fit_prompts(prompts, self.tokenizer, context_tokens(self.model), self.choice_ids)
+        scores = [ChoiceScores((), 0, ())] * len(prompts)
+        prefix, row_tokens = Prefix(self.model), min(ROW_TOKENS, self.micro_batch_tokens)
+        done = fitted.count(None)
+        for group in _by_header(prompts, fitted):
+
+            def advance(share: float, before: int = done, size: int = len(group)) -> None:
+                progress(before + int(share * size), len(prompts), "questions")
+
+            asked = [ids for _, ids in group]
+            nats = choice_log_likelihoods(prefix, asked, row_tokens, advance)
+            for (index, ids), prompt_nats in zip(group, nats, strict=True):
+                scores[index] = ChoiceScores(prompt_nats, ids.num_shots, ids.continuations)
+            done += len(group)
+        return scores
+
+    @torch.inference_mode()
+    def likelihoods(
+        self, texts: Sequence[str], *, window_tokens: int, stride_tokens: int, progress: Progress = silent
+    ) -> list[TextLikelihood]:
+        """Negative log-likelihood of each text, in order.
+
+        A longer text is read in windows of `window_tokens` ids. The first counts all its predictions, each later
+        one its last `stride_tokens`, which see at least `window_tokens - stride_tokens + 1` ids before them.
+
+        Raises:
+            UserError: windows longer than the model's context.
+        """
+        if window_tokens > (limit := context_tokens(self.model)):
+            raise UserError(
+                "likelihoods.window_tokens",
+                f"{window_tokens} is longer than the model's context",
+                expected=f"at most {limit}",
+                do="set likelihoods.window_tokens; only figures from equal windows compare",
+            )
+        documents = [[self.tokenizer.bos_id, *ids] for ids in self.tokenizer.encode_batch(texts)]
+        nats = [0.0] * len(texts)
+        done, total = 0, sum(map(len, documents)) - len(documents)
+        for batch in self._batches(documents, window_tokens, stride_tokens):
+            for window, window_nats in zip(batch, self._window_nats(documents, batch), strict=True):
+                nats[window.document] += window_nats
+                done += window.num_counted
+            progress(done, total, "tokens")
+        return [
+            TextLikelihood(document_nats, len(ids) - 1, len(text.encode()))
+            for document_nats, ids, text in zip(nats, documents, texts, strict=True)
+        ]
+
+    def generate(self, conversations: Sequence[Sequence[Message]], *, max_new_tokens: int) -> list[str]:
+        """The model's most likely response to each conversation, token by token.
+
+        Raises:
+            UserError: a conversation that fills the model's context.
+        """
+        if self.encode_prompt is None:
+            raise ValueError("this LocalModel was opened without encode_prompt, so it cannot read conversations")
+        prompts = [self.encode_prompt(messages) for messages in conversations]
+        return generate(
+            self.model,
+            self.tokenizer,
+            prompts,
+            max_new_tokens=max_new_tokens,
+            micro_batch_tokens=self.micro_batch_tokens,
+        )
+
+    def _batches(
+        self, documents: Sequence[Sequence[int]], window_tokens: int, stride_tokens: int
+    ) -> Iterator[list["Window"]]:
+        """Windows of like length together, longest first: a batch that fails for memory fails at once."""
+        budget = min(self.micro_batch_tokens, LOGITS_NUMBERS // self.model.get_input_embeddings().weight.shape[0])
+        windows = [
+            Window(index, *window)
+            for index, ids in enumerate(documents)
+            for window in sliding_windows(len(ids) - 1, window_tokens, stride_tokens)
+        ]
+        windows.sort(key=lambda window: window.start - window.stop)
+        first = 0
+        while first < len(windows):
+            num_rows = max(1, budget // (windows[first].stop - windows[first].start))
+            yield windows[first : first + num_rows]
+            first += num_rows
+
+    def _window_nats(self, documents: Sequence[Sequence[int]], batch: Sequence["Window"]) -> list[float]:
+        longest = batch[0].stop - batch[0].start
+        ids_BT = torch.zeros(len(batch), longest, dtype=torch.long)
+        next_ids_BT = torch.full_like(ids_BT, -100)
+        for row, (document, start, stop, num_counted) in enumerate(batch):
+            ids = torch.tensor(documents[document][start : stop + 1])
+            ids_BT[row, : len(ids) - 1] = ids[:-1]
+            next_ids_BT[row, len(ids) - 1 - num_counted : len(ids) - 1] = ids[-num_counted:]
+        # Padding stands behind everything that is counted, so causal attention needs no mask.
+        logits_BTV = self.model(ids_BT.to(self.model.device), use_cache=False).logits
+        nats_BT = functional.cross_entropy(
+            logits_BTV.float().flatten(0, 1), next_ids_BT.flatten().to(logits_BTV.device), reduction="none"
+        ).view(ids_BT.shape)
+        return nats_BT.double().sum(-1).tolist()
+
+
+class Window(NamedTuple):
+    """Ids [start, stop) of a document are read; of what they predict, the last `num_counted` are counted."""
+
+    document: int
+    start: int
+    stop: int
+    num_counted: int
+
+
+def sliding_windows(num_ids: int, window_tokens: int, stride_tokens: int) -> Iterator[tuple[int, int, int]]:
+    """(start, stop, num_counted) of windows over a BOS and `num_ids` ids; each id is counted in one window."""
+    stop = min(window_tokens, num_ids)
+    if stop:
+        yield 0, stop, stop
+    while stop < num_ids:
+        counted = min(stride_tokens, num_ids - stop)
+        stop += counted
+        yield stop - window_tokens, stop, counted
+
+
+def open_language_model(
+    checkpoint: Path,
+    execution: Execution,
+    encode_prompt: Callable[[Sequence[Message]], Sequence[int]] | None = None,
+) -> LocalModel:
+    """The checkpoint in a folder, with its own tokenizer, on the device of `execution`.
+
+    Raises:
+        UserError: no checkpoint, no tokenizer, or one that has more pieces than the model has embeddings.
+    """
+    tokenizer = load_tokenizer(checkpoint)
+    model = load_model(checkpoint, device=execution.device)
+    check_tokenizer_fits(model, tokenizer.num_pieces, checkpoint)
+    return LocalModel(model, tokenizer, execution.micro_batch_tokens, encode_prompt=encode_prompt)
+
+
+def _by_header(
+    prompts: Sequence[ChoicePrompt], fitted: Sequence[PromptIds | None]
+) -> list[list[tuple[int, PromptIds]]]:
+    groups: dict[tuple[str, tuple[str, ...]], list[tuple[int, PromptIds]]] = {}
+    for index, (prompt, ids) in enumerate(zip(prompts, fitted, strict=True)):
+        if ids is not None:
+            groups.setdefault((prompt.header, prompt.shots), []).append((index, ids))
+    return list(groups.values())

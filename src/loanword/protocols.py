@@ -1,0 +1,104 @@
+"""What the rooms ask of each other, free of torch.
+
+A LanguageModel may be a checkpoint in this process or a server elsewhere; evaluation cannot tell.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from loanword.records import Execution, Message, Record
+
+Progress = Callable[[int, int, str], None]
+"""`progress(done, total, unit)`: how far a stage is; safe to call often."""
+
+
+def silent(done: int, total: int, unit: str) -> None:
+    """A Progress that nobody watches."""
+
+
+@dataclass(frozen=True)
+class Work:
+    """Everything a stage may touch: finished inputs to read, one directory to fill.
+
+    A killed stage is called again with the same `out` and what it had left there. `scratch` lies inside
+    `out`, outlives a kill, and is removed before the artifact is finished.
+    """
+
+    inputs: Mapping[str, Path]
+    out: Path
+    seed: int
+    execution: Execution
+    progress: Progress = silent
+
+    @property
+    def scratch(self) -> Path:
+        """Folder for what a resumed stage continues from; made on first use."""
+        folder = self.out / ".scratch"
+        folder.mkdir(exist_ok=True)
+        return folder
+
+    def source(self, name: str) -> Path:
+        """Where an outside file or folder, named relative to the data root, lies on this machine."""
+        return Path(self.execution.data) / name
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One part of the pipeline: the function, the version that its output carries, and how it is scheduled.
+
+    `whole_machine`: runs alone, on all threads. `model_input`: the input whose loaded model stages in one process
+    share. `position`: for a stage that makes cuts of one trajectory, where along it a config stands, and what
+    the trajectory is apart from that; a cut may continue from a smaller one, given as the input `nearest`.
+    """
+
+    run: Callable[[Any, Work], None]
+    version: int = 1
+    whole_machine: bool = False
+    model_input: str | None = None
+    position: Callable[[Any], tuple[int, Record]] | None = None
+
+
+@dataclass(frozen=True)
+class ChoicePrompt:
+    """One multiple-choice question and the few-shot header that it shares with its subject.
+
+    The prompt is `header + shots[0] + ... + shots[k-1] + question`; a model drops shots from the end
+    until the prompt fits its context, never the question.
+    """
+
+    id: str
+    header: str
+    shots: tuple[str, ...]
+    question: str
+    choices: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class ChoiceScores:
+    """Log-likelihood in nats of each choice after the prompt, the shots that fitted, the ids that were read."""
+
+    log_likelihoods_nats: tuple[float, ...]
+    num_shots: int
+    choice_ids: tuple[tuple[int, ...], ...]
+
+
+@dataclass(frozen=True)
+class TextLikelihood:
+    """Negative log-likelihood in nats of a text's tokens, and what it is divided by."""
+
+    nats: float
+    num_tokens: int
+    num_bytes: int
+
+
+class LanguageModel(Protocol):
+    """What evaluation speaks to. Results keep the order of what was asked."""
+
+    def choose(self, prompts: Sequence[ChoicePrompt], progress: Progress = silent) -> list[ChoiceScores]: ...
+
+    def likelihoods(self, texts: Sequence[str], *, window_tokens: int, stride_tokens: int,
+                    progress: Progress = silent) -> list[TextLikelihood]: ...
+
+    def generate(self, conversations: Sequence[Sequence[Message]], *, max_new_tokens: int) -> list[str]: ...

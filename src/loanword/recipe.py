@@ -1,0 +1,285 @@
+"""Everything that decides what one run produces: one config a stage, and a seed.
+
+These records are the sections of a study file, and the configs of the stages that they name. Where a stage
+needs less than its section holds, or more than one section, its config is made of the parts that act, so
+that a setting that changes nothing names nothing.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from loanword.records import (
+    Count,
+    Language,
+    PositiveCount,
+    PositiveFloat,
+    Record,
+    Share,
+    SourceFile,
+    SourcePath,
+)
+
+
+class CheckpointSource:
+    """Marks a field that names a checkpoint: a folder by content, or a Hub id by commit."""
+
+
+class Budget(Record):
+    """An amount of target text, the same documents for every vocabulary: exactly one of three measures.
+
+    `tokens` are tokens of the base's tokenizer.
+    """
+
+    documents: Count | None = None
+    bytes: Count | None = None
+    tokens: Count | None = None
+
+    @model_validator(mode="after")
+    def _one_measure(self) -> "Budget":
+        if sum(value is not None for value in (self.documents, self.bytes, self.tokens)) != 1:
+            raise ValueError("give exactly one of documents, bytes, tokens")
+        return self
+
+    @property
+    def amount(self) -> int:
+        """The number, whatever it counts."""
+        return self.documents or self.bytes or self.tokens or 0
+
+    @property
+    def unit(self) -> str:
+        """What the number counts: documents, bytes or tokens."""
+        return next(unit for unit in ("documents", "bytes", "tokens") if getattr(self, unit) is not None)
+
+
+class ArchitectureConfig(Record):
+    """Shape of a decoder that the study trains itself."""
+
+    kind: Literal["llama"] = "llama"
+    width: PositiveCount
+    num_layers: PositiveCount
+    num_heads: PositiveCount
+    num_key_value_heads: PositiveCount
+    feed_forward_width: PositiveCount
+    context_tokens: PositiveCount
+    tied_embeddings: bool = True
+    rope_theta: PositiveFloat = 10_000.0
+
+    @model_validator(mode="after")
+    def _divides(self) -> "ArchitectureConfig":
+        if self.width % self.num_heads:
+            raise ValueError(f"width {self.width} is not a multiple of num_heads {self.num_heads}")
+        if self.num_heads % self.num_key_value_heads:
+            raise ValueError(
+                f"num_heads {self.num_heads} is not a multiple of num_key_value_heads {self.num_key_value_heads}"
+            )
+        return self
+
+
+class StepsConfig(Record):
+    """How a training stage takes its optimizer steps (AdamW, bias-corrected, decoupled decay).
+
+    The learning rate rises linearly over `warmup_steps`, stays at its peak, and falls linearly to zero over the
+    last `decay_share` of the target rows.
+    """
+
+    peak_learning_rate: PositiveFloat
+    row_tokens: PositiveCount = 2048
+    batch_tokens: PositiveCount = 16_384
+    warmup_steps: Count = 20
+    decay_share: Share = 0.2
+    weight_decay: Annotated[float, Field(ge=0)] = 0.1
+    beta1: Share = 0.9
+    beta2: Share = 0.95
+    clip_norm: PositiveFloat = 1.0
+    precision: Literal["bf16", "float32"] = "bf16"
+
+    @model_validator(mode="after")
+    def _whole_rows(self) -> "StepsConfig":
+        if self.batch_tokens % self.row_tokens:
+            raise ValueError(f"batch_tokens {self.batch_tokens} is not a multiple of row_tokens {self.row_tokens}")
+        return self
+
+    @property
+    def batch_rows(self) -> int:
+        """Rows of one optimizer step."""
+        return self.batch_tokens // self.row_tokens
+
+
+class CorpusConfig(Record):
+    """Source files of one language, and what of them is kept. Order and held-out split follow `split_seed`."""
+
+    language: Language = "und"
+    files: tuple[SourcePath, ...] = Field(min_length=1)
+    text_field: str = "text"
+    limit_bytes: PositiveCount | None = None
+    held_out_documents: Count = 100
+    min_characters: Count = 1
+    broken_lines: Literal["fatal", "quarantine"] = "fatal"
+    split_seed: Count = 0
+
+
+class LearnedTokenizerConfig(Record):
+    """A tokenizer learned from nothing: SentencePiece BPE with byte fallback."""
+
+    num_pieces: Annotated[int, Field(ge=300)]
+    sample_bytes: PositiveCount = 10_000_000
+
+
+class ExtendedTokenizerConfig(Record):
+    """Pieces added to the base's tokenizer by continued BPE on target text; no base id moves."""
+
+    num_new_pieces: Count = 0
+    sample_bytes: PositiveCount = 10_000_000
+    gate_bytes: PositiveCount = 5_000_000
+    initialisation: Literal["mean"] = "mean"
+
+
+class TrainedBaseConfig(Record):
+    """A base that the study trains from its source corpus."""
+
+    architecture: ArchitectureConfig
+    tokenizer: LearnedTokenizerConfig
+    num_tokens: PositiveCount
+    steps: StepsConfig
+
+
+class BaseConfig(Record):
+    """Where the base comes from: a checkpoint (`model`, a folder or a Hub id), or training here (`train`)."""
+
+    model: Annotated[str, CheckpointSource()] | None = None
+    revision: str | None = None
+    train: TrainedBaseConfig | None = None
+
+    @model_validator(mode="after")
+    def _one_origin(self) -> "BaseConfig":
+        if (self.model is None) == (self.train is None):
+            raise ValueError("give either model (a folder or a Hub id) or train (an architecture and a budget)")
+        if self.revision is not None and self.model is None:
+            raise ValueError("revision goes with model")
+        return self
+
+
+class TokensConfig(Record):
+    """How documents become ids: each one is BOS, its ids, EOS. Rows are cut when they are read."""
+
+
+
+class PretrainingConfig(Record):
+    """Further pretraining: target text up to `budget`, source text on top as `replay` share of all rows."""
+
+    budget: Budget = Budget(bytes=0)
+    replay: Share = 0.0
+    allow_epochs: bool = False
+    steps: StepsConfig
+
+
+class TrunkConfig(Record):
+    """The constant-rate trajectory up to where the decay towards `budget` leaves it."""
+
+    budget: Budget
+    replay: Share
+    allow_epochs: bool
+    steps: StepsConfig
+
+
+class ConversationsConfig(Record):
+    """Instruction data; subsets are nested, so 1,000 are the start of 5,000 are the start of the whole."""
+
+    files: tuple[SourcePath, ...] = ()
+    num_conversations: Count | None = None
+    row_tokens: PositiveCount = 2048
+    template: Literal["alpaca"] = "alpaca"
+
+
+class TuningConfig(Record):
+    """Instruction tuning on response tokens."""
+
+    num_conversations: Count = 0
+    epochs: PositiveCount = 1
+    steps: StepsConfig | None = None
+
+
+class LikelihoodsConfig(Record):
+    """Held-out text by language, one document a line (.txt) or a record (.jsonl), and how windows slide."""
+
+    texts: dict[Language, SourcePath] = {}
+    window_tokens: PositiveCount = 2048
+    stride_tokens: PositiveCount = 1024
+    limit_documents: PositiveCount | None = None
+
+    @model_validator(mode="after")
+    def _stride_fits(self) -> "LikelihoodsConfig":
+        if self.stride_tokens > self.window_tokens:
+            raise ValueError(f"stride_tokens {self.stride_tokens} is larger than window_tokens {self.window_tokens}")
+        return self
+
+
+class BenchmarkConfig(Record):
+    """One benchmark as it lies on disk and as it is asked; `limit_examples` counts per subject."""
+
+    name: str = ""
+    folder: SourcePath
+    split: Literal["val", "test", "dev"] = "val"
+    subjects: tuple[str, ...] = ()
+    limit_examples: PositiveCount | None = None
+    num_shots: Count = 5
+    protocol: Literal["official"] = "official"
+    choice_ids: Literal["in-context", "isolated"] = "in-context"
+    prompt_version: Literal[1] = 1
+
+
+class ResponsesConfig(Record):
+    """Which of the recipe's benchmarks this run answers."""
+
+    benchmarks: tuple[str, ...] = ()
+
+
+class GradesConfig(Record):
+    """How responses are judged."""
+
+    grading_version: Literal[1] = 1
+
+
+class Recipe(Record):
+    """Everything that decides what one run produces."""
+
+    seed: Count = 0
+    source: Language = "en"
+    target: Language
+    base: BaseConfig
+    corpus: dict[Language, CorpusConfig] = {}
+    tokenizer: ExtendedTokenizerConfig = ExtendedTokenizerConfig()
+    tokens: TokensConfig = TokensConfig()
+    pretraining: PretrainingConfig | None = None
+    conversations: ConversationsConfig = ConversationsConfig()
+    tuning: TuningConfig = TuningConfig()
+    likelihoods: LikelihoodsConfig = LikelihoodsConfig()
+    benchmarks: dict[str, BenchmarkConfig] = {}
+    responses: ResponsesConfig = ResponsesConfig()
+    grades: GradesConfig = GradesConfig()
+
+    @model_validator(mode="after")
+    def _whole(self) -> "Recipe":
+        missing = [f"corpus.{language}: missing" for language in self.languages if language not in self.corpus]
+        unknown = [name for name in self.responses.benchmarks if name not in self.benchmarks]
+        missing += [f"responses.benchmarks: {name!r} is not described under benchmarks" for name in unknown]
+        if self.tuning.num_conversations:
+            if self.tuning.steps is None:
+                missing.append("tuning.steps: missing")
+            elif self.tuning.steps.row_tokens != self.conversations.row_tokens:
+                missing.append("tuning.steps.row_tokens: must equal conversations.row_tokens")
+            if not self.conversations.files:
+                missing.append("conversations.files: missing")
+        if missing:
+            raise ValueError("; ".join(missing))
+        return self
+
+    @property
+    def languages(self) -> list[str]:
+        """Languages whose corpora act in this run, the source first."""
+        extends = self.tokenizer.num_new_pieces > 0
+        pretrains = self.pretraining is not None and self.pretraining.budget.amount > 0
+        replays = pretrains and self.pretraining is not None and self.pretraining.replay > 0
+        needed = {self.source: self.base.train is not None or extends or replays, self.target: extends or pretrains}
+        return [language for language, acts in needed.items() if acts]

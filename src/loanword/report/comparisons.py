@@ -1,0 +1,180 @@
+"""Arms against controls: paired differences on every measure, adjusted as one family, with a verdict in words."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from loanword.report.arms import factors
+from loanword.report.gather import RunRecords, StudyInfo
+from loanword.report.knowledge import Knowledge, benchmarks_of, compare_knowledge
+from loanword.report.likelihoods import Scores, compare_languages, languages_of
+from loanword.report.statistics import Estimate, PairedDifference, Verdict, holm, verdict
+from loanword.report.wording import benchmark_name, decimal, language_name, percent, signed
+
+# A difference that we could not see while the interval reaches further than this is not "no difference".
+MARGIN_BITS_PER_BYTE = 0.1
+MARGIN_ACCURACY = 0.1
+
+PLACEMENT = ("device", "world_size", "micro_batch_tokens")
+"""Fields of an Execution whose change may change a training artifact's last bits."""
+
+
+@dataclass(frozen=True)
+class Measure:
+    """Something that two runs may differ in: the loss on a language, or the accuracy on a benchmark."""
+
+    key: str
+    title: str
+    lower_is_better: bool
+
+    @property
+    def margin(self) -> float:
+        """The largest difference that may be called none."""
+        return MARGIN_BITS_PER_BYTE if self.lower_is_better else MARGIN_ACCURACY
+
+    def value_text(self, value: float) -> str:
+        """A value of this measure in its unit."""
+        return decimal(value, 3) if self.lower_is_better else percent(value)
+
+    def difference_text(self, value: float) -> str:
+        """A difference with its sign; accuracies differ in percentage points."""
+        return signed(value, 3) if self.lower_is_better else signed(100 * value, 1)
+
+    def amount_text(self, value: float) -> str:
+        """A size of difference without its sign, with its unit."""
+        return f"{decimal(abs(value), 3)} bits per byte" if self.lower_is_better else f"{_points(value)} points"
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One measure of one comparison; `paired` is None where either side is missing or they share no example."""
+
+    measure: Measure
+    arm: Estimate | None
+    control: Estimate | None
+    paired: PairedDifference | None
+    adjusted_p: float | None = None
+    verdict: Verdict | None = None
+
+    @property
+    def verdict_text(self) -> str:
+        """The verdict in words, with the bound where no difference was shown."""
+        if self.verdict is None:
+            return "missing" if self.arm is None or self.control is None else "not comparable: different examples"
+        if self.verdict.word == "no difference" and self.verdict.bound is not None:
+            return f"no difference larger than {self.measure.amount_text(self.verdict.bound)} shown"
+        return self.verdict.word
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """An arm against its control, the factors they differ in, and whether they were built in different places."""
+
+    arm: str
+    control: str
+    factors: tuple[str, ...]
+    other_execution: bool
+    differences: tuple[Difference, ...]
+
+    @property
+    def confounded(self) -> bool:
+        """Whether more than one factor differs, so that no one factor explains the difference."""
+        return len(self.factors) > 1
+
+
+def compare(
+    pairs: Sequence[tuple[str, str]], runs: Sequence[RunRecords], scores: Scores, knowledge: Knowledge
+) -> list[Comparison]:
+    """Every pair on every measure; p-values are adjusted by Holm over all of them together.
+
+    Raises:
+        ValueError: a pair names no run.
+    """
+    by_label = {run.label: run for run in runs}
+    unknown = {label for pair in pairs for label in pair} - by_label.keys()
+    if unknown:
+        raise ValueError(f"compared runs that are not in the study: {sorted(unknown)}")
+    measured = [_differences(by_label[arm], by_label[control], runs, scores, knowledge) for arm, control in pairs]
+    judged = iter(_judge([difference for found in measured for difference in found]))
+    return [
+        Comparison(
+            arm=arm,
+            control=control,
+            factors=tuple(factors(by_label[arm], by_label[control])),
+            other_execution=_placed(by_label[arm]) != _placed(by_label[control]),
+            differences=tuple(next(judged) for _ in found),
+        )
+        for (arm, control), found in zip(pairs, measured, strict=True)
+    ]
+
+
+def _differences(
+    arm: RunRecords, control: RunRecords, runs: Sequence[RunRecords], scores: Scores, knowledge: Knowledge
+) -> list[Difference]:
+    found: list[Difference] = []
+    for language in languages_of(runs):
+        measure = Measure(f"bits_per_byte.{language}", f"{language_name(language)}, bits per byte", True)
+        ours, theirs = scores.get((arm.label, language)), scores.get((control.label, language))
+        paired = compare_languages(ours, theirs) if ours and theirs else None
+        found.append(
+            Difference(measure, ours and ours.bits_per_byte, theirs and theirs.bits_per_byte, paired)
+        )
+    for benchmark in benchmarks_of(runs):
+        # A benchmark that one of them was never meant to answer is no gap in this comparison.
+        if not all(f"grades.{benchmark}" in run.artifacts for run in (arm, control)):
+            continue
+        measure = Measure(f"accuracy.{benchmark}", f"{benchmark_name(benchmark)}, accuracy", False)
+        ours, theirs = knowledge.get((arm.label, benchmark)), knowledge.get((control.label, benchmark))
+        paired = compare_knowledge(ours, theirs) if ours and theirs else None
+        found.append(Difference(measure, ours and ours.micro, theirs and theirs.micro, paired))
+    return found
+
+
+def _judge(differences: Sequence[Difference]) -> list[Difference]:
+    adjusted = iter(holm([found.paired.p_value for found in differences if found.paired is not None]))
+    return [found if found.paired is None else _judged(found, found.paired, next(adjusted)) for found in differences]
+
+
+def _judged(found: Difference, paired: PairedDifference, adjusted_p: float) -> Difference:
+    reached = verdict(
+        paired, adjusted_p, lower_is_better=found.measure.lower_is_better, margin=found.measure.margin
+    )
+    return replace(found, adjusted_p=adjusted_p, verdict=reached)
+
+
+def _placed(run: RunRecords) -> set[tuple[str, str]]:
+    """Stage and place of every training artifact of a run, in the fields that could change its bits."""
+    return {
+        (field, repr(artifact.manifest.provenance.execution.get(field)))
+        for role in ("base", "trunk", "pretraining", "tuning")
+        if (artifact := run.artifacts.get(role)) is not None
+        for field in PLACEMENT
+        if field in artifact.manifest.provenance.execution
+    }
+
+
+def _points(share: float) -> str:
+    return decimal(100 * abs(share), 1)
+
+
+def reference_run(runs: Sequence[RunRecords]) -> RunRecords | None:
+    """The base as it came: no new piece, no further pretraining, no tuning; None where the study has no such run."""
+    untouched = [run for run in runs if not run.is_pretrained and not run.plans("tuning")]
+    untouched = [run for run in untouched if not run.settings.get("tokenizer.num_new_pieces", 0)]
+    return untouched[0] if untouched else None
+
+
+def best_run(runs: Sequence[RunRecords], scores: Scores, target: str) -> RunRecords | None:
+    """The run with the fewest bits per byte of a target language, among those that aim at it."""
+    aiming = [run for run in runs if run.settings.get("target", target) == target and (run.label, target) in scores]
+    return min(aiming, key=lambda run: scores[run.label, target].bits_per_byte.value, default=None)
+
+
+def all_pairs(study: StudyInfo, runs: Sequence[RunRecords], scores: Scores) -> list[tuple[str, str]]:
+    """The study's own comparisons, and for each target language the best run against the untouched base."""
+    pairs = dict.fromkeys(study.comparisons)
+    base = reference_run(runs)
+    for target in dict.fromkeys(str(run.settings["target"]) for run in runs if "target" in run.settings):
+        best = best_run(runs, scores, target)
+        if base is not None and best is not None and best.label != base.label:
+            pairs[best.label, base.label] = None
+    return list(pairs)

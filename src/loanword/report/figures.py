@@ -1,0 +1,179 @@
+"""The report's figures: bits per byte against text, training curves, knowledge."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from markupsafe import Markup
+
+from loanword.records import CurvePoint
+from loanword.report.arms import Arm, budget_arms, describe, varying_keys
+from loanword.report.axes import Axis, budget_axis, linear_axis
+from loanword.report.gather import RunRecords
+from loanword.report.knowledge import Knowledge, benchmarks_of
+from loanword.report.likelihoods import Scores, languages_of
+from loanword.report.panels import Bar, LinePanel, Point, Series, bar_panel, line_panel
+from loanword.report.spending import tokenizer_name
+from loanword.report.svg import Style
+from loanword.report.wording import (
+    MISSING,
+    benchmark_name,
+    bytes_text,
+    count_text,
+    decimal,
+    language_name,
+    percent,
+)
+
+MOST_CURVE_POINTS = 150
+STAGE_TITLES: Mapping[str, str] = {
+    "base": "Training the base",
+    "pretraining": "Further pretraining",
+    "tuning": "Instruction tuning",
+}
+
+
+@dataclass(frozen=True)
+class Figure:
+    """Drawings side by side under one caption."""
+
+    key: str
+    title: str
+    caption: str
+    drawings: tuple[Markup, ...]
+
+
+def budget_figure(runs: Sequence[RunRecords], scores: Scores) -> Figure | None:
+    """Bits per byte against budget of text, one panel a language; None where no run was pretrained further."""
+    arms = budget_arms(runs)
+    panels = [_budget_panel(language, arms, scores) for language in languages_of(runs)]
+    drawings = tuple(drawn for drawn in panels if drawn is not None)
+    if not drawings:
+        return None
+    gaps = [run.label for arm in arms for run in arm.runs if not all((run.label, code) in scores for code in languages_of(runs))]
+    caption = (
+        "Lower is better. Whiskers are 95 % intervals over documents; because every run reads the same documents, "
+        "paired differences are known more precisely than the whiskers suggest. The panels have scales of their own: "
+        "bits per byte do not compare between languages."
+    )
+    if gaps:
+        caption += f" Missing: {', '.join(dict.fromkeys(gaps))}."
+    return Figure("budget", "Bits per byte against further pretraining text", caption, drawings)
+
+
+def _budget_panel(language: str, arms: Sequence[Arm], scores: Scores) -> Markup | None:
+    series = [
+        Series(arm.phrases or ("all runs",), points, Style(place))
+        for place, arm in enumerate(arms)
+        if (points := _budget_points(language, arm, scores))
+    ]
+    if not series:
+        return None
+    budgets = [point.x for one in series for point in one.points]
+    name = language_name(language)
+    return line_panel(
+        LinePanel(
+            identifier=f"budget-{language}",
+            title=f"{name}: bits per byte against text of further pretraining",
+            description=". ".join(_described(one) for one in series) + ".",
+            x_title="target text",
+            y_title=f"{name}, bits per byte",
+            x_axis=budget_axis(budgets, bytes_text),
+            series=series,
+            markers=True,
+        )
+    )
+
+
+def _budget_points(language: str, arm: Arm, scores: Scores) -> tuple[Point, ...]:
+    found: list[Point] = []
+    for run in arm.runs:
+        score, budget = scores.get((run.label, language)), run.num_target_bytes
+        if score is not None and budget is not None:
+            estimate = score.bits_per_byte
+            found.append(Point(float(budget), estimate.value, estimate.low, estimate.high))
+    return tuple(found)
+
+
+def _described(series: Series) -> str:
+    points = "; ".join(f"{decimal(point.y, 3)} at {bytes_text(point.x)}" for point in series.points)
+    return f"{series.label}: {points}"
+
+
+def knowledge_figure(runs: Sequence[RunRecords], knowledge: Knowledge) -> Figure | None:
+    """Accuracy with interval and chance level, one panel a benchmark; None where nothing was asked."""
+    drawings: list[Markup] = []
+    for benchmark, facts in benchmarks_of(runs).items():
+        asked = [run for run in runs if f"grades.{benchmark}" in run.artifacts]
+        bars = [Bar(run.label, score.micro if (score := knowledge.get((run.label, benchmark))) else None) for run in asked]
+        described = "; ".join(
+            f"{bar.label}: {percent(bar.estimate.value) if bar.estimate else MISSING}" for bar in bars
+        )
+        title = f"{benchmark_name(benchmark)}: share of questions answered correctly"
+        drawings.append(bar_panel(f"knowledge-{benchmark}", title, described + ".", bars, facts.chance))
+    if not drawings:
+        return None
+    names = [benchmark_name(name) for name in benchmarks_of(runs)]
+    caption = f"From left: {', '.join(names)}. " if len(names) > 1 else f"{names[0]}. "
+    caption += "Whiskers are 95 % intervals over questions; the dashed line is the score of guessing."
+    return Figure("knowledge", "Knowledge", caption, tuple(drawings))
+
+
+def curves_figure(runs: Sequence[RunRecords]) -> Figure | None:
+    """Training loss against tokens, one panel a stage and vocabulary; None where no curve was kept."""
+    panels: dict[tuple[str, str], list[tuple[RunRecords, tuple[CurvePoint, ...]]]] = {}
+    seen: set[object] = set()
+    for stage in STAGE_TITLES:
+        for run in runs:
+            artifact, points = run.artifacts.get(stage), run.curves.get(stage)
+            if artifact is None or artifact.folder in seen or not points:
+                continue
+            seen.add(artifact.folder)
+            vocabulary = "" if stage == "base" else f", {tokenizer_name(run).partition(',')[0]} vocabulary"
+            panels.setdefault((stage, STAGE_TITLES[stage] + vocabulary), []).append((run, points))
+    drawings = tuple(_curve_panel(stage, title, found) for (stage, title), found in panels.items())
+    if not drawings:
+        return None
+    caption = (
+        "Training loss of each step, averaged over neighbouring steps where there are many. Loss per token does not "
+        "compare between panels of different vocabularies: a larger vocabulary cuts the same text into fewer, harder "
+        "tokens. Tuning counts response tokens only."
+    )
+    return Figure("curves", "Training curves", caption, drawings)
+
+
+def _curve_panel(stage: str, title: str, found: Sequence[tuple[RunRecords, tuple[CurvePoint, ...]]]) -> Markup:
+    keys = [key for key in varying_keys([run.settings for run, _ in found]) if _acts(key, stage)]
+    series = [
+        Series(describe(run, keys) or (run.label,), thinned(points), Style(place))
+        for place, (run, points) in enumerate(found)
+    ]
+    last = "; ".join(f"{one.label}: {decimal(one.points[-1].y, 2)} at the end" for one in series)
+    return line_panel(
+        LinePanel(
+            identifier=f"curve-{stage}-{''.join(char for char in title if char.isalnum())}",
+            title=title,
+            description=f"Loss in nats per token. {last}.",
+            x_title="response tokens" if stage == "tuning" else "tokens",
+            y_title=f"{title}: nats per token",
+            x_axis=_token_axis(series),
+            series=series,
+            markers=False,
+        )
+    )
+
+
+def _acts(key: str, stage: str) -> bool:
+    # A run stands for all that share its artifact, whatever they do afterwards.
+    later = {"base": ("tokenizer.", "pretraining.", "tuning."), "pretraining": ("tuning.",)}
+    return not key.startswith(later.get(stage, ()))
+
+
+def _token_axis(series: Sequence[Series]) -> Axis:
+    return linear_axis(0.0, max(one.points[-1].x for one in series), lambda value, _: count_text(value), most=5)
+
+
+def thinned(points: Sequence[CurvePoint]) -> tuple[Point, ...]:
+    """A curve in at most 150 points, each the mean of equally many neighbouring steps."""
+    size = -(-len(points) // MOST_CURVE_POINTS)
+    bins = [points[start : start + size] for start in range(0, len(points), size)]
+    return tuple(Point(float(found[-1].tokens), sum(point.nats_per_token for point in found) / len(found)) for found in bins)

@@ -1,0 +1,287 @@
+"""Finished records of a study's runs, read once and held in memory.
+
+In: the finished artifact folders of each run: `manifest.json` and the payloads that the report shows.
+Out: one RunRecords a run. A planned artifact that is not finished stays in it as None, so that it can be shown
+as missing; an artifact that several runs share is read once.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from loanword.errors import UserError
+from loanword.records import (
+    ConversationCounts,
+    CurvePoint,
+    DocumentLikelihood,
+    Grade,
+    Record,
+    TokenizerMeasure,
+    TrainingSummary,
+    problems,
+    read_json,
+    read_lines,
+)
+from loanword.report.statistics import Floats
+from loanword.report.wording import Setting
+
+R = TypeVar("R", bound=Record)
+T = TypeVar("T")
+
+BUDGET = "pretraining.budget"
+TRAINING_ROLES = ("base", "trunk", "pretraining", "tuning")
+
+
+@dataclass(frozen=True)
+class StudyInfo:
+    """What a study says of itself, and which runs it compares: (arm, control) by label."""
+
+    name: str
+    summary: str
+    comparisons: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True)
+class RunFolders:
+    """One run: its settings by their path in the study file, and the folders of its artifacts by role.
+
+    A role is a stage, with the language or benchmark after a point where a stage has several (`grades.ceval`).
+    None is an artifact that is planned and not finished; a role that is not there is not planned.
+    """
+
+    label: str
+    settings: Mapping[str, Setting | None]
+    seed: int
+    artifacts: Mapping[str, Path | None]
+
+
+class _Lenient(BaseModel):
+    # Read across versions of the store: what is not known here is not shown.
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class Provenance(_Lenient):
+    """How an artifact came about; nothing in it is part of its identity."""
+
+    seconds: float | None = None
+    cpu_seconds: float | None = None
+    started: str | float | None = None
+    finished: str | float | None = None
+    commit: str | None = None
+    versions: dict[str, str] = {}
+    execution: dict[str, Any] = {}
+    machine: str | dict[str, Any] | None = None
+
+
+class Manifest(_Lenient):
+    """What the report shows of an artifact's manifest."""
+
+    name: str
+    stage: str
+    provenance: Provenance = Provenance()
+
+
+class BenchmarkFacts(_Lenient):
+    """What a benchmark's responses say of the benchmark."""
+
+    name: str
+    language: str = ""
+    chance: float | None = None
+    split: str = ""
+    num_shots: int | None = None
+    protocol: str = ""
+    hard_subjects: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Likelihoods:
+    """Held-out documents of one language under one checkpoint, in their file's order; arrays are [N]."""
+
+    ids: tuple[str, ...]
+    nats: Floats
+    num_tokens: Floats
+    num_bytes: Floats
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """A finished artifact."""
+
+    role: str
+    folder: Path
+    manifest: Manifest
+
+
+@dataclass(frozen=True)
+class RunRecords:
+    """Everything the report knows of one run. Mappings lack what is missing or was not planned."""
+
+    label: str
+    settings: Mapping[str, Setting]
+    seed: int
+    artifacts: Mapping[str, Artifact | None]
+    likelihoods: Mapping[str, Likelihoods]
+    grades: Mapping[str, tuple[Grade, ...]]
+    benchmarks: Mapping[str, BenchmarkFacts]
+    curves: Mapping[str, tuple[CurvePoint, ...]]
+    summaries: Mapping[str, TrainingSummary]
+    measures: tuple[TokenizerMeasure, ...]
+    conversations: ConversationCounts | None
+
+    def plans(self, stage: str) -> bool:
+        """Whether the run has a part of that stage, finished or not."""
+        return any(stage_of(role) == stage for role in self.artifacts)
+
+    def missing(self) -> list[str]:
+        """Roles that are planned and not finished."""
+        return [role for role, artifact in self.artifacts.items() if artifact is None]
+
+    @property
+    def num_target_bytes(self) -> int | None:
+        """Target text seen in further pretraining: 0 where none is planned, None where it is missing."""
+        if "pretraining" not in self.artifacts:
+            return 0
+        if self.artifacts["pretraining"] is None:
+            return None
+        # An extended vocabulary on no text at all is an artifact too, which no training step has touched.
+        summary = self.summaries.get("pretraining")
+        return 0 if summary is None else summary.num_target_bytes
+
+    @property
+    def is_pretrained(self) -> bool:
+        """Whether the run's plan has further pretraining on any text."""
+        budgets = [value for key, value in self.settings.items() if key.startswith(BUDGET)]
+        return bool(self.num_target_bytes) or any(not isinstance(value, str) and value > 0 for value in budgets)
+
+    @property
+    def tokenizer(self) -> Artifact | None:
+        """The tokenizer that the run's model speaks, None where it came with the base or is missing."""
+        role = "tokenizer" if "tokenizer" in self.artifacts else "tokenizer.base"
+        return self.artifacts.get(role)
+
+    @property
+    def last_summary(self) -> TrainingSummary | None:
+        """What the run's last training stage had seen, None where that stage is missing."""
+        planned = [role for role in ("tuning", "pretraining", "base") if role in self.artifacts]
+        return self.summaries.get(planned[0]) if planned else None
+
+
+def stage_of(role: str) -> str:
+    """The stage of a role: `grades` of `grades.ceval`."""
+    return role.partition(".")[0]
+
+
+def read_runs(runs: Sequence[RunFolders]) -> list[RunRecords]:
+    """The records of every run, in the given order.
+
+    Raises:
+        UserError: a manifest or payload that does not hold what it should, with file and line.
+    """
+    reader = _Reader({})
+    return [_read_run(run, reader) for run in runs]
+
+
+class _Reader:
+    """Reads each file once: runs share most of their artifacts."""
+
+    def __init__(self, seen: dict[Path, Any]) -> None:
+        self.seen = seen
+
+    def read(self, path: Path, parse: Callable[[Path], T]) -> T:
+        if path not in self.seen:
+            self.seen[path] = parse(path)
+        return self.seen[path]
+
+
+def _read_run(run: RunFolders, reader: _Reader) -> RunRecords:
+    artifacts = {role: _artifact(role, folder, reader) for role, folder in run.artifacts.items()}
+    finished = [artifact for artifact in artifacts.values() if artifact is not None]
+
+    def payloads(stage: str, name: str, parse: Callable[[Path], T]) -> Iterator[tuple[str, T]]:
+        for artifact in finished:
+            path = artifact.folder / name
+            if stage_of(artifact.role) == stage and path.is_file():
+                yield artifact.role, reader.read(path, parse)
+
+    curves = {
+        role: points
+        for stage in TRAINING_ROLES
+        for role, points in payloads(stage, "curve.jsonl", lambda path: _lines(CurvePoint, path))
+    }
+    summaries = {
+        role: summary
+        for stage in TRAINING_ROLES
+        for role, summary in payloads(stage, "summary.json", lambda path: read_json(TrainingSummary, path))
+    }
+    likelihoods: dict[str, Likelihoods] = {}
+    for _, languages in payloads("likelihoods", "likelihoods.jsonl", _likelihoods):
+        likelihoods.update(languages)
+    measures = dict(payloads("tokenizer", "measures.jsonl", lambda path: _lines(TokenizerMeasure, path)))
+    conversations = payloads("conversations", "counts.json", lambda path: read_json(ConversationCounts, path))
+    return RunRecords(
+        label=run.label,
+        settings={key: value for key, value in run.settings.items() if value is not None and value != ""},
+        seed=run.seed,
+        artifacts=artifacts,
+        likelihoods=likelihoods,
+        grades={_part(role): grades for role, grades in payloads("grades", "grades.jsonl", _grades)},
+        benchmarks={_part(role): facts for role, facts in payloads("responses", "benchmark.json", _benchmark)},
+        curves=curves,
+        summaries=summaries,
+        measures=measures.get("tokenizer", () if "tokenizer" in artifacts else measures.get("tokenizer.base", ())),
+        conversations=next((counts for _, counts in conversations), None),
+    )
+
+
+def _artifact(role: str, folder: Path | None, reader: _Reader) -> Artifact | None:
+    # A folder without its manifest is still being built.
+    if folder is None or not (folder / "manifest.json").is_file():
+        return None
+    return Artifact(role, folder, reader.read(folder / "manifest.json", lambda path: _lenient(Manifest, path)))
+
+
+def _part(role: str) -> str:
+    return role.partition(".")[2] or role
+
+
+def _lines(kind: type[R], path: Path) -> tuple[R, ...]:
+    return tuple(read_lines(kind, path))
+
+
+def _grades(path: Path) -> tuple[Grade, ...]:
+    return _lines(Grade, path)
+
+
+def _benchmark(path: Path) -> BenchmarkFacts:
+    return _lenient(BenchmarkFacts, path)
+
+
+L = TypeVar("L", bound=_Lenient)
+
+
+def _lenient(kind: type[L], path: Path) -> L:
+    try:
+        return kind.model_validate_json(path.read_bytes())
+    except ValidationError as error:
+        raise UserError(
+            path, "; ".join(problems(error)), expected=f"the fields of a {kind.__name__}", do="build the artifact again"
+        ) from None
+
+
+def _likelihoods(path: Path) -> dict[str, Likelihoods]:
+    languages: dict[str, list[DocumentLikelihood]] = {}
+    for document in read_lines(DocumentLikelihood, path):
+        languages.setdefault(document.language, []).append(document)
+    return {
+        language: Likelihoods(
+            ids=tuple(document.id for document in documents),
+            nats=np.array([document.nats for document in documents], dtype=np.float64),
+            num_tokens=np.array([document.num_tokens for document in documents], dtype=np.float64),
+            num_bytes=np.array([document.num_bytes for document in documents], dtype=np.float64),
+        )
+        for language, documents in languages.items()
+    }

@@ -1,0 +1,144 @@
+"""Tables of what was spent: text, tokens, compute and time; and of how the tokenizers encode."""
+
+from collections.abc import Sequence
+
+from loanword.report.cells import MISSING_CELL, NOT_PLANNED_CELL, Cell, Column, Table, number_cell, one_group, text_cell
+from loanword.report.gather import Artifact, RunRecords, stage_of
+from loanword.report.tables import RUN
+from loanword.report.wording import (
+    bytes_text,
+    count_text,
+    decimal,
+    duration,
+    flops_text,
+    language_name,
+    percent,
+    plain,
+)
+
+
+def spending_table(runs: Sequence[RunRecords]) -> Table:
+    """Text, tokens, steps, compute and time of every run, its history included."""
+    rows = [[text_cell(run.label), *_spent(run)] for run in runs]
+    columns = (
+        RUN,
+        Column("target_bytes", "Target text"),
+        Column("target_tokens", "Target tokens"),
+        Column("replay_tokens", "Replay tokens"),
+        Column("response_tokens", "Response tokens"),
+        Column("steps", "Steps"),
+        Column("train_flops", "Training compute"),
+        Column("parameters", "Parameters"),
+        Column("seconds", "Time of its artifacts"),
+    )
+    note = (
+        "What each run has seen from its base on. Compute is of training alone, estimated from parameters and tokens. "
+        "Time is the sum over the run\u2019s artifacts, those that it shares with other runs included."
+    )
+    return Table("spending", "Spent by run", note, columns, one_group(rows))
+
+
+def _spent(run: RunRecords) -> list[Cell]:
+    summary = run.last_summary
+    # A base from elsewhere leaves no summary: nothing was trained here.
+    trained = run.is_pretrained or run.plans("tuning") or run.artifacts.get("base", summary) is None
+    response = run.conversations.num_response_tokens if run.conversations else None
+    seconds = [found.manifest.provenance.seconds for found in run.artifacts.values() if found is not None]
+    known = [value for value in seconds if value is not None]
+    return [
+        number_cell(run.num_target_bytes, bytes_text, planned=run.is_pretrained),
+        number_cell(summary and summary.num_target_tokens, count_text, planned=trained),
+        number_cell(summary and summary.num_replay_tokens, count_text, planned=trained),
+        number_cell(response, count_text, planned=run.plans("conversations")),
+        number_cell(summary and summary.num_steps, plain, planned=trained),
+        number_cell(summary and summary.train_flops, flops_text, planned=trained),
+        number_cell(summary and summary.num_parameters, count_text, planned=trained),
+        _partial(sum(known), known, run) if known else MISSING_CELL,
+    ]
+
+
+def _partial(seconds: float, known: Sequence[float], run: RunRecords) -> Cell:
+    whole = len(known) == len(run.artifacts)
+    return Cell(duration(seconds) if whole else f"{duration(seconds)} so far", round(seconds, 3))
+
+
+def time_table(runs: Sequence[RunRecords]) -> Table:
+    """Time of every stage over the whole study; an artifact that runs share counts once."""
+    artifacts = distinct_artifacts(runs)
+    planned: dict[str, set[object]] = {}
+    for run in runs:
+        for role, artifact in run.artifacts.items():
+            planned.setdefault(stage_of(role), set()).add(artifact.folder if artifact else (run.label, role))
+    rows = [_stage_row(stage, [found for found in artifacts if stage_of(found.role) == stage], things) for stage, things in planned.items()]
+    rows.append(_stage_row("all stages", artifacts, set[object]().union(*planned.values())))
+    columns = (
+        Column("stage", "Stage", is_number=False),
+        Column("num_artifacts", "Artifacts"),
+        Column("num_missing", "Missing"),
+        Column("seconds", "Time"),
+        Column("cpu_seconds", "Processor time"),
+        Column("seconds_per_artifact", "Time each"),
+    )
+    note = "Each artifact counts once, however many runs share it; a missing one counts once for each run that waits for it."
+    return Table("time", "Time by stage", note, columns, one_group(rows))
+
+
+def _stage_row(stage: str, artifacts: Sequence[Artifact], planned: set[object]) -> list[Cell]:
+    seconds = [value for found in artifacts if (value := found.manifest.provenance.seconds) is not None]
+    cpu_seconds = [value for found in artifacts if (value := found.manifest.provenance.cpu_seconds) is not None]
+    return [
+        text_cell(stage),
+        number_cell(len(artifacts), plain),
+        number_cell(len(planned) - len(artifacts), plain),
+        number_cell(sum(seconds) if seconds else None, duration),
+        number_cell(sum(cpu_seconds) if cpu_seconds else None, duration),
+        number_cell(sum(seconds) / len(seconds) if seconds else None, duration),
+    ]
+
+
+def distinct_artifacts(runs: Sequence[RunRecords]) -> list[Artifact]:
+    """Every finished artifact of the study once, in the order of the runs."""
+    found = {artifact.folder: artifact for run in runs for artifact in run.artifacts.values() if artifact is not None}
+    return list(found.values())
+
+
+def tokenizers_table(runs: Sequence[RunRecords]) -> Table:
+    """How each distinct tokenizer encodes each language."""
+    rows: list[list[Cell]] = []
+    seen: set[object] = set()
+    for run in runs:
+        key = run.tokenizer.folder if run.tokenizer else None
+        if key is None or key in seen or not run.measures:
+            continue
+        seen.add(key)
+        name = tokenizer_name(run)
+        for measure in run.measures:
+            words = measure.tokens_per_word
+            rows.append(
+                [
+                    text_cell(name),
+                    text_cell(language_name(measure.language)),
+                    number_cell(measure.bytes_per_token, lambda value: decimal(value, 2)),
+                    number_cell(measure.tokens_per_character, lambda value: decimal(value, 3)),
+                    NOT_PLANNED_CELL if words is None else number_cell(words, lambda value: decimal(value, 2)),
+                    number_cell(measure.byte_fallback_share, lambda value: percent(value, 2)),
+                    number_cell(measure.num_bytes, bytes_text),
+                ]
+            )
+    columns = (
+        Column("tokenizer", "Vocabulary", is_number=False),
+        Column("language", "Language", is_number=False),
+        Column("bytes_per_token", "Bytes per token"),
+        Column("tokens_per_character", "Tokens per character"),
+        Column("tokens_per_word", "Tokens per word"),
+        Column("byte_fallback_share", "Tokens that are bytes"),
+        Column("num_bytes", "Measured on"),
+    )
+    note = "Tokens per word stand only where a language separates its words with spaces."
+    return Table("tokenizers", "How the tokenizers encode", note, columns, one_group(rows))
+
+
+def tokenizer_name(run: RunRecords) -> str:
+    """A run's vocabulary in words."""
+    pieces = run.settings.get("tokenizer.num_new_pieces", 0)
+    return f"extended, +{plain(float(pieces))} pieces" if pieces else "original"

@@ -1,0 +1,180 @@
+"""Estimates with intervals, paired tests, and verdicts in words. Pure: arrays in, numbers out.
+
+Shapes: N examples or documents, K columns, R resamples, S subjects.
+
+Every bootstrap draws with one fixed seed, so two runs over the same N documents are resampled alike, and the
+difference of their resampled values is the paired bootstrap.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import NormalDist
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+
+CONFIDENCE = 0.95
+SIGNIFICANCE = 0.05
+NUM_RESAMPLES = 10_000
+RESAMPLING_SEED = 20240101
+SMALLEST_NUM_EXAMPLES = 30
+# Draws of one chunk; bounds the memory of a bootstrap at about 80 MB whatever the number of documents.
+DRAWS_PER_CHUNK = 5_000_000
+
+Z = NormalDist().inv_cdf((1 + CONFIDENCE) / 2)
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A number and its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class PairedDifference:
+    """Arm minus control over the same examples, with an unadjusted two-sided p-value."""
+
+    difference: Estimate
+    p_value: float
+    num_examples: int
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a comparison shows; `bound` is the largest difference that the interval leaves possible."""
+
+    word: Literal["helps", "hurts", "no difference", "not enough data"]
+    bound: float | None = None
+
+
+def bits_per_byte(nats: float, num_bytes: float) -> float:
+    """Loss per byte of text: comparable across vocabularies, unlike perplexity per token."""
+    return nats / (math.log(2) * num_bytes)
+
+
+def perplexity(nats: float, num_tokens: float) -> float:
+    """Exponential of the loss per token: comparable under one vocabulary only."""
+    return math.exp(min(nats / num_tokens, 700.0))
+
+
+def resampled_sums(
+    columns_NK: Floats, *, num_resamples: int = NUM_RESAMPLES, seed: int = RESAMPLING_SEED
+) -> Floats:
+    """Column sums over `num_resamples` draws of N rows with replacement, [R, K].
+
+    The draws depend on N and the seed alone, never on the values.
+    """
+    num_rows = len(columns_NK)
+    rng = np.random.default_rng([seed, num_rows])
+    chunk = max(1, DRAWS_PER_CHUNK // num_rows)
+    sums: list[Floats] = []
+    for start in range(0, num_resamples, chunk):
+        size = min(chunk, num_resamples - start)
+        drawn = rng.integers(0, num_rows, size=(size, num_rows), dtype=np.int64)
+        drawn += np.arange(size, dtype=np.int64)[:, None] * num_rows
+        times_RN = np.bincount(drawn.ravel(), minlength=size * num_rows).reshape(size, num_rows)
+        sums.append(times_RN.astype(np.float64) @ columns_NK)
+    return np.concatenate(sums)
+
+
+def bootstrap_estimate(value: float, resampled_R: Floats) -> Estimate:
+    """A value with its percentile interval."""
+    tail = 100 * (1 - CONFIDENCE) / 2
+    low, high = np.percentile(resampled_R, [tail, 100 - tail])
+    return Estimate(value, float(low), float(high))
+
+
+def paired_bootstrap(
+    arm: float, control: float, arm_R: Floats, control_R: Floats, num_examples: int
+) -> PairedDifference:
+    """Difference of two numbers that were resampled alike.
+
+    The p-value is normal, on the resampled standard error: counting resampled differences beyond zero would end at
+    2 / (R + 1), which no adjustment over a few hundred comparisons survives.
+    """
+    differences_R = arm_R - control_R
+    difference, error = arm - control, float(np.std(differences_R, ddof=1))
+    p_value = 1.0 if difference == 0 else 0.0 if error == 0 else math.erfc(abs(difference) / error / math.sqrt(2))
+    return PairedDifference(bootstrap_estimate(difference, differences_R), p_value, num_examples)
+
+
+def wilson(num_correct: int, num_examples: int) -> Estimate:
+    """Accuracy with Wilson's score interval.
+
+    Source: Wilson 1927; recommended for small samples by Brown, Cai and DasGupta 2001.
+    """
+    share = num_correct / num_examples
+    scale = 1 + Z**2 / num_examples
+    centre = (share + Z**2 / (2 * num_examples)) / scale
+    half = Z * math.sqrt(share * (1 - share) / num_examples + Z**2 / (4 * num_examples**2)) / scale
+    return Estimate(share, min(share, max(0.0, centre - half)), max(share, min(1.0, centre + half)))
+
+
+def macro_accuracy(
+    num_correct_S: Sequence[int], num_examples_S: Sequence[int], *, seed: int = RESAMPLING_SEED
+) -> Estimate:
+    """Unweighted mean of the subjects' accuracies; examples are resampled within their subject."""
+    correct, asked = np.asarray(num_correct_S, dtype=np.int64), np.asarray(num_examples_S, dtype=np.int64)
+    rng = np.random.default_rng([seed, len(asked)])
+    # Drawing n right-or-wrong outcomes with replacement is a binomial draw at the observed accuracy.
+    resampled_RS = rng.binomial(asked, correct / asked, size=(NUM_RESAMPLES, len(asked))) / asked
+    return bootstrap_estimate(float(np.mean(correct / asked)), resampled_RS.mean(axis=1))
+
+
+def paired_accuracy(arm_N: Bools, control_N: Bools) -> PairedDifference:
+    """Difference in accuracy over the same examples: exact McNemar test, adjusted Wald interval.
+
+    Source: McNemar 1947; Bonett and Price 2012 for the interval.
+    """
+    num_examples = len(arm_N)
+    gained = int(np.count_nonzero(arm_N & ~control_N))
+    lost = int(np.count_nonzero(~arm_N & control_N))
+    share_gained, share_lost = (gained + 1) / (num_examples + 2), (lost + 1) / (num_examples + 2)
+    centre = share_gained - share_lost
+    half = Z * math.sqrt((share_gained + share_lost - centre**2) / (num_examples + 2))
+    difference = (gained - lost) / num_examples
+    interval = Estimate(difference, max(-1.0, centre - half), min(1.0, centre + half))
+    return PairedDifference(interval, mcnemar_p_value(gained, lost), num_examples)
+
+
+def mcnemar_p_value(gained: int, lost: int) -> float:
+    """Two-sided exact p-value of the examples that only one of two runs answered correctly."""
+    discordant = gained + lost
+    tail = sum(math.comb(discordant, count) for count in range(min(gained, lost) + 1))
+    return min(1.0, 2 * tail / 2**discordant)
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """P-values adjusted for the size of their family, in the given order.
+
+    Source: Holm 1979.
+    """
+    adjusted = [0.0] * len(p_values)
+    largest = 0.0
+    for rank, index in enumerate(sorted(range(len(p_values)), key=p_values.__getitem__)):
+        largest = max(largest, min(1.0, (len(p_values) - rank) * p_values[index]))
+        adjusted[index] = largest
+    return adjusted
+
+
+def verdict(paired: PairedDifference, adjusted_p: float, *, lower_is_better: bool, margin: float) -> Verdict:
+    """What a paired difference shows, by the rule that the report prints.
+
+    Helps or hurts: the adjusted p-value is below 0.05. Not enough data: otherwise, with fewer than 30 shared
+    examples or an interval that reaches beyond `margin`. No difference: otherwise.
+    """
+    difference = paired.difference
+    bound = max(abs(difference.low), abs(difference.high))
+    if paired.num_examples < SMALLEST_NUM_EXAMPLES:
+        return Verdict("not enough data", bound)
+    if adjusted_p < SIGNIFICANCE:
+        return Verdict("helps" if (difference.value < 0) == lower_is_better else "hurts", bound)
+    return Verdict("not enough data" if bound > margin else "no difference", bound)

@@ -1,0 +1,126 @@
+"""What a study shows, in sentences computed from its records: gained, lost, known, compared, missing."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from loanword.report.comparisons import Comparison, Difference, best_run, reference_run
+from loanword.report.gather import RunRecords, StudyInfo
+from loanword.report.knowledge import Knowledge, benchmarks_of
+from loanword.report.likelihoods import Scores, languages_of
+from loanword.report.wording import benchmark_name, joined, language_name, p_phrase, percent, plain
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One answer: a short heading, the sentence that gives it with its evidence, and parts listed below it."""
+
+    heading: str
+    text: str
+    tone: str = ""
+    points: tuple[str, ...] = ()
+
+
+def findings(
+    study: StudyInfo,
+    runs: Sequence[RunRecords],
+    scores: Scores,
+    knowledge: Knowledge,
+    comparisons: Sequence[Comparison],
+) -> list[Finding]:
+    """The report's answers, most important first."""
+    by_pair = {(found.arm, found.control): found for found in comparisons}
+    found: list[Finding] = []
+    base = reference_run(runs)
+    for target in dict.fromkeys(str(run.settings["target"]) for run in runs if "target" in run.settings):
+        best = best_run(runs, scores, target)
+        if base is not None and best is not None and best.label != base.label:
+            found += _against_base(by_pair[best.label, base.label], target)
+    found += _knowledge_findings(runs, knowledge)
+    found += [_compared(by_pair[pair]) for pair in dict.fromkeys(study.comparisons)]
+    return [*found, *_gaps(runs)]
+
+
+def _against_base(comparison: Comparison, target: str) -> list[Finding]:
+    """What the best run for a target language gained there, and what it lost in every other language."""
+    found: list[Finding] = []
+    for difference in comparison.differences:
+        prefix, _, code = difference.measure.key.partition(".")
+        if prefix != "bits_per_byte":
+            continue
+        name = language_name(code)
+        opening = f"Under the same run, held-out {name} costs"
+        if code == target:
+            opening = f"Under the best run for {name}, {comparison.arm}, held-out {name} costs"
+        found.append(Finding(f"{name} {_outcome(difference)}", f"{opening} {_sides(difference, comparison.control)}.", _tone(difference)))
+    return found
+
+
+def _outcome(difference: Difference) -> str:
+    words = {"helps": "gained", "hurts": "lost", "no difference": "unchanged", "not enough data": "undecided"}
+    return words[difference.verdict.word] if difference.verdict else "missing"
+
+
+def _tone(difference: Difference) -> str:
+    return {"helps": "good", "hurts": "bad"}.get(difference.verdict.word if difference.verdict else "", "")
+
+
+def _sides(difference: Difference, control: str) -> str:
+    measure = difference.measure
+    if difference.arm is None or difference.control is None or difference.paired is None:
+        return "an amount that is missing"
+    ours, theirs = measure.value_text(difference.arm.value), measure.value_text(difference.control.value)
+    p_value = "" if difference.adjusted_p is None else f", {p_phrase(difference.adjusted_p)}"
+    return f"{ours} bits per byte against {theirs} under {control}: {_change(difference)}{p_value}"
+
+
+def _change(difference: Difference) -> str:
+    """A difference with its interval in brackets."""
+    measure, paired = difference.measure, difference.paired
+    if paired is None:
+        return difference.verdict_text
+    change = paired.difference
+    unit = "" if measure.lower_is_better else " points"
+    low, high = measure.difference_text(change.low), measure.difference_text(change.high)
+    return f"{measure.difference_text(change.value)}{unit} [{low} to {high}]"
+
+
+def _compared(comparison: Comparison) -> Finding:
+    differs = joined(comparison.factors) or "nothing"
+    confounded = ", so that no one of them explains the difference" if comparison.confounded else ""
+    points = tuple(_point(found) for found in comparison.differences)
+    return Finding(f"{comparison.arm} against {comparison.control}", f"Differ in {differs}{confounded}.", points=points)
+
+
+def _point(found: Difference) -> str:
+    change = _change(found) if found.paired else ""
+    return f"{found.measure.title}: {', '.join(part for part in (found.verdict_text, change) if part)}"
+
+
+def _knowledge_findings(runs: Sequence[RunRecords], knowledge: Knowledge) -> list[Finding]:
+    """For each benchmark, which runs can be told from guessing."""
+    found: list[Finding] = []
+    for benchmark, facts in benchmarks_of(runs).items():
+        scored = [(run.label, score) for run in runs if (score := knowledge.get((run.label, benchmark)))]
+        if not scored:
+            continue
+        label, best = max(scored, key=lambda pair: pair[1].micro.value)
+        text = (
+            f"Between {percent(min(score.micro.value for _, score in scored))} and {percent(best.micro.value)} of "
+            f"{plain(best.num_questions)} questions, the most under {label} "
+            f"(95\u202f% interval {percent(best.micro.low)} to {percent(best.micro.high)})."
+        )
+        if facts.chance is not None:
+            above = [name for name, score in scored if score.micro.low > facts.chance]
+            told = f"{joined(above)} {'is' if len(above) == 1 else 'are'} above it" if above else "no run is above it"
+            text += f" Guessing scores {percent(facts.chance)}; by its interval {told}."
+        found.append(Finding(benchmark_name(benchmark), text))
+    return found
+
+
+def _gaps(runs: Sequence[RunRecords]) -> list[Finding]:
+    lacking = [run.label for run in runs if run.missing()]
+    if not lacking:
+        return []
+    verb = "lacks" if len(lacking) == 1 else "lack"
+    text = f"{len(lacking)} of {len(runs)} runs still {verb} records: {joined(lacking)}. Nothing here counts them in."
+    return [Finding("Missing", text, "bad")]

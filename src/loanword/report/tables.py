@@ -1,0 +1,217 @@
+"""The report's tables, each computed from records."""
+
+from collections.abc import Sequence
+
+from loanword.report.arms import varying_keys
+from loanword.report.cells import (
+    MISSING_CELL,
+    NOT_PLANNED_CELL,
+    Cell,
+    Column,
+    RowGroup,
+    Table,
+    Tone,
+    estimate_cell,
+    number_cell,
+    one_group,
+    text_cell,
+)
+from loanword.report.comparisons import Comparison, Difference
+from loanword.report.gather import BenchmarkFacts, RunRecords
+from loanword.report.knowledge import Knowledge, benchmarks_of
+from loanword.report.likelihoods import Scores, languages_of
+from loanword.report.wording import (
+    Setting,
+    benchmark_name,
+    decimal,
+    language_name,
+    p_text,
+    percent,
+    plain,
+    setting_name,
+    setting_value,
+    significant,
+)
+
+RUN = Column("run", "Run", is_number=False)
+
+TONES: dict[str, Tone] = {"helps": "good", "hurts": "bad"}
+
+
+def settings_table(runs: Sequence[RunRecords]) -> Table:
+    """Settings in which the runs differ, and what each run still lacks."""
+    keys = varying_keys([run.settings for run in runs])
+    columns = [RUN, *(Column(key, _capital(setting_name(key)), _is_numeric(key, runs)) for key in keys)]
+    rows = [
+        [text_cell(run.label), *(_setting_cell(key, run.settings.get(key)) for key in keys), _state_cell(run)]
+        for run in runs
+    ]
+    note = f"Settings that every run shares are listed below the table. {NOT_PLANNED_CELL.text} is a setting that a run does not have."
+    columns.append(Column("state", "Records", is_number=False))
+    return Table("settings", "Settings of every run", note, tuple(columns), one_group(rows))
+
+
+def shared_settings(runs: Sequence[RunRecords]) -> list[tuple[str, str]]:
+    """Names and values of the settings that all runs have in common, the seed among them."""
+    varying = varying_keys([run.settings for run in runs])
+    shared = [(setting_name(key), setting_value(key, value)) for key, value in runs[0].settings.items() if key not in varying]
+    seeds = sorted({run.seed for run in runs})
+    known = any(key == "seed" for key in runs[0].settings)
+    return shared if known else [*shared, ("seed" if len(seeds) == 1 else "seeds", ", ".join(map(str, seeds)))]
+
+
+def _is_numeric(key: str, runs: Sequence[RunRecords]) -> bool:
+    return not any(isinstance(run.settings.get(key), str) for run in runs)
+
+
+def _setting_cell(key: str, value: Setting | None) -> Cell:
+    return NOT_PLANNED_CELL if value is None else Cell(setting_value(key, value), value)
+
+
+def _state_cell(run: RunRecords) -> Cell:
+    missing = run.missing()
+    if not missing:
+        return text_cell("complete", tone="quiet")
+    if len(missing) == len(run.artifacts):
+        return text_cell("missing: all", tone="bad")
+    return text_cell(f"missing: {', '.join(missing)}", tone="bad")
+
+
+def likelihoods_table(language: str, runs: Sequence[RunRecords], scores: Scores) -> Table:
+    """Bits per byte, perplexity and tokens per byte of one language under every run."""
+    name = language_name(language)
+    documents = {score.num_documents for (_, spoken), score in scores.items() if spoken == language}
+    sizes = {score.num_bytes for (_, spoken), score in scores.items() if spoken == language}
+    rows: list[list[Cell]] = []
+    for run in runs:
+        score, planned = scores.get((run.label, language)), run.plans("likelihoods")
+        rows.append(
+            [
+                text_cell(run.label),
+                estimate_cell(score and score.bits_per_byte, lambda value: decimal(value, 3), planned=planned),
+                estimate_cell(score and score.perplexity, significant, planned=planned),
+                number_cell(score and score.tokens_per_byte, lambda value: decimal(value, 3), planned=planned),
+            ]
+        )
+    note = (
+        f"{_counts(documents)} held-out documents, {_counts(sizes)} bytes. Brackets hold 95 % bootstrap intervals over "
+        "documents. Bits per byte compare across vocabularies; perplexity is per token and compares only between runs "
+        "with the same vocabulary."
+    )
+    columns = (
+        RUN,
+        Column("bits_per_byte", "Bits per byte"),
+        Column("perplexity", "Perplexity per token"),
+        Column("tokens_per_byte", "Tokens per byte"),
+    )
+    return Table(f"likelihoods.{language}", f"Held-out {name}", note, columns, one_group(rows))
+
+
+def knowledge_table(benchmark: str, facts: BenchmarkFacts, runs: Sequence[RunRecords], knowledge: Knowledge) -> Table:
+    """Accuracy on one benchmark of every run that was to answer it."""
+    has_hard = any(score.hard is not None for (_, name), score in knowledge.items() if name == benchmark)
+    asked = [run for run in runs if f"grades.{benchmark}" in run.artifacts]
+    rows: list[list[Cell]] = []
+    for run in asked:
+        score = knowledge.get((run.label, benchmark))
+        shots = None if score is None else f"{decimal(score.mean_shots, 1)} / {score.fewest_shots}"
+        rows.append(
+            [
+                text_cell(run.label),
+                estimate_cell(score and score.micro, percent),
+                estimate_cell(score and score.macro, percent),
+                *([estimate_cell(score and score.hard, percent)] if has_hard else []),
+                number_cell(score and score.num_questions, plain),
+                number_cell(score and score.num_unparsed, plain),
+                MISSING_CELL if score is None or shots is None else Cell(shots, round(score.mean_shots, 6)),
+            ]
+        )
+    columns = [
+        RUN,
+        Column("accuracy", "Accuracy"),
+        Column("macro_accuracy", "Mean over subjects"),
+        *([Column("hard_accuracy", "Hard subjects")] if has_hard else []),
+        Column("num_questions", "Questions"),
+        Column("num_unparsed", "Unparsed"),
+        Column("mean_shots", "Shots that fitted, mean / fewest"),
+    ]
+    return Table(f"knowledge.{benchmark}", benchmark_name(benchmark), _knowledge_note(facts), tuple(columns), one_group(rows))
+
+
+def _knowledge_note(facts: BenchmarkFacts) -> str:
+    asked = [f"{facts.split} split" if facts.split else "", f"{facts.num_shots} shots" if facts.num_shots is not None else ""]
+    asked += [f"{facts.protocol} protocol" if facts.protocol else ""]
+    settings = ", ".join(part for part in asked if part)
+    chance = "Chance level not recorded." if facts.chance is None else f"Guessing scores {percent(facts.chance)}."
+    return " ".join(
+        part
+        for part in (
+            f"{_capital(settings)}." if settings else "",
+            chance,
+            "Accuracy is over all questions, with Wilson's interval; the mean over subjects weighs each subject alike, "
+            "with a bootstrap interval over questions within subjects.",
+        )
+        if part
+    )
+
+
+def comparisons_table(comparisons: Sequence[Comparison]) -> Table:
+    """Every arm against its control on every measure."""
+    groups = [
+        RowGroup(f"{found.arm} against {found.control}", tuple(map(_comparison_row, found.differences)), _pair_note(found))
+        for found in comparisons
+    ]
+    columns = (
+        Column("measure", "Measure", is_number=False),
+        Column("control", "Control"),
+        Column("arm", "Arm"),
+        Column("difference", "Arm minus control"),
+        Column("p_holm", "p (Holm)"),
+        Column("verdict", "The arm\u2019s change", is_number=False),
+    )
+    note = (
+        "Brackets hold 95 % intervals of the paired difference, over the same documents (bootstrap) or the same questions "
+        "(exact McNemar test). Differences of accuracies are in percentage points. p is adjusted by Holm over the whole "
+        "table."
+    )
+    return Table("comparisons", "Arms against their controls", note, columns, tuple(groups))
+
+
+def _comparison_row(found: Difference) -> tuple[Cell, ...]:
+    measure = found.measure
+    # Here an empty side is missing: the pair is in the table because the study asks for it.
+    difference = estimate_cell(found.paired and found.paired.difference, measure.difference_text)
+    word = found.verdict.word if found.verdict else ""
+    return (
+        text_cell(measure.title),
+        number_cell(found.control and found.control.value, measure.value_text),
+        number_cell(found.arm and found.arm.value, measure.value_text),
+        difference,
+        number_cell(found.adjusted_p, p_text),
+        text_cell(found.verdict_text, tone=TONES.get(word, "quiet")),
+    )
+
+
+def _pair_note(found: Comparison) -> str:
+    notes = [f"differs in {'; '.join(found.factors)}" if found.factors else "no setting differs"]
+    notes += ["confounded: more than one factor differs"] if found.confounded else []
+    notes += ["built under different executions"] if found.other_execution else []
+    return ". ".join(notes)
+
+
+def likelihood_tables(runs: Sequence[RunRecords], scores: Scores) -> list[Table]:
+    """One table a language."""
+    return [likelihoods_table(language, runs, scores) for language in languages_of(runs)]
+
+
+def knowledge_tables(runs: Sequence[RunRecords], knowledge: Knowledge) -> list[Table]:
+    """One table a benchmark."""
+    return [knowledge_table(name, facts, runs, knowledge) for name, facts in benchmarks_of(runs).items()]
+
+
+def _counts(found: set[int]) -> str:
+    return " or ".join(plain(count) for count in sorted(found)) or "No"
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]

@@ -1,0 +1,163 @@
+"""Quantities, settings and languages as people read them: one way to write each of them.
+
+Narrow no-break spaces join a number to its unit; the minus is a minus.
+"""
+
+import math
+from collections.abc import Iterable, Mapping
+
+Setting = str | int | float
+
+NARROW = "\u202f"
+MINUS = "\u2212"
+NOT_PLANNED = "\u2013"
+MISSING = "missing"
+
+LANGUAGE_NAMES: Mapping[str, str] = {
+    "ar": "Arabic", "bn": "Bengali", "de": "German", "en": "English", "es": "Spanish", "fr": "French",
+    "gu": "Gujarati", "hi": "Hindi", "id": "Indonesian", "ja": "Japanese", "ko": "Korean", "ml": "Malayalam",
+    "mr": "Marathi", "ne": "Nepali", "pt": "Portuguese", "ru": "Russian", "sw": "Swahili", "ta": "Tamil",
+    "te": "Telugu", "ur": "Urdu", "vi": "Vietnamese", "zh": "Chinese",
+}  # fmt: skip
+
+BENCHMARK_NAMES: Mapping[str, str] = {"ceval": "C-Eval", "mmlu": "MMLU", "agieval": "AGIEval", "gaokao": "GAOKAO-Bench"}
+
+SETTING_NAMES: Mapping[str, str] = {
+    "source": "source language",
+    "target": "target language",
+    "tokenizer.num_new_pieces": "new pieces",
+    "pretraining.budget": "target text",
+    "pretraining.budget.bytes": "target text",
+    "pretraining.budget.documents": "target documents",
+    "pretraining.budget.tokens": "target tokens",
+    "pretraining.replay": "replay",
+    "tuning.num_conversations": "instructions",
+}
+
+
+def language_name(code: str) -> str:
+    """A language's English name, or its code where we know no name."""
+    return LANGUAGE_NAMES.get(code, code)
+
+
+def benchmark_name(name: str) -> str:
+    """A benchmark's name as its authors write it."""
+    return BENCHMARK_NAMES.get(name, name)
+
+
+def decimal(value: float, digits: int) -> str:
+    """A number with a fixed number of decimals."""
+    text = f"{value:,.{digits}f}"
+    return text.lstrip("-") if float(text.replace(",", "")) == 0 else text.replace("-", MINUS)
+
+
+def signed(value: float, digits: int) -> str:
+    """A difference, its sign always written; one that rounds to zero has none."""
+    text = decimal(value, digits)
+    return text if text.startswith(MINUS) or not text.strip("0.") else f"+{text}"
+
+
+def significant(value: float, figures: int = 3) -> str:
+    """A number of any size, cut to its significant figures: 0.123, 12.3, 1,230."""
+    if value == 0:
+        return "0"
+    magnitude = math.floor(math.log10(abs(value)))
+    digits = max(0, figures - 1 - magnitude)
+    return decimal(round(value, figures - 1 - magnitude), digits)
+
+
+def plain(value: float) -> str:
+    """A round number without its trailing zeros: 0.4, 2, 1,000."""
+    return f"{value:,.10g}".replace("-", MINUS)
+
+
+def percent(share: float, digits: int = 1) -> str:
+    """A share of one, as a percentage."""
+    return f"{decimal(100 * share, digits)}{NARROW}%"
+
+
+def bytes_text(num_bytes: float) -> str:
+    """An amount of text in decimal units."""
+    return _scaled(num_bytes, 1000, ("B", "kB", "MB", "GB", "TB"))
+
+
+def count_text(count: float) -> str:
+    """A large count in thousands, millions or billions."""
+    return _scaled(count, 1000, ("", "K", "M", "B", "T"))
+
+
+def flops_text(flops: float) -> str:
+    """Floating-point operations, in the unit that leaves one to three figures before the point."""
+    return _scaled(flops, 1000, ("FLOP", "KFLOP", "MFLOP", "GFLOP", "TFLOP", "PFLOP", "EFLOP", "ZFLOP", "YFLOP"))
+
+
+def _scaled(value: float, step: int, units: tuple[str, ...]) -> str:
+    index = 0
+    while abs(value) >= step * 0.9995 and index < len(units) - 1:
+        value, index = value / step, index + 1
+    return f"{float(f'{value:.3g}'):g}{NARROW}{units[index]}".rstrip(NARROW)
+
+
+def duration(seconds: float) -> str:
+    """A time span in its two largest units."""
+    if seconds < 10:
+        return f"{decimal(seconds, 1)}{NARROW}s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours:,}{NARROW}h {minutes:02d}{NARROW}min"
+    return f"{minutes}{NARROW}min {rest:02d}{NARROW}s" if minutes else f"{rest}{NARROW}s"
+
+
+def p_text(p_value: float) -> str:
+    """A p-value as it stands in a table."""
+    return "< 0.001" if p_value < 0.001 else decimal(p_value, 3)
+
+
+def p_phrase(p_value: float) -> str:
+    """A p-value as it stands in a sentence."""
+    return f"p {p_text(p_value)}" if p_value < 0.001 else f"p = {p_text(p_value)}"
+
+
+def joined(parts: Iterable[str]) -> str:
+    """Parts as an English list."""
+    words = list(parts)
+    return " and ".join(words) if len(words) < 3 else f"{', '.join(words[:-1])} and {words[-1]}"
+
+
+def setting_name(key: str) -> str:
+    """A setting's name in words, or its path in the study file where it has none."""
+    return SETTING_NAMES.get(key, key)
+
+
+def setting_value(key: str, value: Setting | None) -> str:
+    """A setting's value with its unit."""
+    if value is None:
+        return NOT_PLANNED
+    if isinstance(value, str):
+        return f"{language_name(value)} ({value})" if key in ("source", "target") else value
+    if key.endswith(("budget.bytes", "_bytes")) or key == "pretraining.budget":
+        return bytes_text(value)
+    if key.endswith(("replay", "_share")):
+        return f"{plain(100 * value)}{NARROW}%"
+    return plain(value)
+
+
+def setting_phrase(key: str, value: Setting | None) -> str:
+    """One setting in words that stand alone, as a figure's label has them."""
+    empty = value is None or value == 0
+    if key == "tokenizer.num_new_pieces":
+        return "original vocabulary" if empty else f"+{setting_value(key, value)} pieces"
+    if key == "pretraining.replay":
+        return "no replay" if empty else f"replay {setting_value(key, value)}"
+    if key == "tuning.num_conversations":
+        return "untuned" if empty else f"{setting_value(key, value)} instructions"
+    if key.startswith("pretraining.budget"):
+        return "no target text" if empty else _budget_phrase(key, value)
+    return f"{setting_name(key)} {setting_value(key, value)}"
+
+
+def _budget_phrase(key: str, value: Setting | None) -> str:
+    unit = key.removeprefix("pretraining.budget").removeprefix(".")
+    text = setting_value(key, value)
+    return f"{text} {unit}" if unit in ("documents", "tokens") else text

@@ -1,0 +1,353 @@
+"""THE PAGE: every stage of a study, what it reads, and the function that does it.
+
+`wire` says which artifacts one run needs and how they hang together. Below it stands one short function a stage;
+each opens its inputs, calls one room, and leaves its output in `work.out`. Rooms do not call each other: whoever
+wants to know what happens to a model between the raw text and the report reads this page from top to bottom.
+
+Heavy rooms are imported where they are used, so that planning a study loads no torch.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from loanword.protocols import Stage, Work
+from loanword.recipe import (
+    BaseConfig,
+    BenchmarkConfig,
+    Budget,
+    ConversationsConfig,
+    CorpusConfig,
+    ExtendedTokenizerConfig,
+    GradesConfig,
+    LearnedTokenizerConfig,
+    LikelihoodsConfig,
+    PretrainingConfig,
+    Recipe,
+    StepsConfig,
+    TokensConfig,
+    TrunkConfig,
+    TuningConfig,
+)
+from loanword.records import ChoiceResponse, Document, Execution, read_lines, write_json, write_lines
+from loanword.store import Job
+
+if TYPE_CHECKING:
+    from loanword.model.score import LocalModel
+    from loanword.tokens.budget import BudgetedRows
+
+CHECKPOINT = "checkpoint"
+TEMPLATE = "chat_template.jinja"
+
+
+def wire(recipe: Recipe, job: Callable[..., Job]) -> Mapping[str, Job]:
+    """The jobs of one run by role, inputs first. Settings that do not act stay out of the configs."""
+    jobs: dict[str, Job] = {}
+    for language in recipe.languages:
+        jobs[f"corpus.{language}"] = job("corpus", recipe.corpus[language].model_copy(update={"language": language}))
+    source, target = jobs.get(f"corpus.{recipe.source}"), jobs.get(f"corpus.{recipe.target}")
+
+    if recipe.base.train is None:
+        jobs["base"] = base_tokenizer = job("base", recipe.base)
+    else:
+        base_tokenizer = jobs["tokenizer.base"] = job("tokenizer", recipe.base.train.tokenizer, corpus=source)
+        base_tokens = jobs["tokens.base"] = job("tokens", TokensConfig(), corpus=source, tokenizer=base_tokenizer)
+        jobs["base"] = job("base", recipe.base, seed=recipe.seed, tokens=base_tokens, tokenizer=base_tokenizer)
+    base = model = jobs["base"]
+
+    tokenizer = base_tokenizer
+    if recipe.tokenizer.num_new_pieces:
+        tokenizer = job("tokenizer", recipe.tokenizer, corpus=target, gate=source, base=base_tokenizer)
+        jobs["tokenizer"] = tokenizer
+
+    pretraining = recipe.pretraining
+    if pretraining is not None and pretraining.budget.amount:
+        read = {"tokenizer": tokenizer, "target": job("tokens", TokensConfig(), corpus=target, tokenizer=tokenizer)}
+        if pretraining.replay:
+            read["source"] = job("tokens", TokensConfig(), corpus=source, tokenizer=tokenizer)
+        if pretraining.budget.tokens:
+            read["measure"] = job("tokens", TokensConfig(), corpus=target, tokenizer=base_tokenizer)
+        jobs |= {f"tokens.{role}": made for role, made in read.items() if role != "tokenizer"}
+        jobs["trunk"] = job("trunk", TrunkConfig(**dict(pretraining)), seed=recipe.seed, base=base, **read)
+        model = job("pretraining", pretraining, seed=recipe.seed, trunk=jobs["trunk"], **read)
+        jobs["pretraining"] = model
+    elif recipe.tokenizer.num_new_pieces:
+        model = jobs["pretraining"] = job("pretraining", _unpretrained(), base=base, tokenizer=tokenizer)
+
+    if recipe.tuning.num_conversations:
+        chosen = recipe.conversations.model_copy(update={"num_conversations": recipe.tuning.num_conversations})
+        jobs["conversations"] = job("conversations", chosen, seed=recipe.seed, tokenizer=tokenizer)
+        model = job("tuning", recipe.tuning, seed=recipe.seed, model=model, conversations=jobs["conversations"])
+        jobs["tuning"] = model
+
+    if recipe.likelihoods.texts:
+        jobs["likelihoods"] = job("likelihoods", recipe.likelihoods, model=model)
+    for name in recipe.responses.benchmarks:
+        asked = recipe.benchmarks[name].model_copy(update={"name": name})
+        responses = jobs[f"responses.{name}"] = job("responses", asked, model=model)
+        jobs[f"grades.{name}"] = job("grades", recipe.grades, responses=responses)
+    return jobs
+
+
+def _unpretrained() -> PretrainingConfig:
+    """Further pretraining on nothing: the base with its new rows."""
+    return PretrainingConfig(steps=StepsConfig(peak_learning_rate=1.0))
+
+def corpus(config: CorpusConfig, work: Work) -> None:
+    """Source files -> shards of documents in seeded order, and a held-out split."""
+    from loanword.corpus.build import build_corpus
+
+    build_corpus(config, [work.source(file) for file in config.files], work.out, work.progress)
+
+
+def tokenizer(config: LearnedTokenizerConfig | ExtendedTokenizerConfig, work: Work) -> None:
+    """A corpus, and a base's tokenizer if it has one -> tokenizer files, and how they encode held-out text."""
+    from loanword.corpus.build import counts, documents, held_out
+    from loanword.tokenizer import extend, learn, load, measure
+
+    texts = _sample(documents(work.inputs["corpus"]), config.sample_bytes)
+    if isinstance(config, LearnedTokenizerConfig):
+        made = learn.learn(texts, config.num_pieces)
+    else:
+        base = load.load_tokenizer(_tokenizer_folder(work.inputs["base"]))
+        gate = _sample(documents(work.inputs["gate"]), config.gate_bytes)
+        learned = learn.continue_bpe(base, texts, config.num_new_pieces, gate, work.progress)
+        made = extend.extend(base, learned)
+        write_json({"constituents": extend.constituents(base, learned)}, work.out / "constituents.json")
+        write_lines(learned.skipped, work.out / "skipped.jsonl")
+    made.save(work.out)
+    measured = [work.inputs[role] for role in ("corpus", "gate") if role in work.inputs]
+    write_lines(
+        (measure.measure(made, _texts(held_out(folder)), counts(folder).language) for folder in measured),
+        work.out / "measures.jsonl",
+    )
+
+
+def tokens(config: TokensConfig, work: Work) -> None:
+    """A corpus and a tokenizer -> one stream of ids with document offsets; rows are cut when it is read."""
+    from loanword.corpus.build import counts, documents
+    from loanword.tokenizer.load import load_tokenizer
+    from loanword.tokens.pack import tokenize_corpus
+
+    folder = work.inputs["corpus"]
+    encoder = load_tokenizer(_tokenizer_folder(work.inputs["tokenizer"]))
+    tokenize_corpus(documents(folder), encoder, work.out, counts(folder).language, work.progress)
+
+
+def base(config: BaseConfig, work: Work) -> None:
+    """A checkpoint that exists, by reference; or an architecture trained on source text from nothing."""
+    from loanword.model import hub, load
+    from loanword.tokenizer.load import load_tokenizer
+    from loanword.tokens.budget import budgeted_rows
+    from loanword.training import schedule, stage
+
+    if config.train is None:
+        model = str(config.model)
+        revision = dict(work.execution.commits).get(f"{model}@{config.revision or 'main'}", config.revision)
+        hub.link_checkpoint(work.source(model), model, revision, work.out / CHECKPOINT)
+        load.check_checkpoint(work.out / CHECKPOINT)
+        load_tokenizer(work.out / CHECKPOINT)
+        return
+    steps, pieces = config.train.steps, load_tokenizer(work.inputs["tokenizer"])
+    rows = budgeted_rows(work.inputs["tokens"], Budget(tokens=config.train.num_tokens), steps, seed=work.seed)
+    made = load.new_model(
+        config.train.architecture, pieces.num_pieces, work.seed, bos_id=pieces.bos_id, eos_id=pieces.eos_id
+    )
+    rate = schedule.decaying_rate(steps, rows.num_rows)
+    trained = stage.train(made, rows.whole, 0, rows.num_rows, steps, rate, work)
+    stage.save_trained(trained, work.inputs["tokenizer"], rows.seen(rows.num_rows), work.out)
+
+
+def trunk(config: TrunkConfig, work: Work) -> None:
+    """A base and its rows -> the constant-rate trajectory at one cut, with optimizer state to go on from.
+
+    It goes on from the nearest smaller cut that is there; the result is the same as from the start.
+    """
+    from loanword.training import schedule, stage
+
+    rows = _pretraining_rows(config, work)
+    cut_row = schedule.decay_start(rows.num_rows, config.steps)
+    nearest = work.inputs.get("nearest")
+    model = stage.extended_base(work) if nearest is None else stage.load(nearest)
+    first_row = 0 if nearest is None else stage.num_rows_seen(nearest)
+    rate = schedule.constant_rate(config.steps)
+    trained = stage.train(model, rows.trunk, first_row, cut_row, config.steps, rate, work, after=nearest)
+    stage.save_optimizer(trained, work.out)
+    stage.save_trained(trained, work.inputs["tokenizer"], rows.seen(cut_row), work.out)
+
+
+def pretraining(config: PretrainingConfig, work: Work) -> None:
+    """A trunk cut -> the decay branched off it: a model that has read exactly the budget.
+
+    Without a budget it is the base with a row for every new piece.
+    """
+    from loanword.training import schedule, stage
+
+    if "trunk" not in work.inputs:
+        stage.save(stage.extended_base(work), work.inputs["tokenizer"], work.out)
+        return
+    rows, cut = _pretraining_rows(config, work), work.inputs["trunk"]
+    rate = schedule.decaying_rate(config.steps, rows.num_rows)
+    first_row = stage.num_rows_seen(cut)
+    trained = stage.train(
+        stage.load(cut), rows.whole, first_row, rows.num_rows, config.steps, rate, work, after=cut
+    )
+    stage.save_trained(trained, work.inputs["tokenizer"], rows.seen(rows.num_rows), work.out)
+
+
+def conversations(config: ConversationsConfig, work: Work) -> None:
+    """Instruction files and a tokenizer -> rows of whole conversations, responses counted."""
+    from loanword.corpus.instructions import read_instructions
+    from loanword.tokenizer.load import load_tokenizer
+    from loanword.tokens.chat import TEMPLATES, encode_conversations
+    from loanword.tokens.pack import pack_conversations
+
+    files = [work.source(file) for file in config.files]
+    read = read_instructions(
+        files, seed=work.seed, num_conversations=config.num_conversations, progress=work.progress
+    )
+    pieces = load_tokenizer(_tokenizer_folder(work.inputs["tokenizer"]))
+    template = TEMPLATES[config.template]
+    pack_conversations(
+        encode_conversations(read.conversations, pieces, template),
+        work.out,
+        row_tokens=config.row_tokens,
+        num_pieces=pieces.num_pieces,
+        pad_id=pieces.eos_id,
+        num_read=read.num_read,
+        num_removed=read.num_removed,
+        progress=work.progress,
+    )
+    (work.out / TEMPLATE).write_text(template, encoding="utf-8")
+
+
+def tuning(config: TuningConfig, work: Work) -> None:
+    """A model and conversations -> the model tuned on their responses, its chat template beside it."""
+    from loanword.tokens.budget import Seen
+    from loanword.tokens.mix import Epochs
+    from loanword.tokens.rows import ConversationRows
+    from loanword.training import schedule, stage
+
+    assert config.steps is not None
+    rows = ConversationRows(work.inputs["conversations"])
+    num_rows = rows.num_rows * config.epochs
+    rate = schedule.decaying_rate(config.steps, num_rows)
+    model = stage.load(work.inputs["model"])
+    trained = stage.train(model, Epochs(rows, work.seed), 0, num_rows, config.steps, rate, work)
+    template = (work.inputs["conversations"] / TEMPLATE).read_text(encoding="utf-8")
+    seen = Seen(num_rows, num_tokens=num_rows * rows.row_tokens)
+    stage.save_trained(trained, work.inputs["model"] / CHECKPOINT, seen, work.out, chat_template=template)
+
+
+def likelihoods(config: LikelihoodsConfig, work: Work) -> None:
+    """A model and held-out text -> nats, tokens and bytes of every document."""
+    from loanword.evaluation.likelihood import document_likelihoods, read_held_out
+
+    model = _language_model(work.inputs["model"] / CHECKPOINT, work.execution)
+    measured = (
+        document_likelihoods(
+            model, read_held_out(work.source(file))[: config.limit_documents], language, config, work.progress
+        )
+        for language, file in config.texts.items()
+    )
+    write_lines((record for records in measured for record in records), work.out / "likelihoods.jsonl")
+
+
+def responses(config: BenchmarkConfig, work: Work) -> None:
+    """A model and a benchmark -> what the model gives each choice, subject by subject."""
+    from loanword.evaluation.benchmarks import BENCHMARKS
+    from loanword.evaluation.choices import benchmark_facts, subject_responses
+
+    benchmark = BENCHMARKS[config.name]
+    asked = [
+        replace(questions, examples=questions.examples[: config.limit_examples])
+        for questions in benchmark.load(work.source(config.folder), config)
+    ]
+    model = replace(_language_model(work.inputs["model"] / CHECKPOINT, work.execution), choice_ids=config.choice_ids)
+    for done, questions in enumerate(asked):
+        part = work.scratch / f"{questions.subject.name}.jsonl"
+        if not part.is_file():
+            write_lines(subject_responses(model, benchmark, questions), part)
+        work.progress(done + 1, len(asked), "subjects")
+    parts = [work.scratch / f"{questions.subject.name}.jsonl" for questions in asked]
+    write_lines((line for part in parts for line in read_lines(ChoiceResponse, part)), work.out / "responses.jsonl")
+    write_json(benchmark_facts(benchmark, config, asked), work.out / "benchmark.json")
+
+
+def grades(config: GradesConfig, work: Work) -> None:
+    """Responses -> which of them are correct, incorrect, or cannot be read."""
+    from loanword.evaluation.choices import grade_choice
+
+    given = read_lines(ChoiceResponse, work.inputs["responses"] / "responses.jsonl")
+    write_lines((grade_choice(response) for response in given), work.out / "grades.jsonl")
+    facts = (work.inputs["responses"] / "benchmark.json").read_text(encoding="utf-8")
+    write_json(json.loads(facts), work.out / "benchmark.json")
+
+
+def _cut(config: TrunkConfig) -> tuple[int, TrunkConfig]:
+    """Where on its trajectory a cut stands; the trajectory is the config at a budget of nothing."""
+    return config.budget.amount, config.model_copy(update={"budget": Budget(**{config.budget.unit: 0})})
+
+
+STAGES: dict[str, Stage] = {
+    "corpus": Stage(corpus),
+    "tokenizer": Stage(tokenizer),
+    "tokens": Stage(tokens),
+    "base": Stage(base, whole_machine=True),
+    "trunk": Stage(trunk, position=_cut),
+    "pretraining": Stage(pretraining),
+    "conversations": Stage(conversations),
+    "tuning": Stage(tuning),
+    "likelihoods": Stage(likelihoods, model_input="model"),
+    "responses": Stage(responses, model_input="model"),
+    "grades": Stage(grades),
+}
+
+
+# What several stages do on the way.
+
+
+def _texts(read: Iterable[Document]) -> Iterator[str]:
+    return (document.text for document in read)
+
+
+def _sample(read: Iterable[Document], num_bytes: int) -> Iterator[str]:
+    """The texts of the first documents that fill so many bytes."""
+    for text in _texts(read):
+        yield text
+        num_bytes -= len(text.encode())
+        if num_bytes <= 0:
+            return
+
+
+def _tokenizer_folder(folder: Path) -> Path:
+    """Where an artifact keeps its tokenizer: a checkpoint has one of its own."""
+    return folder / CHECKPOINT if (folder / CHECKPOINT).exists() else folder
+
+
+def _pretraining_rows(config: TrunkConfig | PretrainingConfig, work: Work) -> BudgetedRows:
+    from loanword.tokens.budget import budgeted_rows
+
+    return budgeted_rows(
+        work.inputs["target"],
+        config.budget,
+        config.steps,
+        source=work.inputs.get("source"),
+        measure=work.inputs.get("measure"),
+        replay=config.replay,
+        allow_epochs=config.allow_epochs,
+        seed=work.seed,
+    )
+
+
+@lru_cache(maxsize=1)
+def _language_model(checkpoint: Path, execution: Execution) -> LocalModel:
+    """The model in a folder, loaded once for all that one process asks it."""
+    from loanword.model.score import open_language_model
+
+    return open_language_model(checkpoint, execution)

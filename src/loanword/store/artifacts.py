@@ -1,0 +1,176 @@
+"""Artifacts: directories that are finished if and only if their manifest is there.
+
+In:  a directory under `building/` that a stage has filled.
+Out: `artifacts/STAGE/NAME/` with a manifest, moved there in one rename; `studies/STUDY/RUN/` with links for people.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from loanword.errors import UserError
+from loanword.records import Record, canonical_json, file_sha256, read_json, write_json
+from loanword.store import leases
+from loanword.store.identity import Job
+
+FORMAT = 1
+MANIFEST = "manifest.json"
+SCRATCH = ".scratch"
+
+
+class Manifest(Record):
+    """What an artifact is: its name and what went into it, the digest of every payload file, and provenance.
+
+    `content` is the digest of the digests; provenance is in neither.
+    """
+
+    name: str
+    stage: str
+    stage_version: int
+    seed: int | None
+    config: dict[str, Any]
+    identity: dict[str, Any]
+    inputs: dict[str, str]
+    digests: dict[str, str]
+    content: str
+    provenance: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """A finished artifact: where it lies, and its manifest."""
+
+    folder: Path
+    manifest: Manifest
+
+
+class Store:
+    """A directory of artifacts, safe for any number of processes at once."""
+
+    def __init__(self, root: Path) -> None:
+        """Opens a store.
+
+        Raises:
+            UserError: it was written by a newer version of this program.
+        """
+        self.root = root
+        self.building = root / "building"
+        self._check_format()
+
+    def _check_format(self) -> None:
+        path = self.root / "format.json"
+        if not path.is_file():
+            return
+        found = json.loads(path.read_text(encoding="utf-8")).get("format")
+        if found != FORMAT:
+            raise UserError(
+                path,
+                f"the store has format {found}",
+                expected=f"format {FORMAT}, which this version of loanword reads and writes",
+                do="update loanword, or name another store with --store",
+            )
+
+    def create(self) -> None:
+        """Makes the directories of a new store; an existing one stays as it is."""
+        try:
+            self.building.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UserError(
+                self.root, f"cannot make the store: {error.strerror}", do="name another folder with --store"
+            ) from None
+        if not (self.root / "format.json").is_file():
+            write_json({"format": FORMAT}, self.root / "format.json")
+
+    def folder(self, job: Job) -> Path:
+        """Where a job's artifact lies once it is finished."""
+        return self.root / "artifacts" / job.stage / job.name
+
+    def finished(self, job: Job) -> bool:
+        """Whether a job's artifact is there, whole."""
+        return (self.folder(job) / MANIFEST).is_file()
+
+    def finished_keys(self) -> set[str]:
+        """`stage/name` of every finished artifact, by one listing a stage."""
+        artifacts = self.root / "artifacts"
+        if not artifacts.is_dir():
+            return set()
+        # The rename that puts a folder here is the last act of building: its being here is enough.
+        return {f"{stage.name}/{entry.name}" for stage in os.scandir(artifacts) for entry in os.scandir(stage.path)}
+
+    def open(self, job: Job) -> Artifact:
+        """The finished artifact of a job."""
+        folder = self.folder(job)
+        return Artifact(folder, read_json(Manifest, folder / MANIFEST))
+
+    def lease(self, job: Job) -> leases.Lease | None:
+        """The right to build a job's artifact, or None while another process has it."""
+        return leases.acquire(self.building, _stem(job))
+
+    def holder(self, job: Job) -> leases.Holder | None:
+        """Who is building a job's artifact now, if anyone."""
+        newest = leases.newest_lease(self.building, _stem(job))
+        return None if newest is None else leases.holder(newest)
+
+    def building_folder(self, job: Job) -> Path:
+        """The directory that a job's stage fills, with what a killed process left in it."""
+        folder = self.building / _stem(job)
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+    def finish(self, job: Job, provenance: Mapping[str, Any]) -> Artifact:
+        """Turns a filled directory into a finished artifact: digests, manifest, one rename."""
+        folder = self.building_folder(job)
+        shutil.rmtree(folder / SCRATCH, ignore_errors=True)
+        (folder / MANIFEST).unlink(missing_ok=True)
+        digests = payload_digests(folder)
+        manifest = Manifest(
+            name=job.name,
+            stage=job.stage,
+            stage_version=job.stage_version,
+            seed=job.seed,
+            config=job.config.model_dump(mode="json"),
+            identity=dict(job.identity),
+            inputs={role: made.key for role, made in job.inputs.items()},
+            digests=digests,
+            content=hashlib.sha256(canonical_json(digests).encode()).hexdigest(),
+            provenance=dict(provenance),
+        )
+        write_json(manifest, folder / MANIFEST)
+        final = self.folder(job)
+        final.parent.mkdir(parents=True, exist_ok=True)
+        os.rename(folder, final)
+        return Artifact(final, manifest)
+
+    def link(self, study: str, run: str, role: str, job: Job) -> None:
+        """Leaves a readable link to a finished artifact under `studies/`."""
+        folder = self.root / "studies" / file_name(study) / "runs" / file_name(run)
+        folder.mkdir(parents=True, exist_ok=True)
+        link, goal = folder / role, os.path.relpath(self.folder(job), folder)
+        if link.is_symlink() and os.readlink(link) == goal:
+            return
+        link.unlink(missing_ok=True)
+        link.symlink_to(goal)
+
+
+def file_name(label: str) -> str:
+    """A label as one path component."""
+    return "".join(char if char.isalnum() or char in "-_.=" else "-" for char in label).strip(".-") or "unnamed"
+
+
+def payload_digests(folder: Path) -> dict[str, str]:
+    """sha256 of every payload file by its path inside the artifact; links are followed."""
+    files = sorted(path for path in _walk(folder) if path != folder / MANIFEST)
+    return {path.relative_to(folder).as_posix(): file_sha256(path) for path in files}
+
+
+def _walk(folder: Path) -> list[Path]:
+    return [Path(place) / name for place, _, names in os.walk(folder, followlinks=True) for name in names]
+
+
+def _stem(job: Job) -> str:
+    return f"{job.stage}-{job.name}"

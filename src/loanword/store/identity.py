@@ -1,0 +1,206 @@
+"""Names: what an artifact is called before it is built.
+
+A name is sha256(stage, stage version, whole config, seed, names of inputs). Outside leaves count by content: a
+file's sha256, a Hub repository's commit. Paths, Execution and the git commit are never in it.
+"""
+
+import hashlib
+import json
+import os
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from loanword.errors import UserError
+from loanword.recipe import CheckpointSource
+from loanword.records import Record, SourceFile, canonical_json, file_sha256
+
+NAME_LENGTH = 20
+UNRESOLVED = "unresolved"
+
+
+@dataclass(frozen=True)
+class Job:
+    """One artifact to be: its stage, everything that decides its content, and the name that follows.
+
+    `config` holds the settings as written (paths included), `identity` what of them is in the name.
+    """
+
+    stage: str
+    stage_version: int
+    config: Record
+    identity: Mapping[str, Any] = field(repr=False)
+    inputs: Mapping[str, "Job"] = field(repr=False)
+    seed: int | None
+    name: str
+
+    @property
+    def key(self) -> str:
+        """Stage and name: where the artifact lies in the store."""
+        return f"{self.stage}/{self.name}"
+
+
+class Sources:
+    """Content digests of outside files and folders below a data root, cached by path, size and time.
+
+    `commits` maps `id@revision` of Hub repositories to commits that are known (the study's lock file).
+    """
+
+    def __init__(self, root: Path, *, cache_file: Path | None = None, commits: Mapping[str, str] | None = None) -> None:
+        self.root = root
+        self.commits = dict(commits or {})
+        self._cache_file = cache_file
+        self._digests: dict[str, str] = {}
+        self._cached = _read_cache(cache_file)
+        self._changed = False
+
+    def digest(self, name: str) -> str:
+        """sha256 of a file, or of the names and digests of a folder's files.
+
+        Raises:
+            UserError: nothing is there.
+        """
+        if name not in self._digests:
+            path = self.root / name
+            if path.is_dir():
+                self._digests[name] = self._folder_digest(path)
+            elif path.is_file():
+                self._digests[name] = self._file_digest(path)
+            else:
+                raise UserError(
+                    path,
+                    "no such file or folder",
+                    expected=f"{name} below the data root {self.root}",
+                    do="give the data root with --data, or correct the path in the study file",
+                )
+        return self._digests[name]
+
+    def checkpoint(self, name: str, revision: str | None) -> str:
+        """Digest of a checkpoint folder, or `id@commit`, or `unresolved:id@revision`."""
+        if (self.root / name).is_dir():
+            return self.digest(name)
+        if not is_hub_id(name):
+            raise UserError(
+                self.root / name,
+                "no such checkpoint folder",
+                expected="a folder with config.json and safetensors below the data root, or a Hub id such as org/name",
+                do="correct base.model in the study file, or give the data root with --data",
+            )
+        wanted = f"{name}@{revision or 'main'}"
+        if revision and len(revision) == 40 and set(revision) <= set("0123456789abcdef"):
+            return wanted
+        commit = self.commits.get(wanted)
+        return f"{name}@{commit}" if commit else f"{UNRESOLVED}:{wanted}"
+
+    def save(self) -> None:
+        """Keeps the digests for the next start."""
+        if self._changed and self._cache_file is not None:
+            self._cache_file.parent.mkdir(parents=True, exist_ok=True)
+            temporary = self._cache_file.with_name(f"{self._cache_file.name}.{os.getpid()}")
+            temporary.write_text(json.dumps(self._cached, sort_keys=True), encoding="utf-8")
+            os.replace(temporary, self._cache_file)
+            self._changed = False
+
+    def _file_digest(self, path: Path) -> str:
+        status = path.stat()
+        key, stamp = str(path.resolve()), f"{status.st_size}:{status.st_mtime_ns}"
+        known = self._cached.get(key)
+        if known is None or known[0] != stamp:
+            known = self._cached[key] = [stamp, file_sha256(path)]
+            self._changed = True
+        return known[1]
+
+    def _folder_digest(self, folder: Path) -> str:
+        files = sorted(path for path in folder.rglob("*") if path.is_file() and not path.name.startswith("."))
+        listing = [(path.relative_to(folder).as_posix(), self._file_digest(path)) for path in files]
+        return hashlib.sha256(canonical_json(listing).encode()).hexdigest()
+
+
+def is_hub_id(name: str) -> bool:
+    """Whether a string has the form of a Hub id: `org/name`, no path."""
+    return name.count("/") == 1 and not name.startswith((".", "/", "~")) and not name.endswith("/")
+
+
+class Naming:
+    """Makes jobs; equal ones come back as the same object, however many runs ask for them."""
+
+    def __init__(self, sources: Sources, versions: Mapping[str, int]) -> None:
+        self.sources = sources
+        self.versions = versions
+        self.jobs: dict[str, Job] = {}
+        self._identities: dict[str, dict[str, Any]] = {}
+
+    def job(self, stage: str, config: Record, *, seed: int | None = None, **inputs: Job | None) -> Job:
+        """The job of a stage with a config over its inputs; inputs that are None are not there."""
+        present = {role: job for role, job in sorted(inputs.items()) if job is not None}
+        identity = self._identity(config)
+        named = [
+            stage,
+            self.versions[stage],
+            type(config).__name__,
+            identity,
+            seed,
+            {role: job.name for role, job in present.items()},
+        ]
+        name = hashlib.sha256(canonical_json(named).encode()).hexdigest()[:NAME_LENGTH]
+        if name not in self.jobs:
+            self.jobs[name] = Job(stage, self.versions[stage], config, identity, present, seed, name)
+        return self.jobs[name]
+
+    def _identity(self, config: Record) -> dict[str, Any]:
+        line = f"{type(config).__name__}:{config.model_dump_json()}"
+        if line not in self._identities:
+            config.to_json()  # raises where the config does not survive JSON
+            self._identities[line] = identity_of(config, self.sources)
+        return self._identities[line]
+
+
+def identity_of(config: Record, sources: Sources) -> dict[str, Any]:
+    """A config's plain values, with every outside file or checkpoint replaced by its content."""
+    hints = _hints(type(config))
+    plain = {name: _plain(hints[name], getattr(config, name), sources) for name in type(config).model_fields}
+    for name, hint in hints.items():
+        if _marked(hint, CheckpointSource) and getattr(config, name) is not None:
+            plain[name] = sources.checkpoint(getattr(config, name), plain.pop("revision", None))
+    return plain
+
+
+@cache
+def _hints(kind: type[Record]) -> dict[str, Any]:
+    hints = typing.get_type_hints(kind, include_extras=True)
+    return {name: hints[name] for name in kind.model_fields}
+
+
+@cache
+def _marked(hint: Any, marker: type) -> bool:
+    return any(isinstance(part, marker) or _marked(part, marker) for part in _parts(hint))
+
+
+def _parts(hint: Any) -> tuple[Any, ...]:
+    return (*getattr(hint, "__metadata__", ()), *typing.get_args(hint))
+
+
+def _plain(hint: Any, value: Any, sources: Sources) -> Any:
+    if isinstance(value, Record):
+        return identity_of(value, sources)
+    if isinstance(value, tuple):
+        items = typing.cast("tuple[Any, ...]", value)
+        return [_plain(hint, item, sources) for item in items]
+    if isinstance(value, dict):
+        entries = typing.cast("dict[str, Any]", value)
+        return {key: _plain(hint, item, sources) for key, item in sorted(entries.items())}
+    if isinstance(value, str) and _marked(hint, SourceFile):
+        return f"sha256:{sources.digest(value)}"
+    return value
+
+
+def _read_cache(path: Path | None) -> dict[str, list[str]]:
+    if path is None or not path.is_file():
+        return {}
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except json.JSONDecodeError:
+        return {}  # a cache: losing it costs a second reading, nothing else

@@ -1,0 +1,108 @@
+"""Leases: who is building what, without locks, so that they hold on any shared file system.
+
+A lease is a file `KEY.lease-N`, created exclusively, whose time its holder keeps fresh. Whoever finds the newest
+one stale takes over by creating N+1; only one can. The former holder sees a successor and stops. Nothing is ever
+removed by anyone but the last holder, so there is no moment in which two believe that they hold it.
+"""
+
+import json
+import os
+import re
+import socket
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+HEARTBEAT_SECONDS = 2.0
+STALE_SECONDS = 60.0
+
+
+@dataclass
+class Lease:
+    """The right to build one artifact, held by this process while its heartbeat goes on."""
+
+    path: Path
+
+    def beat(self, progress: tuple[int, int, str] | None = None) -> bool:
+        """Freshens the lease and says how far the work is; False if another process has taken over."""
+        _write(self.path, progress)
+        return newest_lease(self.path.parent, self.path.name.rpartition(".lease-")[0]) == self.path
+
+    def release(self) -> None:
+        """Gives the right back."""
+        folder, stem = self.path.parent, self.path.name.rpartition(".lease-")[0]
+        for path in _leases(folder, stem):
+            path.unlink(missing_ok=True)
+
+
+@dataclass(frozen=True)
+class Holder:
+    """Who holds a lease, and how far the work was at the last heartbeat."""
+
+    host: str
+    pid: int
+    progress: tuple[int, int, str] | None
+    stale: bool
+
+
+def acquire(folder: Path, key: str) -> Lease | None:
+    """The lease on a key, or None while somebody else's is fresh."""
+    newest = newest_lease(folder, key)
+    if newest is None:
+        return _create(folder / f"{key}.lease-0")
+    found = holder(newest)
+    if found is not None and not found.stale:
+        return None
+    return _create(folder / f"{key}.lease-{_number(newest) + 1}")
+
+
+def holder(path: Path) -> Holder | None:
+    """Who wrote a lease; None if it is gone. A holder on this machine that has died is stale at once."""
+    try:
+        age_seconds = time.time() - path.stat().st_mtime
+        said = json.loads(path.read_text(encoding="utf-8") or "{}")
+    except FileNotFoundError:
+        return None
+    except json.JSONDecodeError:
+        said = {}
+    host, pid = str(said.get("host", "")), int(said.get("pid", 0))
+    dead = host == socket.gethostname() and pid > 0 and not _alive(pid)
+    progress = said.get("progress")
+    return Holder(host, pid, tuple(progress) if progress else None, dead or age_seconds > STALE_SECONDS)
+
+
+def newest_lease(folder: Path, key: str) -> Path | None:
+    """The lease file with the highest number, if there is one."""
+    return max(_leases(folder, key), key=_number, default=None)
+
+
+def _leases(folder: Path, key: str) -> list[Path]:
+    return [path for path in folder.glob(f"{key}.lease-*") if re.fullmatch(r"lease-\d+", path.name.rpartition(".")[2])]
+
+
+def _number(path: Path) -> int:
+    return int(path.name.rpartition("-")[2])
+
+
+def _create(path: Path) -> Lease | None:
+    try:
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY))
+    except FileExistsError:
+        return None
+    _write(path, None)
+    return Lease(path)
+
+
+def _write(path: Path, progress: tuple[int, int, str] | None) -> None:
+    said = {"host": socket.gethostname(), "pid": os.getpid(), "progress": progress}
+    path.write_text(json.dumps(said), encoding="utf-8")
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

@@ -1,0 +1,243 @@
+"""What a study will take before anything is built: text, tokens, FLOPs and disk of every artifact.
+
+An estimate uses what is known (sizes of source files, shapes of models, counts of finished artifacts) and, where
+nothing is, the assumptions below, which the plan prints. FLOPs: 6 per parameter and token in training, 2 in
+evaluation, embeddings counted once (as the output head), attention over a document left out.
+"""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from typing import Any
+
+from loanword.recipe import (
+    ArchitectureConfig,
+    BaseConfig,
+    Budget,
+    CorpusConfig,
+    ExtendedTokenizerConfig,
+    LearnedTokenizerConfig,
+    LikelihoodsConfig,
+    PretrainingConfig,
+    TrunkConfig,
+    TuningConfig,
+)
+from loanword.records import CorpusCounts, TokenCounts, read_json
+from loanword.store import Job, Sources, Store
+
+COMPRESSION = {".gz": 2.7, ".zst": 3.0, ".parquet": 2.5}
+BYTES_PER_TOKEN = {"source": 3.6, "original": 1.2, "extended": 4.0}
+BYTES_PER_DOCUMENT = 3_000
+TOKENS_PER_CONVERSATION = 250
+ASSUMPTIONS = (
+    "bytes per token until counted: source text 3.6, target text 1.2 with the base's pieces and 4.0 with new ones; "
+    "250 tokens a conversation; compressed text unpacks 2.5 to 3 times"
+)
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What one artifact takes; `unknown` where a model's shape cannot be known yet."""
+
+    text_bytes: int = 0
+    num_tokens: int = 0
+    flops: float = 0.0
+    disk_bytes: int = 0
+    unknown: bool = False
+
+
+@dataclass(frozen=True)
+class ModelShape:
+    """Parameters that take part in a token's work, and those of one vocabulary row."""
+
+    num_parameters: int
+    row_parameters: int
+
+
+class Estimator:
+    """Estimates by job, each made once."""
+
+    def __init__(self, store: Store, sources: Sources, finished: set[str]) -> None:
+        self.store = store
+        self.sources = sources
+        self.finished = finished
+        self._made: dict[str, Estimate] = {}
+        self._shapes: dict[str, ModelShape | None] = {}
+
+    def of(self, job: Job) -> Estimate:
+        """What a job takes."""
+        if job.key not in self._made:
+            estimate = ESTIMATES.get(job.stage)
+            self._made[job.key] = estimate(self, job) if estimate else Estimate()
+        return self._made[job.key]
+
+    def shape(self, job: Job) -> ModelShape | None:
+        """Shape of the model that a job makes; None where its config.json is not at hand."""
+        if job.key not in self._shapes:
+            self._shapes[job.key] = self._shape(job)
+        return self._shapes[job.key]
+
+    def _shape(self, job: Job) -> ModelShape | None:
+        if isinstance(job.config, BaseConfig):
+            return self._base_shape(job.config)
+        inputs = [job.inputs[role] for role in ("base", "trunk", "model") if role in job.inputs]
+        shape = self.shape(inputs[0]) if inputs else None
+        made = job.inputs.get("tokenizer")
+        if shape is None or made is None or not isinstance(made.config, ExtendedTokenizerConfig):
+            return shape
+        if job.inputs.get("trunk") is not None:
+            return shape  # the trunk has the new rows already
+        return ModelShape(shape.num_parameters + made.config.num_new_pieces * shape.row_parameters, shape.row_parameters)
+
+    def _base_shape(self, config: BaseConfig) -> ModelShape | None:
+        if config.train is not None:
+            return architecture_shape(config.train.architecture, config.train.tokenizer.num_pieces)
+        path = self.sources.root / str(config.model) / "config.json"
+        return published_shape(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else None
+
+    def bytes_per_token(self, tokens: Job) -> float:
+        """Counted where the tokens are there, assumed where they are not."""
+        if tokens.key in self.finished:
+            counted = read_json(TokenCounts, self.store.folder(tokens) / "counts.json")
+            return counted.num_bytes / max(1, counted.num_tokens)
+        config = tokens.inputs["tokenizer"].config
+        if isinstance(config, LearnedTokenizerConfig):
+            same = tokens.inputs["corpus"].key == tokens.inputs["tokenizer"].inputs["corpus"].key
+            return BYTES_PER_TOKEN["source" if same else "original"]
+        if isinstance(config, ExtendedTokenizerConfig):
+            same = tokens.inputs["corpus"].key == tokens.inputs["tokenizer"].inputs["corpus"].key
+            return BYTES_PER_TOKEN["extended" if same else "source"]
+        return BYTES_PER_TOKEN["source"]
+
+    def trained_tokens(self, budget: Budget, replay: float, share: float, job: Job) -> tuple[int, int]:
+        """Target bytes, and all tokens, of a share of a budget with its replay on top."""
+        per_token = self.bytes_per_token(job.inputs["target"])
+        text = {"bytes": 1.0, "documents": BYTES_PER_DOCUMENT, "tokens": per_token}[budget.unit] * budget.amount * share
+        return int(text), int(text / per_token / (1 - replay))
+
+
+def architecture_shape(config: ArchitectureConfig, num_pieces: int) -> ModelShape:
+    """Parameters of a LLaMA; norms are left out."""
+    head_width = config.width // config.num_heads
+    attention = 2 * config.width * (config.width + head_width * config.num_key_value_heads)
+    layer = attention + 3 * config.width * config.feed_forward_width
+    row = config.width * (1 if config.tied_embeddings else 2)
+    return ModelShape(config.num_layers * layer + num_pieces * row, row)
+
+
+def published_shape(config: dict[str, Any]) -> ModelShape | None:
+    """Parameters of a decoder by its config.json, where it has the usual fields."""
+    try:
+        shape = ArchitectureConfig(
+            width=config["hidden_size"],
+            num_layers=config["num_hidden_layers"],
+            num_heads=config["num_attention_heads"],
+            num_key_value_heads=config.get("num_key_value_heads") or config["num_attention_heads"],
+            feed_forward_width=config["intermediate_size"],
+            context_tokens=config.get("max_position_embeddings", 2048),
+            tied_embeddings=bool(config.get("tie_word_embeddings", False)),
+        )
+    except (KeyError, ValueError):
+        return None
+    return architecture_shape(shape, int(config["vocab_size"]))
+
+
+def _corpus(estimator: Estimator, job: Job) -> Estimate:
+    assert isinstance(job.config, CorpusConfig)
+    if job.key in estimator.finished:
+        num_bytes = read_json(CorpusCounts, estimator.store.folder(job) / "counts.json").num_bytes
+    else:
+        paths = [estimator.sources.root / name for name in job.config.files]
+        num_bytes = int(sum(path.stat().st_size * COMPRESSION.get(path.suffix, 1.0) for path in paths))
+        num_bytes = min(num_bytes, job.config.limit_bytes or num_bytes)
+    return Estimate(text_bytes=num_bytes, disk_bytes=num_bytes)
+
+
+def _tokens(estimator: Estimator, job: Job) -> Estimate:
+    text = estimator.of(job.inputs["corpus"]).text_bytes
+    num_tokens = int(text / estimator.bytes_per_token(job))
+    return Estimate(text_bytes=text, num_tokens=num_tokens, disk_bytes=2 * num_tokens)
+
+
+def _training(estimator: Estimator, job: Job, text_bytes: int, num_tokens: int, disk_factor: int) -> Estimate:
+    shape = estimator.shape(job)
+    if shape is None:
+        return Estimate(text_bytes, num_tokens, unknown=True)
+    flops = 6.0 * shape.num_parameters * num_tokens
+    return Estimate(text_bytes, num_tokens, flops, 4 * disk_factor * shape.num_parameters)
+
+
+def _base(estimator: Estimator, job: Job) -> Estimate:
+    assert isinstance(job.config, BaseConfig)
+    if job.config.train is None:
+        return Estimate()
+    num_tokens = job.config.train.num_tokens
+    text = int(num_tokens * estimator.bytes_per_token(job.inputs["tokens"]))
+    return _training(estimator, job, text, num_tokens, 1)
+
+
+def _trunk(estimator: Estimator, job: Job) -> Estimate:
+    assert isinstance(job.config, TrunkConfig)
+    share = 1 - job.config.steps.decay_share
+    text, num_tokens = estimator.trained_tokens(job.config.budget, job.config.replay, share, job)
+    return _training(estimator, job, text, num_tokens, 3)
+
+
+def _pretraining(estimator: Estimator, job: Job) -> Estimate:
+    assert isinstance(job.config, PretrainingConfig)
+    if "trunk" not in job.inputs:
+        return _training(estimator, job, 0, 0, 1)
+    share = job.config.steps.decay_share
+    text, num_tokens = estimator.trained_tokens(job.config.budget, job.config.replay, share, job)
+    return _training(estimator, job, text, num_tokens, 1)
+
+
+def _tuning(estimator: Estimator, job: Job) -> Estimate:
+    assert isinstance(job.config, TuningConfig)
+    num_tokens = job.config.num_conversations * job.config.epochs * TOKENS_PER_CONVERSATION
+    return _training(estimator, job, 0, num_tokens, 1)
+
+
+def _likelihoods(estimator: Estimator, job: Job) -> Estimate:
+    assert isinstance(job.config, LikelihoodsConfig)
+    text = sum((estimator.sources.root / name).stat().st_size for name in job.config.texts.values())
+    return _evaluation(estimator, job, text)
+
+
+def _responses(estimator: Estimator, job: Job) -> Estimate:
+    folder = estimator.sources.root / getattr(job.config, "folder", "") / getattr(job.config, "split", "")
+    return _evaluation(estimator, job, sum(path.stat().st_size for path in folder.glob("*") if path.is_file()))
+
+
+def _evaluation(estimator: Estimator, job: Job, text_bytes: int) -> Estimate:
+    num_tokens = int(text_bytes / BYTES_PER_TOKEN["original"])
+    shape = estimator.shape(job.inputs["model"])
+    flops = 2.0 * shape.num_parameters * num_tokens if shape else 0.0
+    return Estimate(text_bytes, num_tokens, flops, text_bytes // 4, unknown=shape is None)
+
+
+ESTIMATES: dict[str, Callable[[Estimator, Job], Estimate]] = {
+    "corpus": _corpus,
+    "tokens": _tokens,
+    "base": _base,
+    "trunk": _trunk,
+    "pretraining": _pretraining,
+    "tuning": _tuning,
+    "likelihoods": _likelihoods,
+    "responses": _responses,
+}
+
+
+def trunk_saving(job: Job, smaller: list[Job], estimate: Estimate) -> Estimate:
+    """What a cut takes when it continues from the next smaller one."""
+    if not smaller or not isinstance(job.config, TrunkConfig) or not isinstance(smaller[0].config, TrunkConfig):
+        return estimate
+    rest = 1 - smaller[0].config.budget.amount / job.config.budget.amount
+    return Estimate(
+        int(estimate.text_bytes * rest),
+        int(estimate.num_tokens * rest),
+        estimate.flops * rest,
+        estimate.disk_bytes,
+        estimate.unknown,
+    )

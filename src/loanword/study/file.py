@@ -1,0 +1,221 @@
+"""Study files: TOML in, one recipe a run out, all problems at once with their paths.
+
+`[recipe]` is the recipe that all runs start from. `[axes]` multiplies it: a list of values for one key, or named
+tables that set several keys together. `[[runs]]` adds single cells, `[[compare]]` pairs an arm with its control.
+"""
+
+import difflib
+import itertools
+import json
+import tomllib
+import types
+import typing
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, ValidationError
+
+from loanword.errors import UserError
+from loanword.recipe import Recipe
+from loanword.records import Record, problems
+
+Settings = Mapping[str, Any]
+"""Recipe keys as dotted paths, with the values they are set to."""
+
+
+class RunEntry(Record):
+    """One explicit cell: a name and what it sets on top of `[recipe]`."""
+
+    name: str = Field(min_length=1)
+    set: dict[str, Any] = {}
+
+
+class Comparison(Record):
+    """An arm and the control it is measured against."""
+
+    arm: str
+    control: str
+
+
+class StudyFile(Record):
+    """A study as it is written."""
+
+    name: str = Field(min_length=1)
+    summary: str = ""
+    recipe: dict[str, Any]
+    axes: dict[str, Any] = {}
+    runs: tuple[RunEntry, ...] = ()
+    compare: tuple[Comparison, ...] = ()
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One run before its jobs are named: its label, where it stands on each axis, and its recipe."""
+
+    label: str
+    position: Mapping[str, str]
+    recipe: Recipe
+
+
+def read_study(path: Path) -> StudyFile:
+    """The study that a file describes.
+
+    Raises:
+        UserError: it is not there, not TOML, or not a study; all problems at once.
+    """
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(path, "no such study file", do="write one with `loanword init`, or correct the path") from None
+    except UnicodeDecodeError as error:
+        raise UserError(path, f"not UTF-8 at byte {error.start}", do="save the file as UTF-8") from None
+    except tomllib.TOMLDecodeError as error:
+        raise UserError(path, f"not TOML: {error}", do="mend the line") from None
+    try:
+        return StudyFile.model_validate_json(json.dumps(table, allow_nan=False))
+    except (TypeError, ValueError) as error:
+        found = problems(error) if isinstance(error, ValidationError) else [str(error)]
+        raise _invalid(path, found) from None
+
+
+def cells(study: StudyFile, where: object) -> list[Cell]:
+    """One recipe a run: the product of the axes, then the explicit runs.
+
+    Raises:
+        UserError: a key that does not exist, an empty axis, a value of the wrong type, two runs of one name, a
+            comparison of runs that are not there; all problems at once.
+    """
+    found: list[str] = []
+    axes = dict(_axes(study.axes, found))
+    entries = [*_product(axes), *((run.name, {}, run.set) for run in study.runs)]
+    for path in {path for _, _, settings in entries for path in settings}:
+        found.extend(_unknown_key(path))
+    made: dict[str, Cell] = {}
+    for label, position, settings in entries if not found else []:
+        if label in made:
+            found.append(f"two runs are named {label!r}")
+            continue
+        recipe = _recipe(study.recipe, settings, label, found)
+        if recipe is not None:
+            made[label] = Cell(label, position, recipe)
+    if not found:
+        names = {name for pair in study.compare for name in (pair.arm, pair.control)}
+        found.extend(f"compare: no run is named {name!r}{_nearest(name, made)}" for name in sorted(names - set(made)))
+    if found:
+        raise _invalid(where, list(dict.fromkeys(found)))
+    return list(made.values())
+
+
+def flat(value: Any, path: str = "") -> dict[str, Any]:
+    """Nested tables as dotted paths; lists are leaves."""
+    if not isinstance(value, dict):
+        return {path: value}
+    entries = typing.cast("dict[str, Any]", value)
+    dotted = {key: f"{path}.{key}" if path else key for key in entries}
+    return {inner: leaf for key, item in entries.items() for inner, leaf in flat(item, dotted[key]).items()}
+
+
+def _axes(table: Mapping[str, Any], found: list[str]) -> Iterator[tuple[str, dict[str, Settings]]]:
+    """Each axis as label -> settings, from the three ways in which one may be written."""
+    for name, value in table.items():
+        if isinstance(value, list):
+            yield name, {f"{name.rpartition('.')[2]}={_label(item)}": {name: item} for item in value}
+        elif isinstance(value, dict) and value and all(isinstance(item, list) for item in value.values()):
+            nested = {f"{name}.{key}": items for key, items in typing.cast("dict[str, Any]", value).items()}
+            yield from _axes(nested, found)
+            continue
+        elif isinstance(value, dict) and all(isinstance(item, dict) for item in value.values()):
+            yield name, typing.cast("dict[str, Settings]", value)
+        else:
+            found.append(f"axes.{name}: neither a list of values nor named tables of settings")
+        if not value:
+            found.append(f"axes.{name}: an axis without values leaves no runs; give values or remove it")
+
+
+def _product(axes: Mapping[str, dict[str, Settings]]) -> Iterator[tuple[str, dict[str, str], dict[str, Any]]]:
+    if not axes:
+        yield "run", {}, {}
+        return
+    for labels in itertools.product(*axes.values()):
+        position = dict(zip(axes, labels, strict=True))
+        settings = {path: value for axis, label in position.items() for path, value in axes[axis][label].items()}
+        yield ", ".join(labels), position, settings
+
+
+def _label(value: Any) -> str:
+    if isinstance(value, dict):
+        return " ".join(f"{item} {key}" for key, item in typing.cast("dict[str, Any]", value).items())
+    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
+
+
+def _recipe(template: Mapping[str, Any], settings: Settings, label: str, found: list[str]) -> Recipe | None:
+    table = json.loads(json.dumps(template))
+    for path, value in settings.items():
+        *folders, leaf = path.split(".")
+        place = table
+        for folder in folders:
+            place = place.setdefault(folder, {})
+        place[leaf] = value
+    try:
+        return Recipe.model_validate_json(json.dumps(table))
+    except ValidationError as error:
+        own = {path.partition(".")[0] for path in settings}
+        for problem in problems(error):
+            section = problem.partition(".")[0].partition(":")[0]
+            origin = f"recipe (run {label!r})" if section in own else "recipe"
+            found.append(f"{origin}.{problem}{_suggestion(problem)}")
+        return None
+
+
+def _unknown_key(path: str) -> list[str]:
+    """A complaint if a dotted path leads nowhere in a recipe."""
+    kind: Any = Recipe
+    for part in path.split("."):
+        kind = _record_or_value(kind)
+        if isinstance(kind, type) and issubclass(kind, Record):
+            if part not in kind.model_fields:
+                return [f"{path}: no such key in a recipe{_nearest(part, kind.model_fields)}"]
+            kind = kind.model_fields[part].annotation
+        elif typing.get_origin(kind) is dict:
+            kind = typing.get_args(kind)[1]
+        else:
+            return [f"{path}: no such key in a recipe ({part!r} would be inside a value)"]
+    return []
+
+
+def _record_or_value(kind: Any) -> Any:
+    """An annotation without its `| None`."""
+    if typing.get_origin(kind) in (types.UnionType, typing.Union):
+        return next(part for part in typing.get_args(kind) if part is not type(None))
+    return kind
+
+
+def _suggestion(problem: str) -> str:
+    """The nearest key to one that is unknown."""
+    path, _, message = problem.partition(": ")
+    if message != "unknown key":
+        return ""
+    *folders, leaf = path.split(".")
+    kind: Any = Recipe
+    for part in folders:
+        kind = _record_or_value(kind)
+        if isinstance(kind, type) and issubclass(kind, Record):
+            kind = kind.model_fields[part].annotation
+        else:
+            kind = typing.get_args(kind)[-1]
+    kind = _record_or_value(kind)
+    return _nearest(leaf, kind.model_fields) if isinstance(kind, type) and issubclass(kind, Record) else ""
+
+
+def _nearest(word: str, known: typing.Iterable[str]) -> str:
+    close = difflib.get_close_matches(word, list(known), n=1)
+    return f"; did you mean {close[0]!r}?" if close else ""
+
+
+def _invalid(where: object, found: list[str]) -> UserError:
+    what = found[0] if len(found) == 1 else f"{len(found)} problems\n    " + "\n    ".join(found)
+    return UserError(
+        where, what, expected="a study as docs/tutorial.md describes it", do="mend the file; nothing was built"
+    )

@@ -1,0 +1,105 @@
+"""A SentencePiece BPE model in the format of the `tokenizers` library, so that other tools give the same ids.
+
+SentencePiece joins the adjacent pair whose joint text has the highest score, leftmost first among equals;
+`tokenizers` applies a list of merges in order. So every way to split a piece becomes a merge, pieces in the order of
+their scores. Equal scores (LLaMA's runs of spaces) go longest first: joining leftmost first lets the leftmost
+run grow as far as it can before the next begins, which is what the longest merge first gives.
+"""
+
+import base64
+from collections.abc import Iterator
+from itertools import count
+from typing import Any
+
+from loanword.tokenizer.proto import Model, NormalizerSpec, PieceType
+
+_MERGED = (PieceType.NORMAL, PieceType.USER_DEFINED)
+
+
+def tokenizer_json(model: Model, *, bos_id: int) -> dict[str, Any]:
+    """The content of tokenizer.json; special tokens are added ones, and BOS goes before every text."""
+    unk = next(piece.piece for piece in model.pieces if piece.type == PieceType.UNKNOWN)
+    return {
+        "version": "1.0",
+        "truncation": None,
+        "padding": None,
+        "added_tokens": list(_added_tokens(model)),
+        "normalizer": {"type": "Sequence", "normalizers": list(_normalizers(model.normalizer_spec))},
+        "pre_tokenizer": None,
+        "post_processor": _begins_with(model.pieces[bos_id].piece, bos_id),
+        "decoder": {"type": "Sequence", "decoders": list(_decoders(model.normalizer_spec))},
+        "model": {
+            "type": "BPE",
+            "dropout": None,
+            "unk_token": unk,
+            "continuing_subword_prefix": None,
+            "end_of_word_suffix": None,
+            "fuse_unk": True,
+            "byte_fallback": model.trainer_spec.byte_fallback,
+            "ignore_merges": False,
+            "vocab": {piece.piece: id for id, piece in enumerate(model.pieces)},
+            "merges": _merges(model),
+        },
+    }
+
+
+def _merges(model: Model) -> list[list[str]]:
+    scores = {piece.piece: piece.score for piece in model.pieces if piece.type in _MERGED}
+    order = dict(zip(scores, count(), strict=False))
+    ranked = sorted(scores, key=lambda text: (-scores[text], -len(text), order[text]))
+    return [[left, right] for text in ranked for left, right in _splits(text) if left in scores and right in scores]
+
+
+def _splits(text: str) -> Iterator[tuple[str, str]]:
+    return ((text[:end], text[end:]) for end in range(len(text) - 1, 0, -1))
+
+
+def _added_tokens(model: Model) -> Iterator[dict[str, Any]]:
+    for id, piece in enumerate(model.pieces):
+        special = piece.type in (PieceType.CONTROL, PieceType.UNKNOWN)
+        if special or piece.type == PieceType.USER_DEFINED:
+            yield {
+                "id": id,
+                "content": piece.piece,
+                "single_word": False,
+                "lstrip": False,
+                "rstrip": False,
+                "normalized": "▁" in piece.piece,
+                "special": special,
+            }
+
+
+def _normalizers(spec: NormalizerSpec) -> Iterator[dict[str, Any]]:
+    if spec.precompiled_charsmap:
+        charsmap = base64.b64encode(spec.precompiled_charsmap).decode("ascii")
+        yield {"type": "Precompiled", "precompiled_charsmap": charsmap}
+    if spec.remove_extra_whitespaces:
+        yield {"type": "Replace", "pattern": {"Regex": r"\A[ ▁]+|[ ▁]+\z"}, "content": ""}
+        yield {"type": "Replace", "pattern": {"Regex": "[ ▁]{2,}"}, "content": " "}
+    if spec.add_dummy_prefix:
+        # A normaliser and not Metaspace, which adds no space before a text that begins with one.
+        yield {"type": "Prepend", "prepend": "▁"}
+    yield {"type": "Replace", "pattern": {"String": " "}, "content": "▁"}
+
+
+def _decoders(spec: NormalizerSpec) -> Iterator[dict[str, Any]]:
+    yield {"type": "Replace", "pattern": {"String": "▁"}, "content": " "}
+    yield {"type": "ByteFallback"}
+    yield {"type": "Fuse"}
+    if spec.add_dummy_prefix:
+        yield {"type": "Strip", "content": " ", "start": 1, "stop": 0}
+
+
+def _begins_with(bos: str, bos_id: int) -> dict[str, Any]:
+    def special(type_id: int) -> dict[str, Any]:
+        return {"SpecialToken": {"id": bos, "type_id": type_id}}
+
+    def sequence(id: str, type_id: int) -> dict[str, Any]:
+        return {"Sequence": {"id": id, "type_id": type_id}}
+
+    return {
+        "type": "TemplateProcessing",
+        "single": [special(0), sequence("A", 0)],
+        "pair": [special(0), sequence("A", 0), special(1), sequence("B", 1)],
+        "special_tokens": {bos: {"id": bos, "ids": [bos_id], "tokens": [bos]}},
+    }

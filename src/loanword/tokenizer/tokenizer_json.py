@@ -1,0 +1,135 @@
+"""Tokenizers that come as tokenizer.json, encoded by the `tokenizers` library: BPE on bytes, or with byte fallback.
+
+The file is kept as it is: extending adds to its vocabulary and its merges, saving writes it.
+"""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import tokenizers
+
+from loanword.records import canonical_json
+from loanword.tokenizer.files import write_settings
+from loanword.tokenizer.interface import Family, NewPiece, Tokenizer
+
+
+class JsonTokenizer(Tokenizer):
+    """BPE of a tokenizer.json, with `settings` from the tokenizer_config.json beside it."""
+
+    def __init__(self, content: dict[str, Any], settings: Mapping[str, Any], *, eos_id: int, bos_id: int | None = None,
+                 pad_id: int | None = None) -> None:  # fmt: skip
+        self._content = content
+        self._settings = dict(settings)
+        self._tokenizer = tokenizers.Tokenizer.from_str(json.dumps(content))
+        self._span_tokenizer: tokenizers.Tokenizer | None = None
+        self._tokenizer.encode_special_tokens = True
+        self._tokenizer.no_truncation()
+        self._tokenizer.no_padding()
+        self.family: Family = "sentencepiece" if content["model"].get("byte_fallback") else "byte-level"
+        self.pieces = _pieces(self._tokenizer.get_vocab(with_added_tokens=True))
+        self.special_ids = {token["content"]: token["id"] for token in content["added_tokens"] if token["special"]}
+        self.eos_id = eos_id
+        # GPT-2 and Qwen have no BOS of their own: a document begins where the one before it ended.
+        self.bos_id = eos_id if bos_id is None else bos_id
+        self.pad_id = pad_id
+        template = settings.get("chat_template")
+        self.chat_template = template if isinstance(template, str) else None
+
+    def encode_batch(self, texts: Sequence[str]) -> list[list[int]]:
+        encodings = self._tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)
+        return [encoding.ids for encoding in encodings]
+
+    def decode(self, ids: Sequence[int]) -> str:
+        return self._tokenizer.decode(list(ids), skip_special_tokens=True)
+
+    def is_byte(self, id: int) -> bool:
+        piece = self.pieces[id]
+        if self.family == "sentencepiece":
+            return len(piece) == 6 and piece.startswith("<0x") and piece.endswith(">")
+        return not _is_text(piece)
+
+    def num_characters(self, piece: str) -> int:
+        if self.family == "sentencepiece":
+            return len(piece)
+        # In UTF-8 every byte but those of the form 10xxxxxx begins a character.
+        return sum(_BYTE_OF[character] & 0xC0 != 0x80 for character in piece)
+
+    def spans(self, text: str) -> list[str]:
+        normalizer, pre_tokenizer = self._tokenizer.normalizer, self._tokenizer.pre_tokenizer
+        normal = text if normalizer is None else normalizer.normalize_str(text)
+        return [normal] if pre_tokenizer is None else [span for span, _ in pre_tokenizer.pre_tokenize_str(normal)]
+
+    def encode_spans(self, spans: Iterable[str]) -> list[list[int]]:
+        if self._span_tokenizer is None:
+            literal = dict.fromkeys(("normalizer", "pre_tokenizer", "post_processor"))
+            self._span_tokenizer = tokenizers.Tokenizer.from_str(json.dumps(self._content | literal | {"added_tokens": []}))
+        return [encoding.ids for encoding in self._span_tokenizer.encode_batch_fast(list(spans))]
+
+    def with_pieces(self, new: Sequence[NewPiece]) -> "JsonTokenizer":
+        model = dict(self._content["model"])
+        # Added tokens are found in the model's vocabulary first; left out of it, they would get new ids behind it.
+        added = {token["content"]: token["id"] for token in self._content["added_tokens"]}
+        ids = {piece.text: self.num_pieces + number for number, piece in enumerate(new)}
+        model["vocab"] = model["vocab"] | added | ids
+        model["merges"] = [*map(_pair, model["merges"]), *([piece.left, piece.right] for piece in new if piece.left)]
+        return JsonTokenizer(self._content | {"model": model}, self._settings,
+                             eos_id=self.eos_id, bos_id=self.bos_id, pad_id=self.pad_id)  # fmt: skip
+
+    def save(self, folder: Path, chat_template: str | None = None) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "tokenizer.json").write_text(canonical_json(self._content) + "\n", encoding="utf-8")
+        settings = {
+            "bos_token": self.pieces[self.bos_id],
+            "eos_token": self.pieces[self.eos_id],
+            "pad_token": None if self.pad_id is None else self.pieces[self.pad_id],
+            "clean_up_tokenization_spaces": False,
+        }
+        write_settings(folder, self._settings | settings, chat_template or self.chat_template)
+
+
+def byte_level_json(vocab: Mapping[str, int], merges: Sequence[Sequence[str]]) -> dict[str, Any]:
+    """The content of tokenizer.json for GPT-2's two files, vocab.json and merges.txt."""
+    model = tokenizers.models.BPE(vocab=dict(vocab), merges=[(left, right) for left, right in merges])
+    tokenizer = tokenizers.Tokenizer(model)
+    tokenizer.pre_tokenizer = tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = tokenizers.decoders.ByteLevel()
+    tokenizer.add_special_tokens(  # pyright: ignore[reportUnknownMemberType]
+        [piece for piece in vocab if piece.startswith("<|") and piece.endswith("|>")]
+    )
+    return json.loads(tokenizer.to_str())
+
+
+def _pieces(vocab: Mapping[str, int]) -> tuple[str, ...]:
+    pieces = [""] * (max(vocab.values()) + 1)
+    for piece, id in vocab.items():
+        pieces[id] = piece
+    return tuple(pieces)
+
+
+def _pair(merge: str | list[str]) -> list[str]:
+    return merge.split(" ") if isinstance(merge, str) else merge
+
+
+def _alphabet() -> dict[str, int]:
+    """The character that a byte-level tokenizer writes for each byte.
+
+    Source: openai/gpt-2, src/encoder.py: printable Latin-1 stands for itself, the rest for U+0100 onwards.
+    """
+    printable = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
+    hidden = [byte for byte in range(256) if byte not in printable]
+    return {chr(byte): byte for byte in printable} | {chr(256 + n): byte for n, byte in enumerate(hidden)}
+
+
+_BYTE_OF = _alphabet()
+
+
+def _is_text(piece: str) -> bool:
+    if not all(character in _BYTE_OF for character in piece):
+        return True
+    try:
+        bytes(_BYTE_OF[character] for character in piece).decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True

@@ -1,0 +1,80 @@
+"""From a budget of text to rows, and from rows to what was read on the way."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from loanword.recipe import Budget, StepsConfig
+from loanword.tokens.mix import Mixture
+from loanword.tokens.rows import TokenRows
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a model has read, padding of a corpus left out; `num_tokens` counts target and replay together."""
+
+    num_rows: int
+    num_tokens: int
+    num_target_bytes: int = 0
+    num_target_tokens: int = 0
+    num_replay_tokens: int = 0
+
+
+@dataclass(frozen=True)
+class BudgetedRows:
+    """The rows [0, num_rows) that hold a budget's documents, replay on top.
+
+    `whole` counts nothing beyond the budget's last document in its last target row; `trunk` is the same but for that
+    row, where a larger budget goes on.
+    """
+
+    trunk: Mixture
+    whole: Mixture
+
+    @property
+    def num_rows(self) -> int:
+        """Rows of the whole budget."""
+        return self.whole.num_rows
+
+    def seen(self, last_row: int) -> Seen:
+        """What rows [0, last_row) hold."""
+        target, source = self.whole.target, self.whole.source
+        assert isinstance(target, TokenRows)
+        num_target_rows = self.whole.target_rows_before(last_row)
+        num_target_tokens = target.tokens_in_rows(0, num_target_rows)
+        num_replay_tokens = self.whole.source_rows_before(last_row) * target.row_tokens if source is not None else 0
+        return Seen(
+            num_rows=last_row,
+            num_tokens=num_target_tokens + num_replay_tokens,
+            num_target_bytes=target.bytes_in_rows(0, num_target_rows),
+            num_target_tokens=num_target_tokens,
+            num_replay_tokens=num_replay_tokens,
+        )
+
+
+def budgeted_rows(
+    target: Path,
+    budget: Budget,
+    steps: StepsConfig,
+    *,
+    source: Path | None = None,
+    measure: Path | None = None,
+    replay: float = 0.0,
+    allow_epochs: bool = False,
+    seed: int = 0,
+) -> BudgetedRows:
+    """The rows of a budget over tokens artifacts; a budget of tokens is counted in `measure`, without it in `target`.
+
+    Raises:
+        UserError: the budget is larger than the corpus and epochs were not allowed.
+    """
+    once = TokenRows(target, steps.row_tokens)
+    base_tokens = None if measure is None else TokenRows(measure, steps.row_tokens)
+    num_documents = once.documents_for_budget(budget, base_tokens, allow_epochs=allow_epochs)
+    limit_tokens = once.tokens_of_documents(num_documents)
+    num_epochs = -(-limit_tokens // once.num_tokens)
+    limited = TokenRows(target, steps.row_tokens, limit_tokens)
+    unlimited = TokenRows(target, steps.row_tokens, num_epochs * once.num_tokens)
+    replayed = None if source is None else TokenRows(source, steps.row_tokens)
+    whole = Mixture(limited, limited.num_rows, replayed, replay, seed)
+    trunk = Mixture(unlimited, limited.num_rows, replayed, replay, seed)
+    return BudgetedRows(trunk, whole)

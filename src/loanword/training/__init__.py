@@ -1,0 +1,1 @@
+"""One loop for base training, further pretraining and tuning."""

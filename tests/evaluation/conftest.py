@@ -1,0 +1,54 @@
+"""Benchmark folders with questions of our own, one for every subject."""
+
+import csv
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+
+Rows = Sequence[Sequence[str]]
+WriteCsv = Callable[[Path, Rows], None]
+
+GEOGRAPHY_DEV = [
+    ["Which of these is a peninsula?", "Iberia", "Iceland", "Madagascar", "None", "A"],
+    ["A map at 1:50,000 shows 4 cm between two wells. They lie", "200 m apart", "2 km apart", "20 km apart", "NA", "B"],
+]
+GEOGRAPHY_VAL = [['What turns first in a delta, "silt" or sand? ', "Silt, always", "Sand", "1.0", "None", "A"]]
+CEVAL_HEADER = ["id", "question", "A", "B", "C", "D", "answer"]
+LOGIC_DEV = [
+    [*CEVAL_HEADER, "explanation"],
+    ["0", "如果所有的灯都亮着，那么下列哪一项必然为真？____", "有些灯灭了", "没有灯是灭的", "None", "只有一盏灯", "B", "1. 略"],
+    ["1", "“天下雨，则地湿。”地不湿，可知____", "天没有下雨", "天下雨", "地湿", "1.50", "A", "1. 否定后件。\n2. 故选A。"],
+]
+LOGIC_VAL = [
+    CEVAL_HEADER,
+    ["0", "甲、乙、丙三人中只有一人说真话。\n甲说：“乙说谎。”下列哪一项正确？____", "甲", "乙", "丙", "NA", "D"],
+]
+
+
+def write_csv(path: Path, rows: Rows) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file, lineterminator="\n").writerows(rows)
+
+
+@pytest.fixture
+def mmlu_folder(tmp_path: Path) -> Path:
+    """All 57 subjects with the same two shots and one question."""
+    from loanword.evaluation.benchmarks.mmlu import SUBJECTS
+
+    for name in SUBJECTS:
+        write_csv(tmp_path / "dev" / f"{name}_dev.csv", GEOGRAPHY_DEV)
+        write_csv(tmp_path / "val" / f"{name}_val.csv", GEOGRAPHY_VAL)
+    return tmp_path
+
+
+@pytest.fixture
+def ceval_folder(tmp_path: Path) -> Path:
+    """All 52 subjects with the same two shots and one question."""
+    from loanword.evaluation.benchmarks.ceval import SUBJECTS
+
+    for name in SUBJECTS:
+        write_csv(tmp_path / "dev" / f"{name}_dev.csv", LOGIC_DEV)
+        write_csv(tmp_path / "val" / f"{name}_val.csv", LOGIC_VAL)
+    return tmp_path

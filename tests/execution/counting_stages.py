@@ -1,0 +1,56 @@
+"""Stages that count to a number in a file, slowly enough to be killed: what the scheduler builds in these tests."""
+
+import os
+import time
+from pathlib import Path
+
+from loanword.errors import UserError
+from loanword.protocols import Stage, Work
+from loanword.records import Record
+
+
+class CountConfig(Record):
+    """Counts to `amount`, resting after each number; `mishap` is what goes wrong on the way."""
+
+    amount: int
+    rest_seconds: float = 0.0
+    mishap: str = ""
+
+
+def count(config: CountConfig, work: Work) -> None:
+    """Appends a number at a time to a scratch file, continuing where a killed process stopped."""
+    scratch = work.scratch / "numbers"
+    start = len(scratch.read_text().split()) if scratch.exists() else 0
+    with (work.scratch / "starts").open("a") as starts:
+        starts.write(f"{start}\n")
+    for number in range(start, config.amount):
+        _mishap(config.mishap)
+        with scratch.open("a") as file:
+            file.write(f"{number}\n")
+        work.progress(number + 1, config.amount, "numbers")
+        time.sleep(config.rest_seconds)
+    inputs = sorted((role, (folder / "numbers").read_text()) for role, folder in work.inputs.items() if role != "nearest")
+    (work.out / "numbers").write_text(scratch.read_text() + "".join(text for _, text in inputs))
+
+
+def _mishap(kind: str) -> None:
+    if kind == "user":
+        raise UserError("numbers", "run out", do="count slower")
+    if kind == "bug":
+        raise ZeroDivisionError("a bug")
+    if kind == "killed":
+        os.kill(os.getpid(), 9)
+    if kind == "full":
+        with Path("/dev/full").open("w") as full:
+            full.write("x" * 100_000)
+
+
+def _position(config: CountConfig) -> tuple[int, CountConfig]:
+    return config.amount, config.model_copy(update={"amount": 0})
+
+
+STAGES = {"count": Stage(count), "cut": Stage(count, position=_position), "alone": Stage(count, whole_machine=True)}
+
+
+def wire() -> None:
+    """These tests make their jobs themselves."""

@@ -1,0 +1,83 @@
+from collections.abc import Sequence
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from loanword.model.prompts import common_prefix, fit_prompts, prompt_text
+from loanword.protocols import ChoicePrompt
+from loanword.tokenizer.interface import Tokenizer
+from loanword.tokenizer.learn import learn
+from loanword.tokenizer.load import NewPiece
+
+LETTERS = ("A", "B", "C", "D")
+
+
+@pytest.fixture(scope="module")
+def tokenizer() -> Tokenizer:
+    lines = ["Which letter is it?", "A. one B. two C. three D. four", "Answer: A", "Answer: D", "题目：甲乙丙丁？答案：A"]
+    return learn(lines * 20, 300)
+
+
+def prompt(num_shots: int = 3, choices: tuple[str, ...] = LETTERS, question: str = "题目？\n答案：") -> ChoicePrompt:
+    shots = tuple(f"Which letter is it? {number}\nAnswer: A\n\n" for number in range(num_shots))
+    return ChoicePrompt("x/0", "About letters.\n\n", shots, question, choices)
+
+
+def test_a_prompt_is_bos_and_the_ids_of_its_whole_text(tokenizer: Tokenizer):
+    (ids,) = fit_prompts([prompt()], tokenizer, 1000)
+    assert ids is not None
+    assert list(ids.context) == [tokenizer.bos_id, *tokenizer.encode(prompt_text(prompt(), 3))]
+    assert ids.num_shots == 3
+
+
+def test_choices_are_the_ids_that_stand_in_the_text(tokenizer: Tokenizer):
+    (ids,) = fit_prompts([prompt()], tokenizer, 1000)
+    assert ids is not None
+    for letter, continuation in zip(LETTERS, ids.continuations, strict=True):
+        assert [tokenizer.pieces[id] for id in continuation] == [letter]
+        assert [tokenizer.bos_id, *tokenizer.encode(prompt_text(prompt(), 3) + letter)] == [*ids.context, *continuation]
+
+
+def test_isolated_choices_are_the_word_initial_pieces(tokenizer: Tokenizer):
+    (ids,) = fit_prompts([prompt()], tokenizer, 1000, "isolated")
+    assert ids is not None
+    assert ids.continuations == tuple((tokenizer.encode(letter)[0],) for letter in LETTERS)
+    assert [tokenizer.pieces[id] for (id,) in ids.continuations] != list(LETTERS)
+
+
+def test_a_piece_across_the_boundary_belongs_to_the_choice(tokenizer: Tokenizer):
+    merging = tokenizer.with_pieces([NewPiece(text="：A", left="：", right="A")])
+    (ids,) = fit_prompts([prompt()], merging, 1000)
+    assert ids is not None
+    assert list(ids.context) == [merging.bos_id, *merging.encode(prompt_text(prompt(), 3)[:-1])]
+    assert [[merging.pieces[id] for id in continuation] for continuation in ids.continuations] == [
+        ["：A"], ["：", "B"], ["：", "C"], ["：", "D"],
+    ]  # fmt: skip
+
+
+def test_shots_are_dropped_from_the_end_until_the_prompt_fits(tokenizer: Tokenizer):
+    lengths = [1 + len(tokenizer.encode(prompt_text(prompt(), num_shots))) for num_shots in range(4)]
+    for num_shots, length in enumerate(lengths):
+        (exact,) = fit_prompts([prompt()], tokenizer, length)
+        (short,) = fit_prompts([prompt()], tokenizer, length - 1)
+        assert exact is not None
+        assert (exact.num_shots, len(exact.context)) == (num_shots, length)
+        assert (None if short is None else short.num_shots) == (num_shots - 1 if num_shots else None)
+
+
+def test_what_is_read_of_a_long_choice_must_fit_too(tokenizer: Tokenizer):
+    long = prompt(choices=("A", "甲乙丙丁"))
+    (ids,) = fit_prompts([long], tokenizer, 1000)
+    assert ids is not None
+    assert ids.longest == len(ids.context) + len(ids.continuations[1]) - 1 > len(ids.context)
+    (fewer,) = fit_prompts([long], tokenizer, ids.longest - 1)
+    assert fewer is not None
+    assert fewer.num_shots == 2
+
+
+@given(st.lists(st.lists(st.integers(0, 2), max_size=6), min_size=1, max_size=5))
+def test_the_common_prefix_is_the_longest_one(sequences: Sequence[Sequence[int]]):
+    length = common_prefix(sequences)
+    assert len({tuple(sequence[:length]) for sequence in sequences}) == 1
+    assert min(map(len, sequences)) == length or len({sequence[length] for sequence in sequences}) > 1

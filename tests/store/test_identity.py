@@ -1,0 +1,100 @@
+"""Names follow content and settings, and nothing else."""
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from loanword.errors import UserError
+from loanword.recipe import BaseConfig, CorpusConfig, LikelihoodsConfig
+from loanword.store import Naming, Sources
+
+VERSIONS = {"corpus": 1, "likelihoods": 1, "base": 1, "tokens": 1}
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    root = tmp_path / "data"
+    root.mkdir()
+    (root / "en.jsonl").write_text('{"text": "a"}\n')
+    (root / "zh.txt").write_text("b\n")
+    return root
+
+
+def corpus_name(root: Path, **settings: object) -> str:
+    config = CorpusConfig(files=("en.jsonl",), **settings)  # type: ignore[arg-type]
+    return Naming(Sources(root), VERSIONS).job("corpus", config).name
+
+
+def test_a_name_does_not_depend_on_where_the_data_lies(data: Path, tmp_path: Path) -> None:
+    before = corpus_name(data)
+    shutil.copytree(data, tmp_path / "moved")
+    assert corpus_name(tmp_path / "moved") == before
+
+
+def test_a_renamed_file_keeps_the_name_and_a_changed_one_does_not(data: Path) -> None:
+    before = corpus_name(data)
+    os.utime(data / "en.jsonl", (1, 1))
+    assert corpus_name(data) == before
+    (data / "en.jsonl").write_text('{"text": "c"}\n')
+    assert corpus_name(data) != before
+
+
+def test_every_setting_is_in_the_name(data: Path) -> None:
+    names = {corpus_name(data, **settings) for settings in ({}, {"min_characters": 2}, {"limit_bytes": 9}, {"split_seed": 1})}
+    assert len(names) == 4
+
+
+def test_versions_seeds_and_inputs_are_in_the_name(data: Path) -> None:
+    config = CorpusConfig(files=("en.jsonl",))
+    naming = Naming(Sources(data), VERSIONS)
+    plain = naming.job("corpus", config)
+    raised = Naming(Sources(data), {**VERSIONS, "corpus": 2}).job("corpus", config)
+    seeded = naming.job("corpus", config, seed=1)
+    over = naming.job("corpus", config, tokens=plain)
+    assert len({plain.name, raised.name, seeded.name, over.name}) == 4
+
+
+def test_equal_jobs_are_one_object(data: Path) -> None:
+    naming = Naming(Sources(data), VERSIONS)
+    config = LikelihoodsConfig(texts={"zh": "zh.txt"})
+    assert naming.job("likelihoods", config) is naming.job("likelihoods", config.model_copy())
+
+
+def test_a_cached_digest_is_dropped_when_the_file_changes(data: Path, tmp_path: Path) -> None:
+    sources = Sources(data, cache_file=tmp_path / "cache.json")
+    before = sources.digest("zh.txt")
+    sources.save()
+    (data / "zh.txt").write_text("longer\n")
+    assert Sources(data, cache_file=tmp_path / "cache.json").digest("zh.txt") != before
+
+
+def test_a_missing_source_is_named_with_its_root(data: Path) -> None:
+    with pytest.raises(UserError) as caught:
+        Sources(data).digest("text/nothing.jsonl.gz")
+    assert "text/nothing.jsonl.gz" in str(caught.value)
+    assert "--data" in caught.value.do
+
+
+def test_a_hub_id_is_unresolved_until_its_commit_is_known(data: Path) -> None:
+    config = BaseConfig(model="org/name")
+    unresolved = Naming(Sources(data), VERSIONS).job("base", config)
+    resolved = Naming(Sources(data, commits={"org/name@main": "0" * 40}), VERSIONS).job("base", config)
+    pinned = Naming(Sources(data), VERSIONS).job("base", BaseConfig(model="org/name", revision="0" * 40))
+    assert unresolved.identity["model"] == "unresolved:org/name@main"
+    assert resolved.identity["model"] == pinned.identity["model"] == f"org/name@{'0' * 40}"
+    assert resolved.name == pinned.name != unresolved.name
+
+
+def test_a_checkpoint_folder_counts_by_content(data: Path) -> None:
+    for folder in ("one", "two"):
+        (data / folder).mkdir()
+        (data / folder / "config.json").write_text("{}")
+    naming = Naming(Sources(data), VERSIONS)
+    assert naming.job("base", BaseConfig(model="one")).name == naming.job("base", BaseConfig(model="two")).name
+
+
+def test_neither_folder_nor_hub_id_is_an_error(data: Path) -> None:
+    with pytest.raises(UserError, match="no such checkpoint folder"):
+        Naming(Sources(data), VERSIONS).job("base", BaseConfig(model="./nothing"))

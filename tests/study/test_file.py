@@ -1,0 +1,135 @@
+"""Study files: what they mean, and what is said of what is wrong in them."""
+
+from pathlib import Path
+
+import pytest
+
+from loanword.errors import UserError
+from loanword.study.file import Cell, cells, read_study
+
+BODY = """
+name = "small"
+[recipe]
+target = "zh"
+[recipe.base]
+model = "org/name"
+[recipe.corpus.zh]
+files = ["zh.jsonl"]
+[recipe.corpus.en]
+files = ["en.jsonl"]
+[recipe.pretraining]
+budget = { bytes = 1000 }
+steps = { peak_learning_rate = 1e-3 }
+"""
+
+
+def runs(tmp_path: Path, text: str) -> list[Cell]:
+    path = tmp_path / "study.toml"
+    path.write_text(text, encoding="utf-8")
+    return cells(read_study(path), path)
+
+
+def complaint(tmp_path: Path, text: str) -> str:
+    with pytest.raises(UserError) as caught:
+        runs(tmp_path, text)
+    assert caught.value.where == str(tmp_path / "study.toml")
+    return str(caught.value)
+
+
+def test_axes_multiply_and_named_tables_set_several_keys(tmp_path: Path) -> None:
+    made = runs(
+        tmp_path,
+        BODY
+        + """
+[axes]
+"pretraining.replay" = [0, 0.2]
+[axes.vocabulary.original]
+"tokenizer.num_new_pieces" = 0
+[axes.vocabulary.extended]
+"tokenizer.num_new_pieces" = 400
+"pretraining.budget" = { documents = 7 }
+""",
+    )
+    assert [cell.label for cell in made] == [
+        "replay=0, original",
+        "replay=0, extended",
+        "replay=0.2, original",
+        "replay=0.2, extended",
+    ]
+    assert made[3].recipe.tokenizer.num_new_pieces == 400
+    pretraining = made[3].recipe.pretraining
+    assert pretraining is not None and pretraining.budget.documents == 7 and pretraining.replay == 0.2
+
+
+def test_an_axis_may_be_written_nested(tmp_path: Path) -> None:
+    made = runs(tmp_path, BODY + "[axes.pretraining]\nreplay = [0.1, 0.2, 0.3]\n")
+    assert [cell.label for cell in made] == ["replay=0.1", "replay=0.2", "replay=0.3"]
+
+
+def test_explicit_runs_stand_beside_the_product(tmp_path: Path) -> None:
+    made = runs(
+        tmp_path,
+        BODY
+        + '[axes]\nseed = [1, 2]\n[[runs]]\nname = "third"\nset = { seed = 3 }\n[[compare]]\narm = "third"\ncontrol = "seed=1"\n',
+    )
+    assert [cell.recipe.seed for cell in made] == [1, 2, 3]
+
+
+def test_a_study_without_axes_is_one_run(tmp_path: Path) -> None:
+    assert [cell.label for cell in runs(tmp_path, BODY)] == ["run"]
+
+
+def test_norwegian_stays_a_string(tmp_path: Path) -> None:
+    made = runs(tmp_path, BODY.replace('"zh"', '"no"').replace("corpus.zh", "corpus.no"))
+    assert made[0].recipe.target == "no"
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (("[recipe.pretraining]", "[recipe.pretraning]"), "recipe.pretraning: unknown key; did you mean 'pretraining'?"),
+        (("budget = ", "replai = 0.1\nbudget = "), "recipe.pretraining.replai: unknown key; did you mean 'replay'?"),
+        (("1e-3", '"1e-3"'), 'recipe.pretraining.steps.peak_learning_rate: input should be a valid number (got "1e-3")'),
+        (("1e-3", "true"), "recipe.pretraining.steps.peak_learning_rate: input should be a valid number (got true)"),
+        (("bytes = 1000", "bytes = true"), "recipe.pretraining.budget.bytes: input should be a valid integer (got true)"),
+        (("bytes = 1000", "bytes = 1, documents = 2"), "give exactly one of documents, bytes, tokens"),
+        (('target = "zh"', 'target = "Chinese!"'), "recipe.target: string should match pattern"),
+        (('target = "zh"', ""), "recipe.target: missing"),
+        (("[recipe.corpus.zh]", "[recipe.corpus.vi]"), "corpus.zh: missing"),
+        (('name = "small"', "nam = 1"), "nam: unknown key"),
+    ],
+)
+def test_what_is_wrong_in_a_recipe_is_named_with_its_path(tmp_path: Path, change: tuple[str, str], said: str) -> None:
+    assert said in complaint(tmp_path, BODY.replace(*change))
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ("[axes]\n'pretraining.replay' = []\n", "axes.pretraining.replay: an axis without values leaves no runs"),
+        ("[axes]\n'pretraining.replaay' = [0.1]\n", "pretraining.replaay: no such key in a recipe; did you mean 'replay'?"),
+        ("[axes]\n'target.code' = ['zh']\n", "target.code: no such key in a recipe"),
+        ("[axes]\nseed = 3\n", "axes.seed: neither a list of values nor named tables of settings"),
+        ("[axes]\n'pretraining.replay' = [0.1, 'much']\n", "(run 'replay=much').pretraining.replay: input should be a valid number"),
+        ("[axes]\n'pretraining.replay' = [1.5]\n", "pretraining.replay: input should be less than 1"),
+        ("[[runs]]\nname = 'a'\n[[runs]]\nname = 'a'\n", "two runs are named 'a'"),
+        ("[[compare]]\narm = 'runn'\ncontrol = 'run'\n", "compare: no run is named 'runn'; did you mean 'run'?"),
+        ("[[runs]]\nname = 'a'\nset = { 'responses.benchmarks' = ['ceval'] }\n", "'ceval' is not described under benchmarks"),
+    ],
+)
+def test_what_is_wrong_in_axes_and_runs_is_named(tmp_path: Path, more: str, said: str) -> None:
+    assert said in complaint(tmp_path, BODY + more)
+
+
+def test_all_problems_are_told_at_once(tmp_path: Path) -> None:
+    said = complaint(tmp_path, BODY.replace("1e-3", "true").replace("[recipe.base]", "sed = 1\n[recipe.base]"))
+    assert "2 problems" in said and "sed: unknown key" in said and "valid number" in said
+
+
+def test_a_file_that_is_missing_broken_or_not_utf8_is_told_apart(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="no such study file"):
+        read_study(tmp_path / "nothing.toml")
+    assert "not TOML" in complaint(tmp_path, "name = ")
+    (tmp_path / "latin.toml").write_bytes('name = "é"'.encode("latin-1"))
+    with pytest.raises(UserError, match="not UTF-8 at byte 8"):
+        read_study(tmp_path / "latin.toml")
