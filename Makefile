@@ -55,7 +55,8 @@ test-kill-one: $(STAMP)  ## one of the kills
 	LOANWORD_KILLS=1 $(BIN)/python -m pytest -m kill $(PYTEST)
 
 demo: $(STAMP)  ## a first small study, from text to report
-	$(BIN)/loanword run studies/demo.toml
+	$(BIN)/python -m loanword.microworld demo/world
+	$(BIN)/loanword run studies/demo.toml --data demo/world --store demo/store
 
 bench: $(STAMP)  ## speed and memory against the goals
 	$(BIN)/python -m bench $(BENCH)

@@ -1,2 +1,1 @@
 """Take an English-dominant language model to another language, and prove what was gained and lost."""
-

@@ -16,7 +16,6 @@ from loanword.records import (
     PositiveFloat,
     Record,
     Share,
-    SourceFile,
     SourcePath,
 )
 
@@ -164,7 +163,6 @@ class TokensConfig(Record):
     """How documents become ids: each one is BOS, its ids, EOS. Rows are cut when they are read."""
 
 
-
 class PretrainingConfig(Record):
     """Further pretraining: target text up to `budget`, source text on top as `replay` share of all rows."""
 
@@ -203,7 +201,7 @@ class TuningConfig(Record):
 class LikelihoodsConfig(Record):
     """Held-out text by language, one document a line (.txt) or a record (.jsonl), and how windows slide."""
 
-    texts: dict[Language, SourcePath] = {}
+    texts: dict[Language, SourcePath] = Field(default_factory=dict)
     window_tokens: PositiveCount = 2048
     stride_tokens: PositiveCount = 1024
     limit_documents: PositiveCount | None = None
@@ -248,14 +246,14 @@ class Recipe(Record):
     source: Language = "en"
     target: Language
     base: BaseConfig
-    corpus: dict[Language, CorpusConfig] = {}
+    corpus: dict[Language, CorpusConfig] = Field(default_factory=dict)
     tokenizer: ExtendedTokenizerConfig = ExtendedTokenizerConfig()
     tokens: TokensConfig = TokensConfig()
     pretraining: PretrainingConfig | None = None
     conversations: ConversationsConfig = ConversationsConfig()
     tuning: TuningConfig = TuningConfig()
     likelihoods: LikelihoodsConfig = LikelihoodsConfig()
-    benchmarks: dict[str, BenchmarkConfig] = {}
+    benchmarks: dict[str, BenchmarkConfig] = Field(default_factory=dict)
     responses: ResponsesConfig = ResponsesConfig()
     grades: GradesConfig = GradesConfig()
 

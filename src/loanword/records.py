@@ -7,7 +7,6 @@ A record is parsed at the edge and never checked again. JSON is the one wire for
 import gzip
 import hashlib
 import json
-import os
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
@@ -95,7 +94,7 @@ def write_lines(records: Iterable[Record], path: Path) -> int:
         for record in records:
             file.write(record.to_json() + "\n")
             count += 1
-    os.replace(temporary, path)
+    temporary.replace(path)
     return count
 
 
@@ -105,8 +104,7 @@ def read_lines(kind: type[R], path: Path) -> Iterator[R]:
     Raises:
         UserError: a line that does not hold such a record, with file and line.
     """
-    opened = gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb")
-    with opened as file:
+    with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as file:
         for number, line in enumerate(file, start=1):
             yield kind.from_json(line, where=f"{path}:{number}")
 
@@ -117,7 +115,7 @@ def write_json(value: Record | Mapping[str, Any], path: Path) -> None:
     text = json.dumps(plain, sort_keys=True, ensure_ascii=False, indent=2, allow_nan=False) + "\n"
     temporary = path.with_name(path.name + ".part")
     temporary.write_text(text, encoding="utf-8")
-    os.replace(temporary, path)
+    temporary.replace(path)
 
 
 def read_json(kind: type[R], path: Path) -> R:

@@ -98,6 +98,7 @@ def _unpretrained() -> PretrainingConfig:
     """Further pretraining on nothing: the base with its new rows."""
     return PretrainingConfig(steps=StepsConfig(peak_learning_rate=1.0))
 
+
 def corpus(config: CorpusConfig, work: Work) -> None:
     """Source files -> shards of documents in seeded order, and a held-out split."""
     from loanword.corpus.build import build_corpus
@@ -136,7 +137,8 @@ def tokens(config: TokensConfig, work: Work) -> None:
 
     folder = work.inputs["corpus"]
     encoder = load_tokenizer(_tokenizer_folder(work.inputs["tokenizer"]))
-    tokenize_corpus(documents(folder), encoder, work.out, counts(folder).language, work.progress)
+    made = counts(folder)
+    tokenize_corpus(documents(folder), encoder, work.out, made.language, work.progress, total_bytes=made.num_bytes)
 
 
 def base(config: BaseConfig, work: Work) -> None:
@@ -194,9 +196,7 @@ def pretraining(config: PretrainingConfig, work: Work) -> None:
     rows, cut = _pretraining_rows(config, work), work.inputs["trunk"]
     rate = schedule.decaying_rate(config.steps, rows.num_rows)
     first_row = stage.num_rows_seen(cut)
-    trained = stage.train(
-        stage.load(cut), rows.whole, first_row, rows.num_rows, config.steps, rate, work, after=cut
-    )
+    trained = stage.train(stage.load(cut), rows.whole, first_row, rows.num_rows, config.steps, rate, work, after=cut)
     stage.save_trained(trained, work.inputs["tokenizer"], rows.seen(rows.num_rows), work.out)
 
 
@@ -208,9 +208,7 @@ def conversations(config: ConversationsConfig, work: Work) -> None:
     from loanword.tokens.pack import pack_conversations
 
     files = [work.source(file) for file in config.files]
-    read = read_instructions(
-        files, seed=work.seed, num_conversations=config.num_conversations, progress=work.progress
-    )
+    read = read_instructions(files, seed=work.seed, num_conversations=config.num_conversations, progress=work.progress)
     pieces = load_tokenizer(_tokenizer_folder(work.inputs["tokenizer"]))
     template = TEMPLATES[config.template]
     pack_conversations(
@@ -248,7 +246,7 @@ def likelihoods(config: LikelihoodsConfig, work: Work) -> None:
     """A model and held-out text -> nats, tokens and bytes of every document."""
     from loanword.evaluation.likelihood import document_likelihoods, read_held_out
 
-    model = _language_model(work.inputs["model"] / CHECKPOINT, work.execution)
+    model = _asked(work)
     measured = (
         document_likelihoods(
             model, read_held_out(work.source(file))[: config.limit_documents], language, config, work.progress
@@ -268,7 +266,7 @@ def responses(config: BenchmarkConfig, work: Work) -> None:
         replace(questions, examples=questions.examples[: config.limit_examples])
         for questions in benchmark.load(work.source(config.folder), config)
     ]
-    model = replace(_language_model(work.inputs["model"] / CHECKPOINT, work.execution), choice_ids=config.choice_ids)
+    model = replace(_asked(work), choice_ids=config.choice_ids)
     for done, questions in enumerate(asked):
         part = work.scratch / f"{questions.subject.name}.jsonl"
         if not part.is_file():
@@ -345,9 +343,15 @@ def _pretraining_rows(config: TrunkConfig | PretrainingConfig, work: Work) -> Bu
     )
 
 
+def _asked(work: Work) -> LocalModel:
+    """The model that evaluation asks."""
+    on = work.execution
+    return _language_model(work.inputs["model"] / CHECKPOINT, on.device, on.micro_batch_tokens)
+
+
 @lru_cache(maxsize=1)
-def _language_model(checkpoint: Path, execution: Execution) -> LocalModel:
+def _language_model(checkpoint: Path, device: str, micro_batch_tokens: int) -> LocalModel:
     """The model in a folder, loaded once for all that one process asks it."""
     from loanword.model.score import open_language_model
 
-    return open_language_model(checkpoint, execution)
+    return open_language_model(checkpoint, Execution(device=device, micro_batch_tokens=micro_batch_tokens))

@@ -66,6 +66,11 @@ def test_the_limit_is_used_up_to_the_next_document(texts, limit):
         assert sum(split.part_bytes[1:]) + len(whole[end].encode()) > limit
 
 
+def test_a_limit_that_documents_fill_exactly_keeps_them():
+    texts = ["aa", "bb", "cc", "dd"]
+    assert split_of(texts, held_out=1, limit=4).part_ends[-1] == 3
+
+
 @given(st.lists(st.tuples(st.sampled_from("xyz"), st.sampled_from("abcdef")), max_size=12))
 def test_all_but_the_first_of_a_repeated_id_are_marked(pairs):
     index = Index(0)

@@ -1,6 +1,7 @@
 """Stages that count to a number in a file, slowly enough to be killed: what the scheduler builds in these tests."""
 
 import os
+import sys
 import time
 from pathlib import Path
 
@@ -29,7 +30,9 @@ def count(config: CountConfig, work: Work) -> None:
             file.write(f"{number}\n")
         work.progress(number + 1, config.amount, "numbers")
         time.sleep(config.rest_seconds)
-    inputs = sorted((role, (folder / "numbers").read_text()) for role, folder in work.inputs.items() if role != "nearest")
+    inputs = sorted(
+        (role, (folder / "numbers").read_text()) for role, folder in work.inputs.items() if role != "nearest"
+    )
     (work.out / "numbers").write_text(scratch.read_text() + "".join(text for _, text in inputs))
 
 
@@ -49,7 +52,17 @@ def _position(config: CountConfig) -> tuple[int, CountConfig]:
     return config.amount, config.model_copy(update={"amount": 0})
 
 
-STAGES = {"count": Stage(count), "cut": Stage(count, position=_position), "alone": Stage(count, whole_machine=True)}
+def imports(config: CountConfig, work: Work) -> None:
+    """Says whether torch was there before anybody asked for it."""
+    (work.out / "torch").write_text("there" if "torch" in sys.modules else "not there")
+
+
+STAGES = {
+    "imports": Stage(imports),
+    "count": Stage(count),
+    "cut": Stage(count, position=_position),
+    "alone": Stage(count, whole_machine=True),
+}
 
 
 def wire() -> None:

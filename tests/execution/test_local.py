@@ -45,7 +45,7 @@ class Seen:
 
 
 def naming(folder: Path) -> Naming:
-    return Naming(Sources(folder), {name: 1 for name in STAGES})
+    return Naming(Sources(folder), dict.fromkeys(STAGES, 1))
 
 
 def chain(folder: Path, *, length: int = 3, rest_seconds: float = 0.0, mishap: str = "") -> list[Job]:
@@ -197,6 +197,7 @@ def test_workers_end_when_their_scheduler_is_gone(store: Store, tmp_path: Path) 
 
 
 def test_a_stage_starts_without_importing_everything_again(store: Store, tmp_path: Path) -> None:
-    # The goal of half a second is measured in bench/; here only that the server is there to fork from.
-    seen = build(store, chain(tmp_path, length=5), workers=1)
-    assert min(seen.start_seconds[1:]) < seen.start_seconds[0]
+    # How fast it starts is measured in bench/; here only that what is heavy is there before the stage is.
+    job = naming(tmp_path).job("imports", CountConfig(amount=0))
+    build(store, [job])
+    assert (store.folder(job) / "torch").read_text() == "there"

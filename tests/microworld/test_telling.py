@@ -1,5 +1,7 @@
 """Documents and parallel sentences: what they say, and what they never say."""
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -46,8 +48,8 @@ def test_documents_have_few_repetitions_and_no_loose_spaces(code: str):
 @codes
 def test_names_and_numbers_have_a_space_before_them_everywhere(code: str):
     for text in TEXTS[code]:
-        pairs = zip(text, text[1:], strict=False)
-        assert not [after for before, after in pairs if after.isalnum() and after.isascii() and not before.isascii()]
+        starts = [after for before, after in pairwise(text) if after.isalnum() and not before.isascii()]
+        assert not [character for character in starts if character.isascii()]
 
 
 def test_parallel_lines_have_one_meaning():

@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from loanword.microworld.world import ATTRIBUTES, ENTITIES, WORDS, make_world
@@ -10,12 +10,14 @@ from loanword.microworld.world import ATTRIBUTES, ENTITIES, WORDS, make_world
 seeds = st.integers(0, 1000)
 
 
+@settings(max_examples=20, deadline=None)
 @given(seeds)
 def test_a_seed_makes_one_world(seed: int):
     assert make_world(seed) == make_world(seed)
     assert make_world(seed) != make_world(seed + 1)
 
 
+@settings(max_examples=20, deadline=None)
 @given(seeds)
 def test_names_are_distinct_and_are_no_words(seed: int):
     world = make_world(seed)

@@ -4,7 +4,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from transformers import LlamaForCausalLM
+from transformers import LlamaForCausalLM, MistralConfig, MistralForCausalLM, PreTrainedModel
 
 from loanword.errors import UserError
 from loanword.model.attention import documents_of, packed_attention
@@ -38,7 +38,7 @@ def pieces(ids_BT: torch.Tensor, starts: list[tuple[int, ...]]) -> list[torch.Te
     ]
 
 
-def packed_logits(model: LlamaForCausalLM, ids_BT: torch.Tensor, starts: list[tuple[int, ...]]) -> torch.Tensor:
+def packed_logits(model: PreTrainedModel, ids_BT: torch.Tensor, starts: list[tuple[int, ...]]) -> torch.Tensor:
     documents = documents_of(starts, ROW_TOKENS)
     with packed_attention(model):
         return model(
@@ -46,12 +46,12 @@ def packed_logits(model: LlamaForCausalLM, ids_BT: torch.Tensor, starts: list[tu
         ).logits
 
 
-def separate_logits(model: LlamaForCausalLM, ids_BT: torch.Tensor, starts: list[tuple[int, ...]]) -> torch.Tensor:
+def separate_logits(model: PreTrainedModel, ids_BT: torch.Tensor, starts: list[tuple[int, ...]]) -> torch.Tensor:
     logits = [model(input_ids=document[None], use_cache=False).logits[0] for document in pieces(ids_BT, starts)]
     return torch.cat(logits).view(*ids_BT.shape, -1)
 
 
-def gradients(model: LlamaForCausalLM, logits_BTV: torch.Tensor) -> dict[str, torch.Tensor]:
+def gradients(model: PreTrainedModel, logits_BTV: torch.Tensor) -> dict[str, torch.Tensor]:
     model.zero_grad()
     weights = torch.linspace(-1, 1, logits_BTV.numel()).view_as(logits_BTV).cos()
     (logits_BTV * weights).sum().backward()
@@ -112,10 +112,15 @@ def test_documents_that_do_not_cover_their_row_are_refused(starts: tuple[int, ..
 
 
 def test_a_window_shorter_than_a_document_is_refused() -> None:
-    from transformers import MistralConfig, MistralForCausalLM
-
-    shape = {"vocab_size": 97, "hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 4}
-    config = MistralConfig(**shape, num_key_value_heads=2, intermediate_size=48, sliding_window=16)
+    config = MistralConfig(
+        vocab_size=97,
+        hidden_size=32,
+        num_hidden_layers=1,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        intermediate_size=48,
+        sliding_window=16,
+    )
     model = MistralForCausalLM(config).eval()
     with pytest.raises(UserError, match="sliding_window = 16"):
         packed_logits(model, rows_of_ids(1), [(0, 20)])

@@ -6,8 +6,9 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from transformers import LlamaForCausalLM
 
-from loanword.model.embeddings import extend_embeddings
+from loanword.model.embeddings import extend_embeddings, input_table, output_table
 from loanword.model.load import load_model, new_model, save_model
 from loanword.recipe import ArchitectureConfig
 
@@ -18,10 +19,12 @@ SHAPE = ArchitectureConfig(
 CONSTITUENTS = [(3, 5), (39,), (0, 1, 2, 1), (7, 8)]
 
 
-def extended(tied: bool, num_rows: int, constituents: list[tuple[int, ...]]):  # noqa: ANN201
+def extended(
+    tied: bool, num_rows: int, constituents: list[tuple[int, ...]]
+) -> tuple[LlamaForCausalLM, list[torch.Tensor]]:
     shape = SHAPE.model_copy(update={"tied_embeddings": tied})
     model = new_model(shape, num_rows, 1, bos_id=1, eos_id=2)
-    before = [model.get_input_embeddings().weight.clone(), model.get_output_embeddings().weight.clone()]
+    before = [input_table(model).clone(), output_table(model).clone()]
     extend_embeddings(model, constituents, NUM_BASE)
     return model, before
 
@@ -34,7 +37,7 @@ def test_new_rows_are_means_and_base_rows_stay_bit_equal(
     tied: bool, num_rows: int, constituents: list[tuple[int, ...]]
 ) -> None:
     model, before = extended(tied, num_rows, constituents)
-    tables = (model.get_input_embeddings().weight, model.get_output_embeddings().weight)
+    tables = (input_table(model), output_table(model))
     assert (tables[0] is tables[1]) == tied
     for table_VD, old_VD in zip(tables, before, strict=True):
         assert table_VD.shape[0] == max(num_rows, NUM_BASE + len(constituents)) == model.config.vocab_size
@@ -42,7 +45,7 @@ def test_new_rows_are_means_and_base_rows_stay_bit_equal(
         left = NUM_BASE + len(constituents)
         assert torch.equal(table_VD[left:num_rows], old_VD[left:num_rows])
         for new_id, ids in enumerate(constituents, start=NUM_BASE):
-            torch.testing.assert_close(table_VD[new_id], sum(old_VD[i] for i in ids) / len(ids))
+            torch.testing.assert_close(table_VD[new_id], torch.stack([old_VD[i] for i in ids]).sum(0) / len(ids))
 
 
 @pytest.mark.parametrize("tied", [True, False], ids=["tied", "untied"])
@@ -52,7 +55,7 @@ def test_an_extended_model_is_saved_and_comes_back(tied: bool, tmp_path: Path) -
     loaded = load_model(tmp_path)
     ids_BT = torch.tensor([[1, 40, 43, 7]])
     assert torch.equal(loaded(ids_BT).logits, model(ids_BT).logits)
-    tables = loaded.get_input_embeddings().weight, loaded.get_output_embeddings().weight
+    tables = input_table(loaded), output_table(loaded)
     assert (tables[0] is tables[1]) == tied
 
 
@@ -63,7 +66,7 @@ def test_extending_is_deterministic_and_draws_nothing() -> None:
     first, _ = extended(True, NUM_BASE, CONSTITUENTS)
     assert torch.equal(torch.rand(2), expected)
     second, _ = extended(True, NUM_BASE, CONSTITUENTS)
-    assert torch.equal(first.get_input_embeddings().weight, second.get_input_embeddings().weight)
+    assert torch.equal(input_table(first), input_table(second))
 
 
 @pytest.mark.parametrize("constituents", [[()], [(NUM_BASE,)], [(-1,)]])

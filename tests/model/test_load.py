@@ -83,7 +83,7 @@ def test_a_missing_folder_is_named(tmp_path: Path) -> None:
 
 def test_a_folder_without_config_is_named(checkpoint: Path) -> None:
     (checkpoint / "config.json").unlink()
-    with pytest.raises(UserError, match="no config.json"):
+    with pytest.raises(UserError, match=r"no config\.json"):
         load_model(checkpoint)
 
 
@@ -120,14 +120,14 @@ def test_weights_are_never_made_up(checkpoint: Path) -> None:
     tensors = load_file(checkpoint / "model.safetensors")
     del tensors["model.layers.1.mlp.up_proj.weight"]
     save_file(tensors, checkpoint / "model.safetensors", {"format": "pt"})
-    with pytest.raises(UserError, match="1 weights are missing, the first is model.layers.1.mlp.up_proj.weight"):
+    with pytest.raises(UserError, match=r"1 weights are missing, the first is model\.layers\.1\.mlp\.up_proj"):
         load_model(checkpoint)
 
 
 def test_weights_of_another_shape_are_refused(checkpoint: Path) -> None:
     config = json.loads((checkpoint / "config.json").read_text()) | {"vocab_size": 60}
     (checkpoint / "config.json").write_text(json.dumps(config))
-    with pytest.raises(UserError, match="of another shape than config.json says"):
+    with pytest.raises(UserError, match="of another shape than config"):
         load_model(checkpoint)
 
 

@@ -1,17 +1,19 @@
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from transformers import AutoConfig, AutoModelForCausalLM
 
 from loanword.errors import UserError
-from loanword.model.load import new_model, save_model
+from loanword.model.choose import prompt_limit
+from loanword.model.load import save_model
 from loanword.model.prompts import fit_prompts
 from loanword.model.score import LocalModel, open_language_model, sliding_windows
 from loanword.protocols import ChoicePrompt
-from loanword.recipe import ArchitectureConfig
 from loanword.records import Execution, Message
 from loanword.tokenizer.interface import Tokenizer
 from loanword.tokenizer.learn import learn
@@ -25,17 +27,35 @@ def tokenizer() -> Tokenizer:
     return learn(LINES * 20, 300)
 
 
-@pytest.fixture(scope="module", params=[4, 2, 1], ids=["4 heads for 4", "2 heads for 4", "1 head for 4"])
+KINDS: dict[str, dict[str, Any]] = {
+    "llama": {"model_type": "llama", "num_key_value_heads": 4},
+    "llama, one key head": {"model_type": "llama", "num_key_value_heads": 1},
+    "mistral": {"model_type": "mistral", "num_key_value_heads": 2, "sliding_window": 80},
+    "gpt_neox": {"model_type": "gpt_neox"},
+}
+"""Some whose rows share a prefix by attention of their own, and one that needs masks."""
+
+
+@pytest.fixture(scope="module", params=list(KINDS))
 def model(request: pytest.FixtureRequest, tokenizer: Tokenizer) -> LocalModel:
-    shape = ArchitectureConfig(
-        width=32, num_layers=2, num_heads=4, num_key_value_heads=request.param, feed_forward_width=48,
-        context_tokens=CONTEXT,
-    )  # fmt: skip
-    llama = new_model(shape, tokenizer.num_pieces, 1, bos_id=tokenizer.bos_id, eos_id=tokenizer.eos_id)
-    for parameter in llama.parameters():
+    torch.manual_seed(1)
+    config = AutoConfig.for_model(
+        **KINDS[request.param],
+        vocab_size=tokenizer.num_pieces,
+        hidden_size=32,
+        intermediate_size=48,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        max_position_embeddings=CONTEXT,
+        bos_token_id=tokenizer.bos_id,
+        eos_token_id=tokenizer.eos_id,
+        tie_word_embeddings=True,
+    )
+    made = AutoModelForCausalLM.from_config(config, dtype=torch.float32, attn_implementation="sdpa").eval()
+    for parameter in made.parameters():
         # Ten times the usual spread: predictions that depend visibly on what is attended to.
         parameter.data.mul_(10) if parameter.dim() > 1 else None
-    return LocalModel(llama, tokenizer, micro_batch_tokens=200)
+    return LocalModel(made, tokenizer, micro_batch_tokens=200)
 
 
 def prompts(subject: str, lengths: range, choices: tuple[str, ...] = ("A", "B", "C", "D")) -> list[ChoicePrompt]:
@@ -51,7 +71,7 @@ def prompts(subject: str, lengths: range, choices: tuple[str, ...] = ("A", "B", 
 def plain_choose(model: LocalModel, asked: list[ChoicePrompt]) -> list[tuple[float, ...]]:
     """One forward pass for every choice of every prompt, nothing shared."""
     scores: list[tuple[float, ...]] = []
-    for ids in fit_prompts(asked, model.tokenizer, CONTEXT, model.choice_ids):
+    for ids in fit_prompts(asked, model.tokenizer, prompt_limit(model.model), model.choice_ids):
         nats: list[float] = []
         for continuation in ids.continuations if ids else ():
             whole = torch.tensor([[*ids.context, *continuation]])
@@ -87,15 +107,23 @@ def test_neither_order_nor_company_of_prompts_changes_a_score(model: LocalModel)
 
 
 def test_the_shared_header_is_read_once(model: LocalModel):
-    asked = prompts("letters", range(1, 4))
+    asked = prompts("letters", range(2, 5))
     read: list[int] = []
     hook = model.model.get_input_embeddings().register_forward_pre_hook(lambda _, ids: read.append(ids[0].numel()))
     scores = model.choose(asked)
     hook.remove()
-    assert {score.num_shots for score in scores} == {4}
-    lengths = [len(ids.context) for ids in fit_prompts(asked, model.tokenizer, CONTEXT) if ids]
-    header = 1 + len(model.tokenizer.encode(asked[0].header + "".join(asked[0].shots)))
+    (num_shots,) = {score.num_shots for score in scores}
+    lengths = [len(ids.context) for ids in fit_prompts(asked, model.tokenizer, prompt_limit(model.model)) if ids]
+    header = 1 + len(model.tokenizer.encode(asked[0].header + "".join(asked[0].shots[:num_shots])))
     assert sum(read) <= sum(lengths) - 2 * (header - 2)
+
+
+def test_prompts_stay_inside_a_sliding_window(model: LocalModel):
+    limit = prompt_limit(model.model)
+    assert limit == getattr(model.model.config, "sliding_window", CONTEXT)
+    asked = prompts("letters", range(1, 24, 3))
+    fitted = fit_prompts(asked, model.tokenizer, limit)
+    assert [score.num_shots for score in model.choose(asked)] == [ids.num_shots if ids else 0 for ids in fitted]
 
 
 def test_a_question_longer_than_the_context_has_no_likelihoods(model: LocalModel):

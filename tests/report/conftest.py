@@ -60,11 +60,17 @@ class Cell:
 
 
 CELLS = tuple(
-    Cell(vocabulary, budget, 0.2 if budget else 0.0) for vocabulary in ("original", "extended") for budget in (0, 400_000, 2_000_000)
+    Cell(vocabulary, budget, 0.2 if budget else 0.0)
+    for vocabulary in ("original", "extended")
+    for budget in (0, 400_000, 2_000_000)
 ) + tuple(
     cell
     for vocabulary in ("original", "extended")
-    for cell in (Cell(vocabulary, 2_000_000, 0.0), Cell(vocabulary, 2_000_000, 0.2, 200), Cell(vocabulary, 2_000_000, 0.2, 1_000))
+    for cell in (
+        Cell(vocabulary, 2_000_000, 0.0),
+        Cell(vocabulary, 2_000_000, 0.2, 200),
+        Cell(vocabulary, 2_000_000, 0.2, 1_000),
+    )
 )
 MISSING = Cell("extended", 2_000_000, 0.2, 1_000)
 GRADED = ("original-0MB", "original-2MB-r0.2", "extended-2MB-r0.2", "extended-2MB-r0", "extended-2MB-r0.2-sft1000")
@@ -116,7 +122,12 @@ def true_bits_per_byte(cell: Cell, language: str) -> float:
     if language == "zh":
         gain = 0.9 * (1 - math.exp(-1.2 * megabytes))
         start = 3.3 if cell.vocabulary == "extended" and not cell.budget_bytes else 2.55
-        return start - gain - (0.09 if cell.vocabulary == "extended" else 0.0) * megabytes / 2 + 0.02 * bool(cell.instructions)
+        return (
+            start
+            - gain
+            - (0.09 if cell.vocabulary == "extended" else 0.0) * megabytes / 2
+            + 0.02 * bool(cell.instructions)
+        )
     forgot = (0.42 if cell.replay == 0 else 0.03) * (1 - math.exp(-1.5 * megabytes))
     return 1.82 + forgot + 0.01 * bool(cell.instructions)
 
@@ -215,7 +226,10 @@ def _run(cell: Cell, store: StoreLike) -> RunFolders:
         "corpus.zh": store.artifact("corpus", "c1", {}, 2.4),
         "tokenizer.base": store.artifact("tokenizer", "t0", {"measures.jsonl": _measures(1.25)}, 20.0),
         "base": store.artifact(
-            "base", "b1", {"curve.jsonl": _curve(244, 8.3, 4.1, 16_384), "summary.json": _summary(4_000_000, 0, 0.0)}, 610.0
+            "base",
+            "b1",
+            {"curve.jsonl": _curve(244, 8.3, 4.1, 16_384), "summary.json": _summary(4_000_000, 0, 0.0)},
+            610.0,
         ),
     }
     if cell.vocabulary == "extended":
@@ -229,7 +243,7 @@ def _run(cell: Cell, store: StoreLike) -> RunFolders:
         whole = _curve(steps, start, end - cell.budget_bytes / 8e6, 16_384)
         cut = int(0.8 * steps)
         planned["trunk"] = store.artifact("trunk", f"k-{model}", {"curve.jsonl": whole[:cut]}, 60.0)
-        payloads = {"curve.jsonl": whole[cut:], "summary.json": _summary(tokens, cell.budget_bytes + 321, cell.replay)}
+        payloads = {"curve.jsonl": whole, "summary.json": _summary(tokens, cell.budget_bytes + 321, cell.replay)}
         planned["pretraining"] = store.artifact("pretraining", f"p-{model}", payloads, 75.0)
     elif cell.vocabulary == "extended":
         planned["pretraining"] = store.artifact("pretraining", "p-new-rows", {}, 1.0)
@@ -250,8 +264,10 @@ def _run(cell: Cell, store: StoreLike) -> RunFolders:
             "summary.json": _summary(2_200_000 + cell.instructions * 88, cell.budget_bytes + 321, cell.replay),
         }
         planned["tuning"] = None if missing else store.artifact("tuning", f"u-{name}", payloads, 30.0)
-    likelihoods = None if missing else store.artifact(
-        "likelihoods", f"l-{cell.label}", {"likelihoods.jsonl": list(_likelihoods(cell))}, 12.0
+    likelihoods = (
+        None
+        if missing
+        else store.artifact("likelihoods", f"l-{cell.label}", {"likelihoods.jsonl": list(_likelihoods(cell))}, 12.0)
     )
     planned["likelihoods"] = likelihoods
     if cell.label in GRADED:
@@ -274,8 +290,12 @@ def _knowledge(cell: Cell, store: StoreLike, missing: bool) -> dict[str, Path | 
         }
         grades = list(_grades(cell, benchmark, accuracy))
         name = f"{benchmark}-{cell.label}"
-        found[f"responses.{benchmark}"] = None if missing else store.artifact("responses", name, {"benchmark.json": facts}, 40.0)
-        found[f"grades.{benchmark}"] = None if missing else store.artifact("grades", name, {"grades.jsonl": grades}, 0.4)
+        found[f"responses.{benchmark}"] = (
+            None if missing else store.artifact("responses", name, {"benchmark.json": facts}, 40.0)
+        )
+        found[f"grades.{benchmark}"] = (
+            None if missing else store.artifact("grades", name, {"grades.jsonl": grades}, 0.4)
+        )
     return found
 
 

@@ -42,7 +42,9 @@ def test_a_renamed_file_keeps_the_name_and_a_changed_one_does_not(data: Path) ->
 
 
 def test_every_setting_is_in_the_name(data: Path) -> None:
-    names = {corpus_name(data, **settings) for settings in ({}, {"min_characters": 2}, {"limit_bytes": 9}, {"split_seed": 1})}
+    names = {
+        corpus_name(data, **settings) for settings in ({}, {"min_characters": 2}, {"limit_bytes": 9}, {"split_seed": 1})
+    }
     assert len(names) == 4
 
 

@@ -87,11 +87,20 @@ def test_norwegian_stays_a_string(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (("[recipe.pretraining]", "[recipe.pretraning]"), "recipe.pretraning: unknown key; did you mean 'pretraining'?"),
+        (
+            ("[recipe.pretraining]", "[recipe.pretraning]"),
+            "recipe.pretraning: unknown key; did you mean 'pretraining'?",
+        ),
         (("budget = ", "replai = 0.1\nbudget = "), "recipe.pretraining.replai: unknown key; did you mean 'replay'?"),
-        (("1e-3", '"1e-3"'), 'recipe.pretraining.steps.peak_learning_rate: input should be a valid number (got "1e-3")'),
+        (
+            ("1e-3", '"1e-3"'),
+            'recipe.pretraining.steps.peak_learning_rate: input should be a valid number (got "1e-3")',
+        ),
         (("1e-3", "true"), "recipe.pretraining.steps.peak_learning_rate: input should be a valid number (got true)"),
-        (("bytes = 1000", "bytes = true"), "recipe.pretraining.budget.bytes: input should be a valid integer (got true)"),
+        (
+            ("bytes = 1000", "bytes = true"),
+            "recipe.pretraining.budget.bytes: input should be a valid integer (got true)",
+        ),
         (("bytes = 1000", "bytes = 1, documents = 2"), "give exactly one of documents, bytes, tokens"),
         (('target = "zh"', 'target = "Chinese!"'), "recipe.target: string should match pattern"),
         (('target = "zh"', ""), "recipe.target: missing"),
@@ -107,14 +116,23 @@ def test_what_is_wrong_in_a_recipe_is_named_with_its_path(tmp_path: Path, change
     ("more", "said"),
     [
         ("[axes]\n'pretraining.replay' = []\n", "axes.pretraining.replay: an axis without values leaves no runs"),
-        ("[axes]\n'pretraining.replaay' = [0.1]\n", "pretraining.replaay: no such key in a recipe; did you mean 'replay'?"),
+        (
+            "[axes]\n'pretraining.replaay' = [0.1]\n",
+            "pretraining.replaay: no such key in a recipe; did you mean 'replay'?",
+        ),
         ("[axes]\n'target.code' = ['zh']\n", "target.code: no such key in a recipe"),
         ("[axes]\nseed = 3\n", "axes.seed: neither a list of values nor named tables of settings"),
-        ("[axes]\n'pretraining.replay' = [0.1, 'much']\n", "(run 'replay=much').pretraining.replay: input should be a valid number"),
+        (
+            "[axes]\n'pretraining.replay' = [0.1, 'much']\n",
+            "(run 'replay=much').pretraining.replay: input should be a valid number",
+        ),
         ("[axes]\n'pretraining.replay' = [1.5]\n", "pretraining.replay: input should be less than 1"),
         ("[[runs]]\nname = 'a'\n[[runs]]\nname = 'a'\n", "two runs are named 'a'"),
         ("[[compare]]\narm = 'runn'\ncontrol = 'run'\n", "compare: no run is named 'runn'; did you mean 'run'?"),
-        ("[[runs]]\nname = 'a'\nset = { 'responses.benchmarks' = ['ceval'] }\n", "'ceval' is not described under benchmarks"),
+        (
+            "[[runs]]\nname = 'a'\nset = { 'responses.benchmarks' = ['ceval'] }\n",
+            "'ceval' is not described under benchmarks",
+        ),
     ],
 )
 def test_what_is_wrong_in_axes_and_runs_is_named(tmp_path: Path, more: str, said: str) -> None:

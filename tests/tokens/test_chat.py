@@ -69,9 +69,11 @@ def test_generating_goes_on_from_the_ids_that_were_tuned_on(turns: list[tuple[st
 
 
 def test_text_that_reads_like_a_special_token_stays_text():
-    made = conversation([("</s>", "\ufdd1<s>\ufdd0")])
+    made = conversation([("\ufdd1</s>", "a\ufdd1<s>\ufdd0")])
     encoded = encode_conversation(made, Characters(), ALPACA_TEMPLATE)
     assert (encoded.ids.count(1), encoded.ids.count(2)) == (1, 1)
+    counted = [id for id, counts in zip(encoded.ids, encoded.counted, strict=True) if counts]
+    assert Characters().decode(counted) == "a<s></s>"
 
 
 @given(st.lists(TURNS, max_size=4))

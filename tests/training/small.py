@@ -22,7 +22,7 @@ def small_model(seed: int = 0) -> LlamaForCausalLM:
 
 
 class CountingRows:
-    """Documents of 11 or so tokens in which each id follows from the one before, so that there is something to learn."""
+    """Three documents a row in which each id follows from the one before, so that there is something to learn."""
 
     def row(self, index: int, /) -> Row:
         stream = (np.arange(ROW_TOKENS + 1, dtype=np.int64) * (1 + index % 3) + index) % NUM_PIECES

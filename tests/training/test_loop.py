@@ -29,7 +29,7 @@ SEED = time.time_ns() % 10**6
 """Other moments to be killed at in every run; told where the test fails."""
 
 
-def trained(model: LlamaForCausalLM, folder: Path, first_row: int, last_row: int, **changes) -> Training:  # noqa: ANN003
+def trained(model: LlamaForCausalLM, folder: Path, first_row: int, last_row: int, **changes) -> Training:
     settings = {
         "steps": STEPS,
         "learning_rate": constant_rate(STEPS),
@@ -74,7 +74,7 @@ def test_a_gradient_is_that_of_the_mean_over_documents_one_by_one(micro_batch_to
     loose = STEPS.model_copy(update={"clip_norm": 1e9})
     with packed_attention(ours):
         slope = batch_slope(ours, rows, loose, micro_batch_tokens)
-    nats = sum(_plain_nats(plain, row) for row in rows)
+    nats = torch.stack([_plain_nats(plain, row) for row in rows]).sum()
     num_tokens = sum(int((row.labels >= 0).sum()) for row in rows)
     (nats / num_tokens).backward()
     assert slope.num_tokens == num_tokens

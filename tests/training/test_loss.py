@@ -27,7 +27,7 @@ def plain(hidden_ND: Tensor, head_VD: Tensor, labels_N: Tensor) -> Tensor:
     return cross_entropy((hidden_ND @ head_VD.T).float(), labels_N, reduction="sum", ignore_index=-100)
 
 
-def with_gradients(loss, hidden_ND: Tensor, head_VD: Tensor, labels_N: Tensor) -> tuple[Tensor, Tensor, Tensor]:  # noqa: ANN001
+def with_gradients(loss, hidden_ND: Tensor, head_VD: Tensor, labels_N: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     hidden_ND, head_VD = hidden_ND.clone().requires_grad_(), head_VD.clone().requires_grad_()
     nats = loss(hidden_ND, head_VD, labels_N)
     (nats / 7).backward()

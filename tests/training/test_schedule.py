@@ -1,5 +1,7 @@
 """A branch agrees with its trunk, row by row."""
 
+from itertools import pairwise
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -33,7 +35,7 @@ def test_the_decay_falls_and_every_step_still_moves(config: StepsConfig, num_row
         decaying_rate(config, num_rows)(row) / constant_rate(config)(row)
         for row in range(decay_start(num_rows, config), num_rows, config.batch_rows)
     ]
-    assert all(later < earlier for earlier, later in zip(factors, factors[1:], strict=False))
+    assert all(later < earlier for earlier, later in pairwise(factors))
     assert all(0 < factor <= 1 for factor in factors)
 
 

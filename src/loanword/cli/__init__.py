@@ -61,7 +61,8 @@ def _parser(verb: str | None) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="loanword",
         description="Take a language model to another language, and prove what was gained and what was lost.",
-        epilog="Start with `loanword doctor`, then `loanword init --help`. A file says what, the command line says where.",
+        epilog="Start with `loanword doctor`, then `loanword init --help`. "
+        "A file says what, the command line says where.",
     )
     parser.add_argument("--version", action="version", version=f"loanword {metadata.version('loanword')}")
     verbs = parser.add_subparsers(metavar="VERB", title="verbs")

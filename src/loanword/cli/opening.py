@@ -9,7 +9,7 @@ from pathlib import Path
 
 from loanword.errors import UserError
 from loanword.store import Sources, Store
-from loanword.study.study import Study, StageModule, load_study
+from loanword.study.study import StageModule, Study, load_study
 
 DEFAULT_STAGES = "loanword.stages"
 SMOKE = 1 / 1000
@@ -31,7 +31,9 @@ class Opened:
 def add_study_arguments(parser: argparse.ArgumentParser) -> None:
     """The study file and where things are."""
     parser.add_argument("study", type=Path, help="the study file (TOML)")
-    parser.add_argument("--data", type=Path, default=Path("."), help="the folder that source paths start from (default: .)")
+    parser.add_argument(
+        "--data", type=Path, default=Path(), help="the folder that source paths start from (default: .)"
+    )
     parser.add_argument("--store", type=Path, default=Path("store"), help="where artifacts are kept (default: ./store)")
     parser.add_argument("--stages", default=DEFAULT_STAGES, help="a module with stages of your own")
 

@@ -106,7 +106,9 @@ def _print(opened: Opened, lines: Sequence[StageLine], changed: Changes) -> None
         print(f"Assumed: {ASSUMPTIONS}.")
     unresolved = {str(job.identity.get("model")) for job in opened.study.jobs.values() if job.stage == "base"}
     for name in sorted(name for name in unresolved if name.startswith(UNRESOLVED)):
-        print(f"{name.partition(':')[2]}: its commit is resolved, and written to a lock file, when the study first runs")
+        print(
+            f"{name.partition(':')[2]}: its commit is resolved, and written to a lock file, when the study first runs"
+        )
     _print_changes(changed)
 
 

@@ -10,7 +10,9 @@ from loanword.store.artifacts import file_name
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_study_arguments(parser)
     parser.add_argument("--smoke", action="store_true", help="of the smoke run's store")
-    parser.add_argument("--out", type=Path, default=None, help="folder for the page, JSON and CSV (default: in the store)")
+    parser.add_argument(
+        "--out", type=Path, default=None, help="folder for the page, JSON and CSV (default: in the store)"
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -24,11 +26,10 @@ def write_study_report(opened: Opened, out: Path | None) -> Path:
     from loanword.report.page import write_report
 
     study, store = opened.study, opened.store
-    varying = study.varying()
     runs = [
         RunFolders(
             label=run.label,
-            settings=varying[run.label],
+            settings=run.settings(),
             seed=run.recipe.seed,
             artifacts={role: store.folder(job) if store.finished(job) else None for role, job in run.jobs.items()},
         )

@@ -26,7 +26,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", default="cpu", help="cpu, cuda or mps (default: cpu)")
     parser.add_argument("--micro-batch-tokens", type=int, default=None, help="tokens that go through the model at once")
     parser.add_argument("--checkpoint-seconds", type=float, default=60.0, help="time between checkpoints of a stage")
-    parser.add_argument("--smoke", action="store_true", help="the study at 1/1000 of its budgets, in a store of its own")
+    parser.add_argument(
+        "--smoke", action="store_true", help="the study at 1/1000 of its budgets, in a store of its own"
+    )
     parser.add_argument("--no-report", action="store_true", help="build only")
 
 
@@ -60,7 +62,9 @@ def _build(opened: Opened, execution: Execution, stages_module: str) -> None:
     stages = opened.stages.STAGES
     estimator = Estimator(opened.store, opened.sources, opened.finished)
     labels = {
-        job.key: f"{role} ({study_run.label})" for study_run in reversed(opened.study.runs) for role, job in study_run.jobs.items()
+        job.key: f"{role} ({study_run.label})"
+        for study_run in reversed(opened.study.runs)
+        for role, job in study_run.jobs.items()
     }
     with Drawing(labels, len(todo)) as drawing:
         scheduler = Scheduler(
@@ -95,7 +99,8 @@ def _execution(arguments: argparse.Namespace) -> Execution:
         workers=workers,
         threads=arguments.threads or max(1, cores // workers),
         data=str(Path(arguments.data).resolve()),
-        micro_batch_tokens=arguments.micro_batch_tokens or (CPU_MICRO_BATCH_TOKENS if on_cpu else GPU_MICRO_BATCH_TOKENS),
+        micro_batch_tokens=arguments.micro_batch_tokens
+        or (CPU_MICRO_BATCH_TOKENS if on_cpu else GPU_MICRO_BATCH_TOKENS),
         checkpoint_seconds=arguments.checkpoint_seconds,
         commits=tuple(sorted(read_lock(arguments.study).items())),
     )

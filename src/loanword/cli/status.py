@@ -22,7 +22,12 @@ def run(arguments: argparse.Namespace) -> int:
         runs = {run.label: {role: states[job.key] for role, job in run.jobs.items()} for run in opened.study.runs}
         print(json.dumps({"study": opened.study.name, "runs": runs}, ensure_ascii=False))
         return 0
-    table([("run", "finished", "building", "waiting"), *(_row(run.label, run.jobs.values(), states) for run in opened.study.runs)])
+    table(
+        [
+            ("run", "finished", "building", "waiting"),
+            *(_row(run.label, run.jobs.values(), states) for run in opened.study.runs),
+        ]
+    )
     for key, state in states.items():
         if state.startswith("building"):
             print(f"{key}: {state}")

@@ -10,6 +10,7 @@ BYTES_PER_TOKEN = 3.0
 WANTED_STEPS = 200
 BATCH_ROWS = (4, 64)
 USED_SHARE = 0.8
+USUAL_HELD_OUT = 100
 NUM_NEW_PIECES = 10_000
 REPLAY = 0.2
 TUNED_ON = (1_000, 5_000)
@@ -83,6 +84,7 @@ def _corpora(survey: Survey) -> str:
 # broken_lines = "quarantine" sets such lines aside and counts them.
 [recipe.corpus.{survey.target}]
 files = {_list(survey.texts)}
+held_out_documents = {min(USUAL_HELD_OUT, survey.num_documents // 10)}
 """
     if survey.source_texts:
         text += f"""

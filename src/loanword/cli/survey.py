@@ -5,7 +5,7 @@ Everything that is wrong with what was named is said at once; what was not named
 
 import argparse
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from loanword.evaluation.benchmarks import BENCHMARKS
 from loanword.store.identity import is_hub_id
 
 ENOUGH_BYTES = 200_000_000
+FEW_DOCUMENTS = 200
 USUAL_CONTEXT_TOKENS = 2048
 FLORES = "parallel/flores200-devtest"
 BENCHMARK_FOLDERS = {"ceval": "benchmarks/ceval", "mmlu": "benchmarks/mmlu/data"}
@@ -27,7 +28,7 @@ BENCHMARK_FOLDERS = {"ceval": "benchmarks/ceval", "mmlu": "benchmarks/mmlu/data"
 class Survey:
     """What a study can be written from. Paths are as the study will hold them: from the data root where below it.
 
-    `num_bytes` counts the target text, no further than ENOUGH_BYTES.
+    Documents and bytes are those of the target text, counted no further than ENOUGH_BYTES.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Survey:
     held_out: dict[str, str]
     benchmarks: dict[str, str]
     context_tokens: int
+    num_documents: int
     num_bytes: int
     missing: tuple[str, ...]
 
@@ -69,6 +71,12 @@ def survey(arguments: argparse.Namespace, *, name: str) -> Survey:
         for known, folder in BENCHMARK_FOLDERS.items()
         if BENCHMARKS[known].language in languages and (root / folder).is_dir()
     }
+    num_documents, num_bytes = _size([root / file for file in texts])
+    missing = _missing(arguments, held_out, benchmarks, context_tokens)
+    if num_documents < FEW_DOCUMENTS:
+        missing.append(
+            f"documents: {num_documents:,} are few. Give one document a line as JSON Lines, not one file of all"
+        )
     return Survey(
         name=name,
         base=base,
@@ -81,8 +89,9 @@ def survey(arguments: argparse.Namespace, *, name: str) -> Survey:
         held_out=held_out,
         benchmarks=benchmarks,
         context_tokens=context_tokens or USUAL_CONTEXT_TOKENS,
-        num_bytes=_text_bytes([root / file for file in texts]),
-        missing=tuple(_missing(arguments, held_out, benchmarks, context_tokens)),
+        num_documents=num_documents,
+        num_bytes=num_bytes,
+        missing=tuple(missing),
     )
 
 
@@ -149,14 +158,15 @@ def _open_corpus(path: Path) -> None:
     next(read_documents([path]))
 
 
-def _text_bytes(files: Sequence[Path]) -> int:
-    """UTF-8 bytes of the documents, counted until there are enough for any budget that `init` writes."""
-    num_bytes = 0
+def _size(files: Sequence[Path]) -> tuple[int, int]:
+    """Documents and their UTF-8 bytes, counted until there are enough for any budget that `init` writes."""
+    num_documents = num_bytes = 0
     for document in read_documents(files):
+        num_documents += 1
         num_bytes += len(document.text.encode())
         if num_bytes >= ENOUGH_BYTES:
             break
-    return num_bytes
+    return num_documents, num_bytes
 
 
 def _num_instructions(files: Sequence[Path]) -> int:
@@ -170,19 +180,23 @@ def _usual_held_out(root: Path, languages: Sequence[str]) -> dict[str, str]:
 
 def _missing(
     arguments: argparse.Namespace, held_out: dict[str, str], benchmarks: dict[str, str], context_tokens: int | None
-) -> Iterator[str]:
+) -> list[str]:
+    missing: list[str] = []
     for language in (arguments.source, arguments.target):
         if language not in held_out:
-            yield f"held-out text in {language}: without it no bits per byte. Give --held-out {language}=FILE"
+            missing.append(f"held-out text in {language}: without it no bits per byte. Give --held-out {language}=FILE")
     if not arguments.source_text:
-        yield (
+        missing.append(
             f"text in {arguments.source}: without it no replay, and no new pieces, because nothing shows that they"
             f" leave {arguments.source} alone. Give --source-text FILE"
         )
     if not arguments.instructions:
-        yield "instructions: without them no tuning. Give --instructions FILE"
+        missing.append("instructions: without them no tuning. Give --instructions FILE")
     if not benchmarks:
         folders = " and ".join(BENCHMARK_FOLDERS.values())
-        yield f"benchmarks: without them no knowledge is measured. Put {folders} below the data root (docs/data.md)"
+        missing.append(f"benchmarks: without them no knowledge is measured. Put {folders} below the data root")
     if context_tokens is None:
-        yield f"the base's context: {arguments.base} is not here, so {USUAL_CONTEXT_TOKENS:,} tokens are assumed"
+        missing.append(
+            f"the base's context: {arguments.base} is not here, so {USUAL_CONTEXT_TOKENS:,} tokens are assumed"
+        )
+    return missing

@@ -51,9 +51,7 @@ def subject_responses(
     ]
 
 
-def benchmark_facts(
-    benchmark: Benchmark, config: BenchmarkConfig, asked: Sequence[SubjectQuestions]
-) -> dict[str, Any]:
+def benchmark_facts(benchmark: Benchmark, config: BenchmarkConfig, asked: Sequence[SubjectQuestions]) -> dict[str, Any]:
     """What the responses are answers to: the benchmark, how it was asked, and its subjects with their sizes."""
     return {
         "name": benchmark.name,

@@ -22,7 +22,10 @@ def read_held_out(path: Path) -> list[Document]:
     """
     if not path.is_file():
         raise UserError(
-            path, "file not found", expected="held-out text (.txt, .jsonl)", do="put it there, or mend likelihoods.texts"
+            path,
+            "file not found",
+            expected="held-out text (.txt, .jsonl)",
+            do="put it there, or mend likelihoods.texts",
         )
     if path.suffix == ".txt":
         documents = list(_lines_as_documents(path))
@@ -44,8 +47,10 @@ def _lines_as_documents(path: Path) -> Iterator[Document]:
                 text = line.decode("utf-8").rstrip("\r\n")
             except UnicodeDecodeError as error:
                 raise UserError(
-                    f"{path}:{number}", f"not UTF-8 at byte {error.start} of the line",
-                    expected="UTF-8 text", do="convert the file",
+                    f"{path}:{number}",
+                    f"not UTF-8 at byte {error.start} of the line",
+                    expected="UTF-8 text",
+                    do="convert the file",
                 ) from None
             yield _not_empty(Document(id=str(number), text=text), f"{path}:{number}")
 

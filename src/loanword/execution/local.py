@@ -117,7 +117,7 @@ class Scheduler:
         if role is None:
             return [job]
         model = job.inputs[role].key
-        others = [
+        return [
             other
             for other in self._order
             if other.key in self._waiting
@@ -125,16 +125,13 @@ class Scheduler:
             and other.inputs[role].key == model
             and self._ready(other)
         ]
-        return others
 
     def _start(self, jobs: list[Job], slots: int) -> None:
         execution = self.execution.model_copy(update={"threads": self.execution.threads * slots})
         nearest = {job.key: folder for job in jobs if (folder := self._nearest(job)) is not None}
         messages, theirs = self._context.Pipe(duplex=False)
         parent, life = self._context.Pipe(duplex=False)
-        task = Task(
-            tuple(jobs), self.store.root, execution, self.stages_module, nearest, self._provenance, time.time()
-        )
+        task = Task(tuple(jobs), self.store.root, execution, self.stages_module, nearest, self._provenance, time.time())
         process = self._context.Process(target=work_on, args=(task, theirs, parent))
         process.start()
         theirs.close()

@@ -68,9 +68,7 @@ def work_on(task: Task, messages: Connection, parent: Connection) -> None:
     messages.send(("done", "", None))
 
 
-def _build(
-    job: Job, store: Store, stage: Stage, task: Task, messages: Connection, parent: Connection
-) -> None:
+def _build(job: Job, store: Store, stage: Stage, task: Task, messages: Connection, parent: Connection) -> None:
     lease = store.lease(job)
     if lease is None:
         messages.send(("busy", job.key, None))
@@ -214,4 +212,3 @@ def _full(store: Store, job: Job) -> UserError:
         expected="room for the artifact; `loanword plan` estimates it",
         do="free some space, or move the store with --store, and run again: finished stages are kept",
     )
-

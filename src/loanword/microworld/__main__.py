@@ -15,7 +15,9 @@ from loanword.microworld.write import SIZES, Written, write_world
 def main(arguments: Sequence[str] | None = None) -> int:
     """Writes the world and says what was written; 2 for what the user can mend."""
     parser = argparse.ArgumentParser(prog="python -m loanword.microworld", description=__doc__)
-    parser.add_argument("out", type=Path, metavar="OUT", help="the folder to write to: a data root (--data) for studies")
+    parser.add_argument(
+        "out", type=Path, metavar="OUT", help="the folder to write to: a data root (--data) for studies"
+    )
     parser.add_argument("--seed", type=int, default=1, help="which world (default: 1)")
     parser.add_argument("--size", choices=SIZES, default="small", help="how large a world (default: small)")
     parsed = parser.parse_args(arguments)

@@ -103,7 +103,7 @@ def phrasebooks() -> dict[str, Phrasebook]:
     Raises:
         UserError: a file that is not a whole phrasebook, or has not the source's number of sentences.
     """
-    folder = resources.files(__package__) / "languages"
+    folder = resources.files("loanword.microworld") / "languages"
     files = sorted((file for file in folder.iterdir() if file.name.endswith(".toml")), key=lambda file: file.name)
     books = sorted(map(read_phrasebook, files), key=lambda book: book.code != SOURCE)
     for book in books:

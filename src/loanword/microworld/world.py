@@ -6,6 +6,7 @@ another. Everything else that a fact says is a word of the phrasebook, another e
 
 import random
 from collections.abc import Iterator, Sequence
+from itertools import repeat
 from typing import Literal, NamedTuple
 
 SOURCE = "en"
@@ -18,11 +19,14 @@ TOLD_SHARES: dict[Told, float] = {"everywhere": 0.6, "source": 0.25, "targets": 
 ENTITIES = {"person": 60, "town": 30, "river": 20, "animal": 40, "dish": 30, "instrument": 20}
 """Entities of each kind in a world of scale 1."""
 
-_TRADES = "baker weaver smith teacher doctor sailor painter farmer tailor carpenter miller shepherd".split()
-_COLOURS = "red blue green white black brown grey yellow purple golden".split()
-_FOODS = "nuts berries fish grass seeds roots worms honey mushrooms leaves".split()
-_INGREDIENTS = "beans rice lamb pumpkin cabbage lentils carrots cheese onions chicken".split()
-_MATERIALS = "silver copper glass clay bamboo stone iron bone oak leather".split()
+_TRADES = (
+    "baker", "weaver", "smith", "teacher", "doctor", "sailor", "painter", "farmer", "tailor", "carpenter",
+    "miller", "shepherd",
+)  # fmt: skip
+_COLOURS = ("red", "blue", "green", "white", "black", "brown", "grey", "yellow", "purple", "golden")
+_FOODS = ("nuts", "berries", "fish", "grass", "seeds", "roots", "worms", "honey", "mushrooms", "leaves")
+_INGREDIENTS = ("beans", "rice", "lamb", "pumpkin", "cabbage", "lentils", "carrots", "cheese", "onions", "chicken")
+_MATERIALS = ("silver", "copper", "glass", "clay", "bamboo", "stone", "iron", "bone", "oak", "leather")
 
 WORDS = (*_TRADES, *_COLOURS, *_FOODS, *_INGREDIENTS, *_MATERIALS)
 """Values that each phrasebook says in its own words."""
@@ -48,9 +52,9 @@ ATTRIBUTES = (
     Attribute("length", "river", range(41, 1000)),
 )
 
-_ONSETS = "b d f g k l m n p r s t v z br dr kr tr st".split()
-_VOWELS = "a e i o u".split()
-_CODAS = ["", "", "n", "r", "l", "s", "th"]
+_ONSETS = (*"bdfgklmnprstvz", "br", "dr", "kr", "tr", "st")
+_VOWELS = "aeiou"
+_CODAS = ("", "", "n", "r", "l", "s", "th")
 _NUM_SYLLABLES = (2, 3, 3)
 _MIN_LETTERS = 6
 
@@ -96,13 +100,8 @@ def make_world(seed: int, scale: int = 1) -> World:
         subjects = entities[attribute.kind]
         values = _spread(_values(attribute, entities), len(subjects), chance)
         told = _told(len(subjects), chance)
-        facts += [
-            Fact(len(facts) + place, *truth, each)
-            for place, (*truth, each) in enumerate(
-                (subject, attribute.name, value, each)
-                for subject, value, each in zip(subjects, values, told, strict=True)
-            )
-        ]
+        for subject, value, each in zip(subjects, values, told, strict=True):
+            facts.append(Fact(len(facts), subject, attribute.name, value, each))
     return World(seed, entities, tuple(facts))
 
 
@@ -135,7 +134,13 @@ def _spread(values: list[str], count: int, chance: random.Random) -> list[str]:
 def _told(count: int, chance: random.Random) -> list[Told]:
     num_everywhere = round(TOLD_SHARES["everywhere"] * count)
     num_source = round(TOLD_SHARES["source"] * count)
-    told: list[Told] = ["everywhere"] * num_everywhere + ["source"] * num_source
-    told += ["targets"] * (count - len(told))
+    numbers: dict[Told, int] = {
+        "everywhere": num_everywhere,
+        "source": num_source,
+        "targets": count - num_everywhere - num_source,
+    }
+    told: list[Told] = []
+    for each, number in numbers.items():
+        told.extend(repeat(each, number))
     chance.shuffle(told)
     return told

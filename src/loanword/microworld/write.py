@@ -8,7 +8,6 @@ Equal worlds give equal bytes: no times and no file names go into a gzip header.
 """
 
 import gzip
-import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -73,7 +72,7 @@ def _write_records(records: Iterable[Record], path: Path, unit: str) -> Written:
         for record in records:
             packed.write(f"{record.to_json()}\n".encode())
             count += 1
-    os.replace(temporary, path)
+    temporary.replace(path)
     return Written(path, count, unit)
 
 

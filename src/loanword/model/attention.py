@@ -57,7 +57,7 @@ def documents_of(starts: Sequence[Sequence[int]], row_tokens: int, device: torch
 @contextmanager
 def packed_attention(model: PreTrainedModel) -> Iterator[None]:
     """Inside the block, the model's forward wants `documents` and keeps to them; afterwards all is as before."""
-    before = model.config._attn_implementation
+    before = model.config._attn_implementation or "sdpa"
     model.set_attn_implementation(NAME)
     try:
         yield
@@ -93,7 +93,9 @@ def attend_inside_documents(
     return output_NHD.view(documents.num_rows, -1, *output_NHD.shape[1:]), None
 
 
-def _attend_each(query_NHD: Tensor, key_NGD: Tensor, value_NGD: Tensor, documents: Documents, scaling: float | None):
+def _attend_each(
+    query_NHD: Tensor, key_NGD: Tensor, value_NGD: Tensor, documents: Documents, scaling: float | None
+) -> Tensor:
     # Splitting, rather than slicing, lets the backward pass join gradients once instead of adding padded ones.
     outputs = []
     for parts in zip(*(x.split(documents.lengths) for x in (query_NHD, key_NGD, value_NGD)), strict=True):
@@ -110,7 +112,9 @@ def _attend_each(query_NHD: Tensor, key_NGD: Tensor, value_NGD: Tensor, document
     return torch.cat(outputs)
 
 
-def _attend_varlen(query_NHD: Tensor, key_NGD: Tensor, value_NGD: Tensor, documents: Documents, scaling: float | None):
+def _attend_varlen(
+    query_NHD: Tensor, key_NGD: Tensor, value_NGD: Tensor, documents: Documents, scaling: float | None
+) -> Tensor:
     longest = max(documents.lengths)
     output_NHD = varlen_attn(
         query_NHD,

@@ -15,11 +15,12 @@ import torch
 from torch import Tensor
 from transformers import DynamicCache, PreTrainedModel
 
+from loanword.model.load import context_tokens
 from loanword.model.prompts import Ids, PromptIds, common_prefix
+from loanword.model.shared_prefix import Segments, can_share_prefix, shared_prefix_attention
 
-ROW_TOKENS = 512
-"""Ids of a row. Every id attends to the whole row and drops what belongs to other prompts: longer rows waste
-attention, shorter ones touch the prefix more often. The best of 256 to 2,048 on a CPU (docs/performance.md)."""
+ROW_TOKENS = 2048
+"""Ids of a row at most: enough to keep the matrix products busy, and few enough for masks where they are needed."""
 
 Cell = tuple[int, int]
 """(prompt, choice)."""
@@ -52,6 +53,14 @@ def choice_log_likelihoods(
             done += len(row)
             advance(done / total)
     return [tuple(nats) for nats in scores]
+
+
+def prompt_limit(model: PreTrainedModel) -> int:
+    """Ids that a prompt may have: the context, or a shorter sliding window, which rows know nothing of."""
+    config = model.config.get_text_config()
+    window = getattr(config, "sliding_window", None)
+    layers = getattr(config, "layer_types", None) or ["sliding_attention"]
+    return min(context_tokens(model), window) if window and "sliding_attention" in layers else context_tokens(model)
 
 
 def _segments(prompts: Sequence[PromptIds], num_shots: int) -> list[Segment]:
@@ -122,20 +131,26 @@ class Prefix:
             for position, id, cell in segment.reads
         ]
         kept_K = sorted({position for position, _, _ in reads})
-        logits_KV = self.model(
-            ids_1T,
-            attention_mask=row_mask(lengths, start, self.model.dtype, device),
-            position_ids=position_ids_1T,
-            past_key_values=self._cache,
-            use_cache=True,
-            logits_to_keep=torch.tensor(kept_K, device=device),
-        ).logits[0]
+        logits_KV = self._forward(ids_1T, lengths, position_ids_1T, torch.tensor(kept_K, device=device))
         self._forget(sum(lengths))
         place = {position: index for index, position in enumerate(kept_K)}
         at_R = torch.tensor([place[position] for position, _, _ in reads], device=device)
         ids_R = torch.tensor([id for _, id, _ in reads], device=device)
         nats_R = logits_KV.float().log_softmax(-1)[at_R, ids_R]
         return list(zip((cell for _, _, cell in reads), nats_R.tolist(), strict=True))
+
+    def _forward(self, ids_1T: Tensor, lengths: Sequence[int], position_ids_1T: Tensor, kept_K: Tensor) -> Tensor:
+        asked = {
+            "position_ids": position_ids_1T,
+            "past_key_values": self._cache,
+            "use_cache": True,
+            "logits_to_keep": kept_K,
+        }
+        if can_share_prefix(self.model):
+            with shared_prefix_attention(self.model):
+                return self.model(ids_1T, **asked, segments=Segments(tuple(lengths), len(self.ids))).logits[0]
+        mask = row_mask(lengths, len(self.ids), self.model.dtype, self.model.device)
+        return self.model(ids_1T, **asked, attention_mask=mask).logits[0]
 
     def _forget(self, num_ids: int) -> None:
         if num_ids:

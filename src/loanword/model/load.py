@@ -5,6 +5,7 @@ installed transformers.
 """
 
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError
@@ -12,6 +13,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, LlamaConfig, LlamaFor
 from transformers.utils import logging
 
 from loanword.errors import UserError
+from loanword.model.embeddings import input_table, output_table
 from loanword.recipe import ArchitectureConfig
 
 PICKLES = ("pytorch_model*.bin", "*.bin", "*.pt", "*.pth", "*.ckpt")
@@ -34,16 +36,13 @@ def new_model(
         bos_token_id=bos_id,
         eos_token_id=eos_id,
         dtype="float32",
-        attn_implementation="sdpa",
     )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return LlamaForCausalLM(config).eval()
 
 
-def load_model(
-    checkpoint: Path, *, device: str = "cpu", dtype: torch.dtype = torch.float32
-) -> PreTrainedModel:
+def load_model(checkpoint: Path, *, device: str = "cpu", dtype: torch.dtype = torch.float32) -> PreTrainedModel:
     """The model that a folder in the Hub's layout holds, in evaluation mode and with plain attention.
 
     Raises:
@@ -54,7 +53,7 @@ def load_model(
     logging.disable_progress_bar()  # progress is drawn by the command line alone
     _check_architecture(checkpoint)
     try:
-        model, report = AutoModelForCausalLM.from_pretrained(
+        loaded: Any = AutoModelForCausalLM.from_pretrained(
             checkpoint,
             dtype=dtype,
             local_files_only=True,
@@ -68,6 +67,7 @@ def load_model(
         raise UserError(
             checkpoint, f"damaged weights: {error}", expected="whole safetensors files", do="copy the checkpoint again"
         ) from None
+    model, report = loaded
     _check_weights(checkpoint, report)
     return model.to(device).eval()
 
@@ -85,7 +85,7 @@ def check_tokenizer_fits(model: PreTrainedModel, num_pieces: int, where: object)
     Raises:
         UserError: a tokenizer with more pieces than the model has embedding rows.
     """
-    num_rows = model.get_input_embeddings().weight.shape[0]
+    num_rows = input_table(model).shape[0]
     if num_pieces > num_rows:
         raise UserError(
             where,
@@ -116,8 +116,8 @@ def train_flops_per_token(model: PreTrainedModel, attended_tokens: float = 0.0) 
     """
     config = model.config.get_text_config()
     multiplied = count_parameters(model)
-    if model.get_output_embeddings().weight is not model.get_input_embeddings().weight:
-        multiplied -= model.get_input_embeddings().weight.numel()
+    if output_table(model) is not input_table(model):
+        multiplied -= input_table(model).numel()
     head_width = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
     attention = 12 * config.num_hidden_layers * config.num_attention_heads * head_width * attended_tokens
     return 6.0 * multiplied + attention
@@ -160,9 +160,9 @@ def _check_architecture(checkpoint: Path) -> None:
         ) from None
 
 
-def _check_weights(checkpoint: Path, report: dict[str, object]) -> None:
+def _check_weights(checkpoint: Path, report: dict[str, Any]) -> None:
     for kind, what in (("missing_keys", "missing"), ("mismatched_keys", "of another shape than config.json says")):
-        names = sorted(str(name) for name in report.get(kind) or ())  # type: ignore[attr-defined]
+        names = sorted(str(name) for name in report.get(kind) or ())
         if names:
             raise UserError(
                 checkpoint,

@@ -66,7 +66,9 @@ def common_prefix(many: Sequence[Sequence[int]]) -> int:
     """Number of leading ids that all sequences share."""
     # The smallest and the largest in lexicographic order differ first where any two do.
     low, high = min(many), max(many)
-    return next((place for place, (a, b) in enumerate(zip(low, high, strict=False)) if a != b), min(len(low), len(high)))
+    return next(
+        (place for place, (a, b) in enumerate(zip(low, high, strict=False)) if a != b), min(len(low), len(high))
+    )
 
 
 def _begin(tokenizer: Tokenizer, ids: Sequence[int]) -> Ids:

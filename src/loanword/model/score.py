@@ -16,7 +16,7 @@ from torch.nn import functional
 from transformers import PreTrainedModel
 
 from loanword.errors import UserError
-from loanword.model.choose import ROW_TOKENS, Prefix, choice_log_likelihoods
+from loanword.model.choose import ROW_TOKENS, Prefix, choice_log_likelihoods, prompt_limit
 from loanword.model.generate import generate
 from loanword.model.load import check_tokenizer_fits, context_tokens, load_model
 from loanword.model.prompts import ChoiceIds, PromptIds, fit_prompts
@@ -47,7 +47,7 @@ class LocalModel:
 
         A question that is longer than the context without any shot gets no log-likelihoods.
         """
-        fitted = fit_prompts(prompts, self.tokenizer, context_tokens(self.model), self.choice_ids)
+        fitted = fit_prompts(prompts, self.tokenizer, prompt_limit(self.model), self.choice_ids)
         scores = [ChoiceScores((), 0, ())] * len(prompts)
         prefix, row_tokens = Prefix(self.model), min(ROW_TOKENS, self.micro_batch_tokens)
         done = fitted.count(None)

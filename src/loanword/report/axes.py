@@ -41,24 +41,27 @@ def linear_axis(low: float, high: float, shown: Callable[[float, float], str], m
     return Axis(tuple((value, shown(value, step)) for value in values), lambda value: (value - start) / (end - start))
 
 
-def budget_axis(budgets: Sequence[float], shown: Callable[[float], str]) -> Axis:
-    """An axis of amounts of text that shows zero: linear, or logarithmic with a break where amounts span far."""
+def budget_axis(budgets: Sequence[float], shown: Callable[[float, float], str]) -> Axis:
+    """An axis of amounts of text that shows zero: linear, or logarithmic with a break where amounts span far.
+
+    `shown(value, beside)` writes a tick in the unit of the amount beside it.
+    """
     positive = sorted({budget for budget in budgets if budget > 0})
     if not positive or positive[-1] <= WIDEST_LINEAR_RATIO * positive[0]:
-        return _amount_axis(max(positive, default=1.0), shown)
+        return amount_axis(max(positive, default=1.0), shown)
     start, end = math.log(positive[0]), math.log(positive[-1])
 
     def place(value: float) -> float:
         return 0.0 if value <= 0 else ZERO_GAP + (1 - ZERO_GAP) * (math.log(value) - start) / (end - start)
 
     ticks = [0.0, *_log_ticks(positive[0], positive[-1])]
-    return Axis(tuple((value, shown(value)) for value in ticks), place, broken_at=ZERO_GAP / 2)
+    return Axis(tuple((value, shown(value, value)) for value in ticks), place, broken_at=ZERO_GAP / 2)
 
 
-def _amount_axis(largest: float, shown: Callable[[float], str]) -> Axis:
-    # It ends at the largest amount, which is seldom round: a budget is met by whole documents.
+def amount_axis(largest: float, shown: Callable[[float, float], str]) -> Axis:
+    """A linear axis from zero to an amount, which need not be round: a budget is met by whole documents."""
     ticks = [value for value in nice_ticks(0.0, largest, most=6) if value <= largest]
-    return Axis(tuple((value, shown(value)) for value in ticks), lambda value: value / largest)
+    return Axis(tuple((value, shown(value, largest)) for value in ticks), lambda value: value / largest)
 
 
 def _log_ticks(low: float, high: float) -> list[float]:

@@ -85,7 +85,10 @@ class Table:
         ranged = [place for place in range(len(self.columns)) if any(row[place].low is not None for row in self._rows)]
         file = io.StringIO()
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow((["group"] if grouped else []) + [name for place in range(len(self.columns)) for name in self._names(place, ranged)])
+        writer.writerow(
+            (["group"] if grouped else [])
+            + [name for place in range(len(self.columns)) for name in self._names(place, ranged)]
+        )
         for group in self.groups:
             for row in group.rows:
                 fields = [field for place, cell in enumerate(row) for field in _fields(cell, place in ranged)]
@@ -123,9 +126,16 @@ def number_cell(value: float | None, shown: Callable[[float], str], *, planned: 
     return Cell(shown(value), value)
 
 
-def estimate_cell(estimate: Estimate | None, shown: Callable[[float], str], *, planned: bool = True) -> Cell:
-    """A cell of a number with its interval, or the reason why there is none."""
+def estimate_cell(
+    estimate: Estimate | None,
+    shown: Callable[[float], str],
+    *,
+    bounds: Callable[[float], str] | None = None,
+    planned: bool = True,
+) -> Cell:
+    """A cell of a number with its interval, whose ends may be written without a unit, or why there is none."""
     if estimate is None:
         return MISSING_CELL if planned else NOT_PLANNED_CELL
-    interval = f"{shown(estimate.low)} to {shown(estimate.high)}"
+    bound = bounds or shown
+    interval = f"{bound(estimate.low)} to {bound(estimate.high)}"
     return Cell(shown(estimate.value), estimate.value, interval=interval, low=estimate.low, high=estimate.high)

@@ -24,12 +24,18 @@ class Measure:
 
     key: str
     title: str
+    subject: str
     lower_is_better: bool
 
     @property
     def margin(self) -> float:
         """The largest difference that may be called none."""
         return MARGIN_BITS_PER_BYTE if self.lower_is_better else MARGIN_ACCURACY
+
+    @property
+    def unit_text(self) -> str:
+        """The unit of a difference, as it follows a number."""
+        return " bits per byte" if self.lower_is_better else " points"
 
     def value_text(self, value: float) -> str:
         """A value of this measure in its unit."""
@@ -41,7 +47,7 @@ class Measure:
 
     def amount_text(self, value: float) -> str:
         """A size of difference without its sign, with its unit."""
-        return f"{decimal(abs(value), 3)} bits per byte" if self.lower_is_better else f"{_points(value)} points"
+        return f"{decimal(abs(value), 3) if self.lower_is_better else decimal(100 * abs(value), 1)}{self.unit_text}"
 
 
 @dataclass(frozen=True)
@@ -56,10 +62,15 @@ class Difference:
     verdict: Verdict | None = None
 
     @property
+    def is_missing(self) -> bool:
+        """Whether a side of it has no records yet."""
+        return self.arm is None or self.control is None
+
+    @property
     def verdict_text(self) -> str:
         """The verdict in words, with the bound where no difference was shown."""
         if self.verdict is None:
-            return "missing" if self.arm is None or self.control is None else "not comparable: different examples"
+            return "missing" if self.is_missing else "not comparable: different examples"
         if self.verdict.word == "no difference" and self.verdict.bound is not None:
             return f"no difference larger than {self.measure.amount_text(self.verdict.bound)} shown"
         return self.verdict.word
@@ -112,17 +123,19 @@ def _differences(
 ) -> list[Difference]:
     found: list[Difference] = []
     for language in languages_of(runs):
-        measure = Measure(f"bits_per_byte.{language}", f"{language_name(language)}, bits per byte", True)
+        measure = Measure(
+            f"bits_per_byte.{language}", f"{language_name(language)}, bits per byte", language_name(language), True
+        )
         ours, theirs = scores.get((arm.label, language)), scores.get((control.label, language))
         paired = compare_languages(ours, theirs) if ours and theirs else None
-        found.append(
-            Difference(measure, ours and ours.bits_per_byte, theirs and theirs.bits_per_byte, paired)
-        )
+        found.append(Difference(measure, ours and ours.bits_per_byte, theirs and theirs.bits_per_byte, paired))
     for benchmark in benchmarks_of(runs):
         # A benchmark that one of them was never meant to answer is no gap in this comparison.
         if not all(f"grades.{benchmark}" in run.artifacts for run in (arm, control)):
             continue
-        measure = Measure(f"accuracy.{benchmark}", f"{benchmark_name(benchmark)}, accuracy", False)
+        measure = Measure(
+            f"accuracy.{benchmark}", f"{benchmark_name(benchmark)}, accuracy", benchmark_name(benchmark), False
+        )
         ours, theirs = knowledge.get((arm.label, benchmark)), knowledge.get((control.label, benchmark))
         paired = compare_knowledge(ours, theirs) if ours and theirs else None
         found.append(Difference(measure, ours and ours.micro, theirs and theirs.micro, paired))
@@ -135,9 +148,7 @@ def _judge(differences: Sequence[Difference]) -> list[Difference]:
 
 
 def _judged(found: Difference, paired: PairedDifference, adjusted_p: float) -> Difference:
-    reached = verdict(
-        paired, adjusted_p, lower_is_better=found.measure.lower_is_better, margin=found.measure.margin
-    )
+    reached = verdict(paired, adjusted_p, lower_is_better=found.measure.lower_is_better, margin=found.measure.margin)
     return replace(found, adjusted_p=adjusted_p, verdict=reached)
 
 
@@ -150,10 +161,6 @@ def _placed(run: RunRecords) -> set[tuple[str, str]]:
         for field in PLACEMENT
         if field in artifact.manifest.provenance.execution
     }
-
-
-def _points(share: float) -> str:
-    return decimal(100 * abs(share), 1)
 
 
 def reference_run(runs: Sequence[RunRecords]) -> RunRecords | None:

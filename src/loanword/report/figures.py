@@ -7,7 +7,7 @@ from markupsafe import Markup
 
 from loanword.records import CurvePoint
 from loanword.report.arms import Arm, budget_arms, describe, varying_keys
-from loanword.report.axes import Axis, budget_axis, linear_axis
+from loanword.report.axes import Axis, amount_axis, budget_axis
 from loanword.report.gather import RunRecords
 from loanword.report.knowledge import Knowledge, benchmarks_of
 from loanword.report.likelihoods import Scores, languages_of
@@ -49,9 +49,14 @@ def budget_figure(runs: Sequence[RunRecords], scores: Scores) -> Figure | None:
     drawings = tuple(drawn for drawn in panels if drawn is not None)
     if not drawings:
         return None
-    gaps = [run.label for arm in arms for run in arm.runs if not all((run.label, code) in scores for code in languages_of(runs))]
+    gaps = [
+        run.label
+        for arm in arms
+        for run in arm.runs
+        if not all((run.label, code) in scores for code in languages_of(runs))
+    ]
     caption = (
-        "Lower is better. Whiskers are 95 % intervals over documents; because every run reads the same documents, "
+        "Lower is better. Whiskers are 95\u202f% intervals over documents; because every run reads the same documents, "
         "paired differences are known more precisely than the whiskers suggest. The panels have scales of their own: "
         "bits per byte do not compare between languages."
     )
@@ -104,18 +109,20 @@ def knowledge_figure(runs: Sequence[RunRecords], knowledge: Knowledge) -> Figure
     drawings: list[Markup] = []
     for benchmark, facts in benchmarks_of(runs).items():
         asked = [run for run in runs if f"grades.{benchmark}" in run.artifacts]
-        bars = [Bar(run.label, score.micro if (score := knowledge.get((run.label, benchmark))) else None) for run in asked]
+        bars = [
+            Bar(run.label, score.micro if (score := knowledge.get((run.label, benchmark))) else None) for run in asked
+        ]
         described = "; ".join(
             f"{bar.label}: {percent(bar.estimate.value) if bar.estimate else MISSING}" for bar in bars
         )
         title = f"{benchmark_name(benchmark)}: share of questions answered correctly"
-        drawings.append(bar_panel(f"knowledge-{benchmark}", title, described + ".", bars, facts.chance))
+        drawings.append(
+            bar_panel(f"knowledge-{benchmark}", benchmark_name(benchmark), title, described + ".", bars, facts.chance)
+        )
     if not drawings:
         return None
-    names = [benchmark_name(name) for name in benchmarks_of(runs)]
-    caption = f"From left: {', '.join(names)}. " if len(names) > 1 else f"{names[0]}. "
-    caption += "Whiskers are 95 % intervals over questions; the dashed line is the score of guessing."
-    return Figure("knowledge", "Knowledge", caption, tuple(drawings))
+    caption = "Whiskers are 95\u202f% intervals over questions; the dashed line is the score of guessing."
+    return Figure("knowledge", "Accuracy, and the score of guessing", caption, tuple(drawings))
 
 
 def curves_figure(runs: Sequence[RunRecords]) -> Figure | None:
@@ -130,7 +137,11 @@ def curves_figure(runs: Sequence[RunRecords]) -> Figure | None:
             seen.add(artifact.folder)
             vocabulary = "" if stage == "base" else f", {tokenizer_name(run).partition(',')[0]} vocabulary"
             panels.setdefault((stage, STAGE_TITLES[stage] + vocabulary), []).append((run, points))
-    drawings = tuple(_curve_panel(stage, title, found) for (stage, title), found in panels.items())
+    keys = {
+        stage: _telling_keys(stage, [run for (other, _), found in panels.items() if other == stage for run, _ in found])
+        for stage in STAGE_TITLES
+    }
+    drawings = tuple(_curve_panel(stage, title, found, keys[stage]) for (stage, title), found in panels.items())
     if not drawings:
         return None
     caption = (
@@ -141,10 +152,22 @@ def curves_figure(runs: Sequence[RunRecords]) -> Figure | None:
     return Figure("curves", "Training curves", caption, drawings)
 
 
-def _curve_panel(stage: str, title: str, found: Sequence[tuple[RunRecords, tuple[CurvePoint, ...]]]) -> Markup:
-    keys = [key for key in varying_keys([run.settings for run, _ in found]) if _acts(key, stage)]
+def _telling_keys(stage: str, runs: Sequence[RunRecords]) -> list[str]:
+    """Settings that tell a stage's curves apart; the vocabulary stands in the panel's title."""
+    keys = varying_keys([run.settings for run in runs]) if runs else []
+    # A run stands for all that share its artifact, whatever they do afterwards.
+    silent = (
+        "tokenizer.",
+        *(("pretraining.", "tuning.") if stage == "base" else ("tuning.",) if stage == "pretraining" else ()),
+    )
+    return [key for key in keys if not key.startswith(silent)]
+
+
+def _curve_panel(
+    stage: str, title: str, found: Sequence[tuple[RunRecords, tuple[CurvePoint, ...]]], keys: Sequence[str]
+) -> Markup:
     series = [
-        Series(describe(run, keys) or (run.label,), thinned(points), Style(place))
+        Series(describe(run, keys) or ("base" if stage == "base" else run.label,), thinned(points), Style(place))
         for place, (run, points) in enumerate(found)
     ]
     last = "; ".join(f"{one.label}: {decimal(one.points[-1].y, 2)} at the end" for one in series)
@@ -162,18 +185,14 @@ def _curve_panel(stage: str, title: str, found: Sequence[tuple[RunRecords, tuple
     )
 
 
-def _acts(key: str, stage: str) -> bool:
-    # A run stands for all that share its artifact, whatever they do afterwards.
-    later = {"base": ("tokenizer.", "pretraining.", "tuning."), "pretraining": ("tuning.",)}
-    return not key.startswith(later.get(stage, ()))
-
-
 def _token_axis(series: Sequence[Series]) -> Axis:
-    return linear_axis(0.0, max(one.points[-1].x for one in series), lambda value, _: count_text(value), most=5)
+    return amount_axis(max(one.points[-1].x for one in series), count_text)
 
 
 def thinned(points: Sequence[CurvePoint]) -> tuple[Point, ...]:
     """A curve in at most 150 points, each the mean of equally many neighbouring steps."""
     size = -(-len(points) // MOST_CURVE_POINTS)
     bins = [points[start : start + size] for start in range(0, len(points), size)]
-    return tuple(Point(float(found[-1].tokens), sum(point.nats_per_token for point in found) / len(found)) for found in bins)
+    return tuple(
+        Point(float(found[-1].tokens), sum(point.nats_per_token for point in found) / len(found)) for found in bins
+    )

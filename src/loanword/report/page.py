@@ -94,7 +94,13 @@ def compose(runs: Sequence[RunRecords], study: StudyInfo) -> Report:
             (),
             (comparisons_table(comparisons),) if comparisons else (),
         ),
-        Section("knowledge", "Knowledge", "", _present(knowledge_figure(runs, knowledge)), tuple(knowledge_tables(runs, knowledge))),
+        Section(
+            "knowledge",
+            "Knowledge",
+            "",
+            _present(knowledge_figure(runs, knowledge)),
+            tuple(knowledge_tables(runs, knowledge)),
+        ),
         Section("training", "Training", "", _present(curves_figure(runs)), (spending_table(runs), time_table(runs))),
         Section("tokenizers", "Tokenizers", "", (), _filled(tokenizers_table(runs))),
     )
@@ -149,7 +155,9 @@ def _versions(provenance: Provenance) -> str:
 def _fields(machine: str | Mapping[str, Any] | None) -> str:
     if machine is None:
         return "not recorded"
-    return machine if isinstance(machine, str) else ", ".join(f"{name} {value}" for name, value in sorted(machine.items()))
+    return (
+        machine if isinstance(machine, str) else ", ".join(f"{name} {value}" for name, value in sorted(machine.items()))
+    )
 
 
 def _rules() -> list[tuple[str, str]]:
@@ -159,26 +167,28 @@ def _rules() -> list[tuple[str, str]]:
         (
             "Bits per byte",
             "Negative log-likelihood of the held-out documents, summed, in bits, over the sum of their UTF-8 bytes. "
-            "Special tokens carry neither. Perplexity is the exponential of the same sum in nats over the number of tokens.",
+            "Special tokens carry neither. Perplexity is the exponential of the same sum in nats over the number of "
+            "tokens.",
         ),
         (
             "Intervals",
             f"All are {confidence} intervals. Likelihoods: percentile bootstrap over documents, "
-            f"{plain(statistics.NUM_RESAMPLES)} resamples, the same for every run. Accuracy: Wilson. Mean over subjects: "
-            "bootstrap over questions within subjects. They speak of other documents and questions of the same kind, "
-            "not of other training seeds.",
+            f"{plain(statistics.NUM_RESAMPLES)} resamples, the same for every run. Accuracy: Wilson. Mean over "
+            "subjects: bootstrap over questions within subjects. They speak of other documents and questions of the "
+            "same kind, not of other training seeds.",
         ),
         (
             "Paired tests",
-            "Likelihoods: paired bootstrap over documents, normal p-value on its standard error. Accuracy: exact McNemar test over the questions that both "
-            "runs answered, interval by Bonett and Price. p-values are adjusted by Holm over all comparisons of the page.",
+            "Likelihoods: paired bootstrap over documents, normal p-value on its standard error. Accuracy: exact "
+            "McNemar test over the questions that both runs answered, interval by Bonett and Price. p-values are "
+            "adjusted by Holm over all comparisons of the page.",
         ),
         (
             "Verdicts",
             f"Helps or hurts: adjusted p below {decimal(statistics.SIGNIFICANCE, 2)}. Not enough data: fewer than "
-            f"{statistics.SMALLEST_NUM_EXAMPLES} shared examples, or not significant with an interval that reaches beyond "
-            f"{decimal(MARGIN_BITS_PER_BYTE, 1)} bits per byte or {plain(100 * MARGIN_ACCURACY)} points. Otherwise: no "
-            "difference larger than the far end of the interval.",
+            f"{statistics.SMALLEST_NUM_EXAMPLES} shared examples, or not significant with an interval that reaches "
+            f"beyond {decimal(MARGIN_BITS_PER_BYTE, 1)} bits per byte or {plain(100 * MARGIN_ACCURACY)} points. "
+            "Otherwise: no difference larger than the far end of the interval.",
         ),
         (
             "Best run",
@@ -196,7 +206,9 @@ def _rules() -> list[tuple[str, str]]:
 def _as_json(report: Report) -> dict[str, Any]:
     return {
         "study": {"name": report.study.name, "summary": report.study.summary},
-        "findings": [{"heading": found.heading, "text": found.text, "points": list(found.points)} for found in report.findings],
+        "findings": [
+            {"heading": found.heading, "text": found.text, "points": list(found.points)} for found in report.findings
+        ],
         "tables": {table.key: table.to_json() for section in report.sections for table in section.tables},
         "runs": [_run_json(run) for run in report.runs],
     }

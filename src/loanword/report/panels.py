@@ -132,9 +132,7 @@ def _draw_axes(root: Element, frame: Frame, panel: LinePanel, y_axis: Axis) -> N
 
 
 def _draw_series(root: Element, frame: Frame, panel: LinePanel, y_axis: Axis, series: Series, shift: float) -> None:
-    places = [
-        (frame.x(panel.x_axis.place(point.x)) + shift, frame.y(y_axis.place(point.y))) for point in series.points
-    ]
+    places = [(frame.x(panel.x_axis.place(point.x)) + shift, frame.y(y_axis.place(point.y))) for point in series.points]
     group = add(root, "g")
     path(group, places, series.style, thin=not panel.markers)
     for point, (x, y) in zip(series.points, places, strict=True):
@@ -173,12 +171,15 @@ class Bar:
     estimate: Estimate | None
 
 
-def bar_panel(identifier: str, title: str, description: str, bars: Sequence[Bar], chance: float | None) -> Markup:
+def bar_panel(
+    identifier: str, name: str, title: str, description: str, bars: Sequence[Bar], chance: float | None
+) -> Markup:
     """A drawing of horizontal bars, each under its label, with a line at the level of guessing."""
-    row, top = 44.0, 34.0
+    row, top = 44.0, 58.0
     height = top + row * len(bars) + 50
     root = drawing(identifier, WIDTH, height, title, description)
-    frame = Frame(4, top, WIDTH - 26, height - 50)
+    frame = Frame(1, top, WIDTH - 26, height - 50)
+    add(root, "text", name, x=0, y=16, class_="heading")
     highest = max([bar.estimate.high for bar in bars if bar.estimate] + [chance or 0.0, 0.1])
     axis = linear_axis(0.0, highest, lambda value, _: percent(value, 0))
     for value, text in axis.ticks:
@@ -213,4 +214,12 @@ def _draw_bar(root: Element, frame: Frame, axis: Axis, bar: Bar, top: float) -> 
     x = high + 8
     fits = x + text_width(text) < WIDTH
     place = x if fits else frame.right
-    add(root, "text", text, x=place, y=y + 4.5 if fits else top + 15, text_anchor="" if fits else "end", class_="value halo")
+    add(
+        root,
+        "text",
+        text,
+        x=place,
+        y=y + 4.5 if fits else top + 15,
+        text_anchor="" if fits else "end",
+        class_="value halo",
+    )

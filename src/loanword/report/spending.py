@@ -16,6 +16,11 @@ from loanword.report.wording import (
     plain,
 )
 
+STAGES = (
+    "corpus", "tokenizer", "tokens", "base", "trunk", "pretraining", "conversations", "tuning", "likelihoods",
+    "responses", "judgements", "grades",
+)  # fmt: skip
+
 
 def spending_table(runs: Sequence[RunRecords]) -> Table:
     """Text, tokens, steps, compute and time of every run, its history included."""
@@ -69,7 +74,11 @@ def time_table(runs: Sequence[RunRecords]) -> Table:
     for run in runs:
         for role, artifact in run.artifacts.items():
             planned.setdefault(stage_of(role), set()).add(artifact.folder if artifact else (run.label, role))
-    rows = [_stage_row(stage, [found for found in artifacts if stage_of(found.role) == stage], things) for stage, things in planned.items()]
+    stages = sorted(planned, key=lambda stage: STAGES.index(stage) if stage in STAGES else len(STAGES))
+    rows = [
+        _stage_row(stage, [found for found in artifacts if stage_of(found.role) == stage], planned[stage])
+        for stage in stages
+    ]
     rows.append(_stage_row("all stages", artifacts, set[object]().union(*planned.values())))
     columns = (
         Column("stage", "Stage", is_number=False),
@@ -79,7 +88,7 @@ def time_table(runs: Sequence[RunRecords]) -> Table:
         Column("cpu_seconds", "Processor time"),
         Column("seconds_per_artifact", "Time each"),
     )
-    note = "Each artifact counts once, however many runs share it; a missing one counts once for each run that waits for it."
+    note = "Each artifact counts once, however many runs share it; a missing one, once for each run that waits for it."
     return Table("time", "Time by stage", note, columns, one_group(rows))
 
 

@@ -65,9 +65,7 @@ def perplexity(nats: float, num_tokens: float) -> float:
     return math.exp(min(nats / num_tokens, 700.0))
 
 
-def resampled_sums(
-    columns_NK: Floats, *, num_resamples: int = NUM_RESAMPLES, seed: int = RESAMPLING_SEED
-) -> Floats:
+def resampled_sums(columns_NK: Floats, *, num_resamples: int = NUM_RESAMPLES, seed: int = RESAMPLING_SEED) -> Floats:
     """Column sums over `num_resamples` draws of N rows with replacement, [R, K].
 
     The draws depend on N and the seed alone, never on the values.

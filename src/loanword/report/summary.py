@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from loanword.report.comparisons import Comparison, Difference, best_run, reference_run
 from loanword.report.gather import RunRecords, StudyInfo
 from loanword.report.knowledge import Knowledge, benchmarks_of
-from loanword.report.likelihoods import Scores, languages_of
+from loanword.report.likelihoods import Scores
 from loanword.report.wording import benchmark_name, joined, language_name, p_phrase, percent, plain
+
+NO_BREAK = "\u00a0"
 
 
 @dataclass(frozen=True)
@@ -51,12 +53,23 @@ def _against_base(comparison: Comparison, target: str) -> list[Finding]:
         opening = f"Under the same run, held-out {name} costs"
         if code == target:
             opening = f"Under the best run for {name}, {comparison.arm}, held-out {name} costs"
-        found.append(Finding(f"{name} {_outcome(difference)}", f"{opening} {_sides(difference, comparison.control)}.", _tone(difference)))
+        found.append(
+            Finding(
+                f"{name}: {_outcome(difference)}",
+                f"{opening} {_sides(difference, comparison.control)}.",
+                _tone(difference),
+            )
+        )
     return found
 
 
 def _outcome(difference: Difference) -> str:
-    words = {"helps": "gained", "hurts": "lost", "no difference": "unchanged", "not enough data": "undecided"}
+    words = {
+        "helps": "gained",
+        "hurts": "lost",
+        "no difference": "no change shown",
+        "not enough data": "not enough data",
+    }
     return words[difference.verdict.word] if difference.verdict else "missing"
 
 
@@ -70,7 +83,8 @@ def _sides(difference: Difference, control: str) -> str:
         return "an amount that is missing"
     ours, theirs = measure.value_text(difference.arm.value), measure.value_text(difference.control.value)
     p_value = "" if difference.adjusted_p is None else f", {p_phrase(difference.adjusted_p)}"
-    return f"{ours} bits per byte against {theirs} under {control}: {_change(difference)}{p_value}"
+    bound = f"; {difference.verdict_text}" if _outcome(difference) not in ("gained", "lost") else ""
+    return f"{ours} bits per byte against {theirs} under {control}: {_change(difference)}{p_value}{bound}"
 
 
 def _change(difference: Difference) -> str:
@@ -79,21 +93,25 @@ def _change(difference: Difference) -> str:
     if paired is None:
         return difference.verdict_text
     change = paired.difference
-    unit = "" if measure.lower_is_better else " points"
     low, high = measure.difference_text(change.low), measure.difference_text(change.high)
-    return f"{measure.difference_text(change.value)}{unit} [{low} to {high}]"
+    return f"{measure.difference_text(change.value)} [{low}{NO_BREAK}to{NO_BREAK}{high}]{measure.unit_text}"
 
 
 def _compared(comparison: Comparison) -> Finding:
     differs = joined(comparison.factors) or "nothing"
     confounded = ", so that no one of them explains the difference" if comparison.confounded else ""
-    points = tuple(_point(found) for found in comparison.differences)
+    if all(found.is_missing for found in comparison.differences):
+        confounded += ". Nothing to compare yet: records are missing"
+    points = tuple(_point(found) for found in comparison.differences if not found.is_missing)
     return Finding(f"{comparison.arm} against {comparison.control}", f"Differ in {differs}{confounded}.", points=points)
 
 
 def _point(found: Difference) -> str:
-    change = _change(found) if found.paired else ""
-    return f"{found.measure.title}: {', '.join(part for part in (found.verdict_text, change) if part)}"
+    if found.paired is None:
+        return f"{found.measure.subject}: {found.verdict_text}"
+    # The verdict's own bound is an end of the interval that follows.
+    word = "no difference shown" if found.verdict and found.verdict.word == "no difference" else found.verdict_text
+    return f"{found.measure.subject}: {word}, {_change(found)}"
 
 
 def _knowledge_findings(runs: Sequence[RunRecords], knowledge: Knowledge) -> list[Finding]:
@@ -122,5 +140,5 @@ def _gaps(runs: Sequence[RunRecords]) -> list[Finding]:
     if not lacking:
         return []
     verb = "lacks" if len(lacking) == 1 else "lack"
-    text = f"{len(lacking)} of {len(runs)} runs still {verb} records: {joined(lacking)}. Nothing here counts them in."
+    text = f"{len(lacking)} of {len(runs)} runs still {verb} records: {joined(lacking)}."
     return [Finding("Missing", text, "bad")]

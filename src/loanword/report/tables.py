@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 from loanword.report.arms import varying_keys
 from loanword.report.cells import (
-    MISSING_CELL,
     NOT_PLANNED_CELL,
     Cell,
     Column,
@@ -46,7 +45,10 @@ def settings_table(runs: Sequence[RunRecords]) -> Table:
         [text_cell(run.label), *(_setting_cell(key, run.settings.get(key)) for key in keys), _state_cell(run)]
         for run in runs
     ]
-    note = f"Settings that every run shares are listed below the table. {NOT_PLANNED_CELL.text} is a setting that a run does not have."
+    note = (
+        "Settings that every run shares are listed below the table. "
+        f"{NOT_PLANNED_CELL.text} is a setting that a run does not have."
+    )
     columns.append(Column("state", "Records", is_number=False))
     return Table("settings", "Settings of every run", note, tuple(columns), one_group(rows))
 
@@ -54,7 +56,9 @@ def settings_table(runs: Sequence[RunRecords]) -> Table:
 def shared_settings(runs: Sequence[RunRecords]) -> list[tuple[str, str]]:
     """Names and values of the settings that all runs have in common, the seed among them."""
     varying = varying_keys([run.settings for run in runs])
-    shared = [(setting_name(key), setting_value(key, value)) for key, value in runs[0].settings.items() if key not in varying]
+    shared = [
+        (setting_name(key), setting_value(key, value)) for key, value in runs[0].settings.items() if key not in varying
+    ]
     seeds = sorted({run.seed for run in runs})
     known = any(key == "seed" for key in runs[0].settings)
     return shared if known else [*shared, ("seed" if len(seeds) == 1 else "seeds", ", ".join(map(str, seeds)))]
@@ -94,9 +98,9 @@ def likelihoods_table(language: str, runs: Sequence[RunRecords], scores: Scores)
             ]
         )
     note = (
-        f"{_counts(documents)} held-out documents, {_counts(sizes)} bytes. Brackets hold 95 % bootstrap intervals over "
-        "documents. Bits per byte compare across vocabularies; perplexity is per token and compares only between runs "
-        "with the same vocabulary."
+        f"{_counts(documents)} held-out documents, {_counts(sizes)} bytes. Brackets hold 95\u202f% bootstrap "
+        "intervals over documents. Bits per byte compare across vocabularies; perplexity is per token and compares "
+        "only between runs with the same vocabulary."
     )
     columns = (
         RUN,
@@ -114,16 +118,16 @@ def knowledge_table(benchmark: str, facts: BenchmarkFacts, runs: Sequence[RunRec
     rows: list[list[Cell]] = []
     for run in asked:
         score = knowledge.get((run.label, benchmark))
-        shots = None if score is None else f"{decimal(score.mean_shots, 1)} / {score.fewest_shots}"
         rows.append(
             [
                 text_cell(run.label),
-                estimate_cell(score and score.micro, percent),
-                estimate_cell(score and score.macro, percent),
-                *([estimate_cell(score and score.hard, percent)] if has_hard else []),
+                estimate_cell(score and score.micro, percent, bounds=_points),
+                estimate_cell(score and score.macro, percent, bounds=_points),
+                *([estimate_cell(score and score.hard, percent, bounds=_points)] if has_hard else []),
                 number_cell(score and score.num_questions, plain),
                 number_cell(score and score.num_unparsed, plain),
-                MISSING_CELL if score is None or shots is None else Cell(shots, round(score.mean_shots, 6)),
+                number_cell(score and score.mean_shots, lambda value: decimal(value, 1)),
+                number_cell(score and score.fewest_shots, plain),
             ]
         )
     columns = [
@@ -133,13 +137,19 @@ def knowledge_table(benchmark: str, facts: BenchmarkFacts, runs: Sequence[RunRec
         *([Column("hard_accuracy", "Hard subjects")] if has_hard else []),
         Column("num_questions", "Questions"),
         Column("num_unparsed", "Unparsed"),
-        Column("mean_shots", "Shots that fitted, mean / fewest"),
+        Column("mean_shots", "Shots that fitted"),
+        Column("fewest_shots", "Fewest shots"),
     ]
-    return Table(f"knowledge.{benchmark}", benchmark_name(benchmark), _knowledge_note(facts), tuple(columns), one_group(rows))
+    return Table(
+        f"knowledge.{benchmark}", benchmark_name(benchmark), _knowledge_note(facts), tuple(columns), one_group(rows)
+    )
 
 
 def _knowledge_note(facts: BenchmarkFacts) -> str:
-    asked = [f"{facts.split} split" if facts.split else "", f"{facts.num_shots} shots" if facts.num_shots is not None else ""]
+    asked = [
+        f"{facts.split} split" if facts.split else "",
+        f"{facts.num_shots} shots" if facts.num_shots is not None else "",
+    ]
     asked += [f"{facts.protocol} protocol" if facts.protocol else ""]
     settings = ", ".join(part for part in asked if part)
     chance = "Chance level not recorded." if facts.chance is None else f"Guessing scores {percent(facts.chance)}."
@@ -158,7 +168,9 @@ def _knowledge_note(facts: BenchmarkFacts) -> str:
 def comparisons_table(comparisons: Sequence[Comparison]) -> Table:
     """Every arm against its control on every measure."""
     groups = [
-        RowGroup(f"{found.arm} against {found.control}", tuple(map(_comparison_row, found.differences)), _pair_note(found))
+        RowGroup(
+            f"{found.arm} against {found.control}", tuple(map(_comparison_row, found.differences)), _pair_note(found)
+        )
         for found in comparisons
     ]
     columns = (
@@ -170,9 +182,9 @@ def comparisons_table(comparisons: Sequence[Comparison]) -> Table:
         Column("verdict", "The arm\u2019s change", is_number=False),
     )
     note = (
-        "Brackets hold 95 % intervals of the paired difference, over the same documents (bootstrap) or the same questions "
-        "(exact McNemar test). Differences of accuracies are in percentage points. p is adjusted by Holm over the whole "
-        "table."
+        "Brackets hold 95\u202f% intervals of the paired difference, over the same documents (bootstrap) or the same "
+        "questions (exact McNemar test). Differences of accuracies are in percentage points. p is adjusted by Holm "
+        "over the whole table."
     )
     return Table("comparisons", "Arms against their controls", note, columns, tuple(groups))
 
@@ -196,7 +208,7 @@ def _pair_note(found: Comparison) -> str:
     notes = [f"differs in {'; '.join(found.factors)}" if found.factors else "no setting differs"]
     notes += ["confounded: more than one factor differs"] if found.confounded else []
     notes += ["built under different executions"] if found.other_execution else []
-    return ". ".join(notes)
+    return " · ".join(notes)
 
 
 def likelihood_tables(runs: Sequence[RunRecords], scores: Scores) -> list[Table]:
@@ -207,6 +219,10 @@ def likelihood_tables(runs: Sequence[RunRecords], scores: Scores) -> list[Table]
 def knowledge_tables(runs: Sequence[RunRecords], knowledge: Knowledge) -> list[Table]:
     """One table a benchmark."""
     return [knowledge_table(name, facts, runs, knowledge) for name, facts in benchmarks_of(runs).items()]
+
+
+def _points(share: float) -> str:
+    return decimal(100 * share, 1)
 
 
 def _counts(found: set[int]) -> str:

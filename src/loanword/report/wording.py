@@ -76,25 +76,28 @@ def percent(share: float, digits: int = 1) -> str:
     return f"{decimal(100 * share, digits)}{NARROW}%"
 
 
-def bytes_text(num_bytes: float) -> str:
-    """An amount of text in decimal units."""
-    return _scaled(num_bytes, 1000, ("B", "kB", "MB", "GB", "TB"))
+def bytes_text(num_bytes: float, beside: float = 0.0) -> str:
+    """An amount of text in decimal units, in the unit of a larger amount that it stands beside."""
+    return _scaled(num_bytes, beside, ("B", "kB", "MB", "GB", "TB"))
 
 
-def count_text(count: float) -> str:
-    """A large count in thousands, millions or billions."""
-    return _scaled(count, 1000, ("", "K", "M", "B", "T"))
+def count_text(count: float, beside: float = 0.0) -> str:
+    """A large count in thousands, millions or billions, in the unit of a larger one that it stands beside."""
+    return _scaled(count, beside, ("", "K", "M", "B", "T"))
 
 
 def flops_text(flops: float) -> str:
     """Floating-point operations, in the unit that leaves one to three figures before the point."""
-    return _scaled(flops, 1000, ("FLOP", "KFLOP", "MFLOP", "GFLOP", "TFLOP", "PFLOP", "EFLOP", "ZFLOP", "YFLOP"))
+    return _scaled(flops, 0.0, ("FLOP", "KFLOP", "MFLOP", "GFLOP", "TFLOP", "PFLOP", "EFLOP", "ZFLOP", "YFLOP"))
 
 
-def _scaled(value: float, step: int, units: tuple[str, ...]) -> str:
-    index = 0
-    while abs(value) >= step * 0.9995 and index < len(units) - 1:
-        value, index = value / step, index + 1
+def _scaled(value: float, beside: float, units: tuple[str, ...]) -> str:
+    index, largest = 0, max(abs(value), beside)
+    # 999.6 would be written as 1000 with three figures.
+    while largest >= 999.5 and index < len(units) - 1:
+        value, largest, index = value / 1000, largest / 1000, index + 1
+    if value == 0:
+        return "0"
     return f"{float(f'{value:.3g}'):g}{NARROW}{units[index]}".rstrip(NARROW)
 
 

@@ -143,7 +143,7 @@ class Store:
         write_json(manifest, folder / MANIFEST)
         final = self.folder(job)
         final.parent.mkdir(parents=True, exist_ok=True)
-        os.rename(folder, final)
+        folder.rename(final)
         return Artifact(final, manifest)
 
     def link(self, study: str, run: str, role: str, job: Job) -> None:
@@ -151,7 +151,7 @@ class Store:
         folder = self.root / "studies" / file_name(study) / "runs" / file_name(run)
         folder.mkdir(parents=True, exist_ok=True)
         link, goal = folder / role, os.path.relpath(self.folder(job), folder)
-        if link.is_symlink() and os.readlink(link) == goal:
+        if link.is_symlink() and str(link.readlink()) == goal:
             return
         link.unlink(missing_ok=True)
         link.symlink_to(goal)

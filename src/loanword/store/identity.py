@@ -101,7 +101,7 @@ class Sources:
             self._cache_file.parent.mkdir(parents=True, exist_ok=True)
             temporary = self._cache_file.with_name(f"{self._cache_file.name}.{os.getpid()}")
             temporary.write_text(json.dumps(self._cached, sort_keys=True), encoding="utf-8")
-            os.replace(temporary, self._cache_file)
+            temporary.replace(self._cache_file)
             self._changed = False
 
     def _file_digest(self, path: Path) -> str:

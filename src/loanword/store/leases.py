@@ -5,13 +5,14 @@ one stale takes over by creating N+1; only one can. The former holder sees a suc
 removed by anyone but the last holder, so there is no moment in which two believe that they hold it.
 """
 
-import json
 import os
 import re
 import socket
 import time
 from dataclasses import dataclass
 from pathlib import Path
+
+from loanword.records import Record
 
 HEARTBEAT_SECONDS = 2.0
 STALE_SECONDS = 60.0
@@ -45,6 +46,14 @@ class Holder:
     stale: bool
 
 
+class _Said(Record):
+    """What stands in a lease file."""
+
+    host: str = ""
+    pid: int = 0
+    progress: tuple[int, int, str] | None = None
+
+
 def acquire(folder: Path, key: str) -> Lease | None:
     """The lease on a key, or None while somebody else's is fresh."""
     newest = newest_lease(folder, key)
@@ -60,15 +69,12 @@ def holder(path: Path) -> Holder | None:
     """Who wrote a lease; None if it is gone. A holder on this machine that has died is stale at once."""
     try:
         age_seconds = time.time() - path.stat().st_mtime
-        said = json.loads(path.read_text(encoding="utf-8") or "{}")
+        line = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         return None
-    except json.JSONDecodeError:
-        said = {}
-    host, pid = str(said.get("host", "")), int(said.get("pid", 0))
-    dead = host == socket.gethostname() and pid > 0 and not _alive(pid)
-    progress = said.get("progress")
-    return Holder(host, pid, tuple(progress) if progress else None, dead or age_seconds > STALE_SECONDS)
+    said = _Said.model_validate_json(line) if line else _Said()  # empty between its creation and its first words
+    dead = said.host == socket.gethostname() and said.pid > 0 and not _alive(said.pid)
+    return Holder(said.host, said.pid, said.progress, dead or age_seconds > STALE_SECONDS)
 
 
 def newest_lease(folder: Path, key: str) -> Path | None:
@@ -94,8 +100,10 @@ def _create(path: Path) -> Lease | None:
 
 
 def _write(path: Path, progress: tuple[int, int, str] | None) -> None:
-    said = {"host": socket.gethostname(), "pid": os.getpid(), "progress": progress}
-    path.write_text(json.dumps(said), encoding="utf-8")
+    # Replaced whole: a reader finds the words before or these, never half of them.
+    part = path.with_name(f"{path.name}.part")
+    part.write_text(_Said(host=socket.gethostname(), pid=os.getpid(), progress=progress).to_json(), encoding="utf-8")
+    part.replace(path)
 
 
 def _alive(pid: int) -> bool:

@@ -8,7 +8,6 @@ evaluation, embeddings counted once (as the output head), attention over a docum
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-
 from typing import Any
 
 from loanword.recipe import (
@@ -88,7 +87,9 @@ class Estimator:
             return shape
         if job.inputs.get("trunk") is not None:
             return shape  # the trunk has the new rows already
-        return ModelShape(shape.num_parameters + made.config.num_new_pieces * shape.row_parameters, shape.row_parameters)
+        return ModelShape(
+            shape.num_parameters + made.config.num_new_pieces * shape.row_parameters, shape.row_parameters
+        )
 
     def _base_shape(self, config: BaseConfig) -> ModelShape | None:
         if config.train is not None:

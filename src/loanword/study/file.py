@@ -29,7 +29,7 @@ class RunEntry(Record):
     """One explicit cell: a name and what it sets on top of `[recipe]`."""
 
     name: str = Field(min_length=1)
-    set: dict[str, Any] = {}
+    set: dict[str, Any] = Field(default_factory=dict)
 
 
 class Comparison(Record):
@@ -45,7 +45,7 @@ class StudyFile(Record):
     name: str = Field(min_length=1)
     summary: str = ""
     recipe: dict[str, Any]
-    axes: dict[str, Any] = {}
+    axes: dict[str, Any] = Field(default_factory=dict)
     runs: tuple[RunEntry, ...] = ()
     compare: tuple[Comparison, ...] = ()
 

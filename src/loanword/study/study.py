@@ -29,6 +29,12 @@ class Run:
     recipe: Recipe
     jobs: Mapping[str, Job]
 
+    def settings(self) -> dict[str, str | int | float]:
+        """What the run's model is made of, as dotted paths; what it is only asked afterwards is left out."""
+        asked = {"likelihoods", "benchmarks", "responses", "grades"}
+        made = flat(self.recipe.model_dump(mode="json", exclude=asked, exclude_none=True))
+        return {path: value if isinstance(value, str | int | float) else _joined(value) for path, value in made.items()}
+
 
 @dataclass(frozen=True)
 class Study:
@@ -44,12 +50,9 @@ class Study:
         """Every distinct job by its key, inputs before what needs them."""
         return {job.key: job for run in self.runs for job in run.jobs.values()}
 
-    def varying(self) -> dict[str, dict[str, Any]]:
-        """Per run, the recipe settings that are not the same in all runs, as dotted paths."""
-        tables = {run.label: flat(run.recipe.model_dump(mode="json")) for run in self.runs}
-        paths = list(dict.fromkeys(path for table in tables.values() for path in table))
-        differing = [path for path in paths if len({repr(table.get(path)) for table in tables.values()}) > 1]
-        return {label: {path: table.get(path) for path in differing} for label, table in tables.items()}
+
+def _joined(value: Any) -> str:
+    return ", ".join(map(str, value))
 
 
 def load_study(path: Path, stages: StageModule, sources: Sources, *, scale: float = 1.0) -> Study:

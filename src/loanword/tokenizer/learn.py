@@ -10,6 +10,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Literal
 
 import regex
@@ -204,8 +205,8 @@ def _words(base: Tokenizer, texts: Iterable[str]) -> tuple[Counter[str], Counter
     characters: Counter[str] = Counter()
     for text in texts:
         characters.update(text)
-        for span in base.spans(text):
-            words.update(_WORD.findall(span) if base.family == "sentencepiece" else (span,))
+        spans = base.spans(text)
+        words.update(chain.from_iterable(map(_WORD.findall, spans)) if base.family == "sentencepiece" else spans)
     return words, characters
 
 

@@ -48,13 +48,13 @@ class JsonTokenizer(Tokenizer):
         piece = self.pieces[id]
         if self.family == "sentencepiece":
             return len(piece) == 6 and piece.startswith("<0x") and piece.endswith(">")
-        return not _is_text(piece)
+        return not _is_text(piece_bytes(piece))
 
     def num_characters(self, piece: str) -> int:
         if self.family == "sentencepiece":
             return len(piece)
         # In UTF-8 every byte but those of the form 10xxxxxx begins a character.
-        return sum(_BYTE_OF[character] & 0xC0 != 0x80 for character in piece)
+        return sum(byte & 0xC0 != 0x80 for byte in piece_bytes(piece))
 
     def spans(self, text: str) -> list[str]:
         normalizer, pre_tokenizer = self._tokenizer.normalizer, self._tokenizer.pre_tokenizer
@@ -64,7 +64,9 @@ class JsonTokenizer(Tokenizer):
     def encode_spans(self, spans: Iterable[str]) -> list[list[int]]:
         if self._span_tokenizer is None:
             literal = dict.fromkeys(("normalizer", "pre_tokenizer", "post_processor"))
-            self._span_tokenizer = tokenizers.Tokenizer.from_str(json.dumps(self._content | literal | {"added_tokens": []}))
+            self._span_tokenizer = tokenizers.Tokenizer.from_str(
+                json.dumps(self._content | literal | {"added_tokens": []})
+            )
         return [encoding.ids for encoding in self._span_tokenizer.encode_batch_fast(list(spans))]
 
     def with_pieces(self, new: Sequence[NewPiece]) -> "JsonTokenizer":
@@ -125,11 +127,16 @@ def _alphabet() -> dict[str, int]:
 _BYTE_OF = _alphabet()
 
 
-def _is_text(piece: str) -> bool:
-    if not all(character in _BYTE_OF for character in piece):
-        return True
+def piece_bytes(piece: str) -> bytes:
+    """The bytes that a byte-level piece stands for; an added token stands for its own text."""
+    if all(character in _BYTE_OF for character in piece):
+        return bytes(_BYTE_OF[character] for character in piece)
+    return piece.encode()
+
+
+def _is_text(data: bytes) -> bool:
     try:
-        bytes(_BYTE_OF[character] for character in piece).decode("utf-8")
+        data.decode("utf-8")
     except UnicodeDecodeError:
         return False
     return True

@@ -32,8 +32,10 @@ from loanword.training.state import Position, load_state, save_state
 
 @dataclass(frozen=True)
 class Training:
-    """What `train` leaves beside the weights. The curve has one point a step; counts are of rows [first_row, last_row), tokens
-    those whose prediction was counted."""
+    """What `train` leaves beside the weights, of rows [first_row, last_row).
+
+    The curve has one point a step; tokens are those whose prediction was counted.
+    """
 
     optimizer: AdamW
     curve: tuple[CurvePoint, ...]

@@ -13,6 +13,7 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from loanword.errors import UserError
+from loanword.model.embeddings import output_table
 
 CHUNK_LOGITS = {"cpu": 2**21, "cuda": 2**27}
 """Logits that exist at once: 8 MB stay in a core's caches, 512 MB keep a GPU busy."""
@@ -55,12 +56,14 @@ def output_head(model: PreTrainedModel) -> Tensor:
             expected="logits that are hidden states times a matrix",
             do="choose another base; such heads are not trained here",
         )
-    return head.weight
+    return output_table(model)
 
 
 class _LinearCrossEntropy(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, hidden_ND: Tensor, head_VD: Tensor, labels_N: Tensor, kind: torch.dtype, chunk: int) -> Tensor:
+    def forward(
+        ctx: Any, hidden_ND: Tensor, head_VD: Tensor, labels_N: Tensor, kind: torch.dtype, chunk: int
+    ) -> Tensor:
         wants_hidden, wants_head = ctx.needs_input_grad[:2]
         cast_VD = head_VD.detach().to(kind)
         grad_hidden_ND = torch.empty_like(hidden_ND) if wants_hidden else None

@@ -14,6 +14,7 @@ from torch.optim import AdamW
 from transformers import PreTrainedModel
 
 from loanword.errors import UserError
+from loanword.model.embeddings import input_table, output_table
 from loanword.recipe import StepsConfig
 
 STATES = {"first_moment": "exp_avg", "second_moment": "exp_avg_sq", "num_steps": "step"}
@@ -25,7 +26,7 @@ def new_optimizer(model: PreTrainedModel, steps: StepsConfig) -> AdamW:
     A decaying embedding row shrinks in every step in which its piece does not occur: new and rare pieces would pay
     for being rare.
     """
-    tables = {id(module.weight) for module in (model.get_input_embeddings(), model.get_output_embeddings())}
+    tables = {id(input_table(model)), id(output_table(model))}
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
     decayed = [parameter for parameter in trained if parameter.ndim >= 2 and id(parameter) not in tables]
     names = {id(parameter) for parameter in decayed}

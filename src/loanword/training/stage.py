@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from torch import nn
 from transformers import PreTrainedModel
 
 from loanword.model.embeddings import extend_embeddings
@@ -68,7 +69,7 @@ def train(
 ) -> Trained:
     """Trains on rows [first_row, last_row), with the optimizer of the cut `after` which it goes on from."""
     training = loop.train(
-        model.to(work.execution.device),
+        nn.Module.to(model, work.execution.device),
         rows,
         first_row=first_row,
         last_row=last_row,
@@ -95,9 +96,7 @@ def save_optimizer(trained: Trained, out: Path) -> None:
     optimizer.save_optimizer(trained.training.optimizer, trained.model, out / OPTIMIZER)
 
 
-def save_trained(
-    trained: Trained, tokenizer: Path, seen: Seen, out: Path, *, chat_template: str | None = None
-) -> None:
+def save_trained(trained: Trained, tokenizer: Path, seen: Seen, out: Path, *, chat_template: str | None = None) -> None:
     """Writes a trained checkpoint, its whole curve, and what it has read."""
     save(trained.model, tokenizer, out, chat_template)
     num_before = trained.before[-1].tokens if trained.before else 0

@@ -53,7 +53,7 @@ def save_state(folder: Path, model: PreTrainedModel, optimizer: AdamW, position:
     save_file({name: tensor.cpu().contiguous() for name, tensor in tensors.items()}, part)
     with part.open("rb") as file:
         os.fsync(file.fileno())
-    os.replace(part, folder / FILE)
+    part.replace(folder / FILE)
 
 
 @torch.no_grad()

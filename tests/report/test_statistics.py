@@ -1,0 +1,160 @@
+"""Estimates and tests against scipy, against long-hand computation, and against simulated truth."""
+
+import math
+
+import numpy as np
+import pytest
+import scipy.stats
+from hypothesis import given
+from hypothesis import strategies as st
+
+from loanword.report import statistics
+from loanword.report.statistics import Estimate, PairedDifference
+
+
+def test_one_text_costs_the_same_bits_under_two_vocabularies():
+    assert statistics.bits_per_byte(600, 1000) == pytest.approx(0.8656, abs=1e-4)
+    assert statistics.perplexity(600, 500) == pytest.approx(3.32, abs=0.01)
+    assert statistics.perplexity(600, 250) == pytest.approx(11.02, abs=0.01)
+
+
+def test_resampled_sums_are_sums_of_whole_rows():
+    columns_NK = np.stack([np.arange(1.0, 8.0), 10 * np.arange(1.0, 8.0), np.ones(7)], axis=1)
+    sums_RK = statistics.resampled_sums(columns_NK, num_resamples=500)
+    assert sums_RK.shape == (500, 3)
+    assert np.all(sums_RK[:, 2] == 7)
+    assert np.allclose(sums_RK[:, 1], 10 * sums_RK[:, 0])
+
+
+def test_resampling_depends_on_the_number_of_rows_alone_not_on_chunks(monkeypatch: pytest.MonkeyPatch):
+    values_NK = np.random.default_rng(0).normal(size=(50, 1))
+    together_RK = statistics.resampled_sums(np.concatenate([values_NK, 2 * values_NK], axis=1), num_resamples=300)
+    alone_RK = statistics.resampled_sums(values_NK, num_resamples=300)
+    assert np.allclose(together_RK[:, :1], alone_RK)
+    monkeypatch.setattr(statistics, "DRAWS_PER_CHUNK", 700)
+    assert np.allclose(statistics.resampled_sums(values_NK, num_resamples=300), alone_RK)
+
+
+def test_bootstrap_interval_of_a_ratio_agrees_with_scipy():
+    rng = np.random.default_rng(3)
+    num_bytes = rng.integers(50, 500, 120).astype(float)
+    nats = num_bytes * rng.normal(1.2, 0.3, 120)
+    sums_RK = statistics.resampled_sums(np.stack([nats, num_bytes], axis=1))
+    ours = statistics.bootstrap_estimate(nats.sum() / num_bytes.sum(), sums_RK[:, 0] / sums_RK[:, 1])
+    theirs = scipy.stats.bootstrap(
+        (nats, num_bytes),
+        lambda first, second, axis: first.sum(axis=axis) / second.sum(axis=axis),
+        paired=True,
+        method="percentile",
+        n_resamples=4000,
+        rng=np.random.default_rng(4),
+    ).confidence_interval
+    assert ours.low == pytest.approx(theirs.low, abs=0.006)
+    assert ours.high == pytest.approx(theirs.high, abs=0.006)
+
+
+@given(st.integers(1, 3000).flatmap(lambda total: st.tuples(st.integers(0, total), st.just(total))))
+def test_wilson_interval_equals_scipys(counts: tuple[int, int]):
+    ours = statistics.wilson(*counts)
+    theirs = scipy.stats.binomtest(*counts).proportion_ci(method="wilson")
+    assert ours.low == pytest.approx(theirs.low, abs=1e-12)
+    assert ours.high == pytest.approx(theirs.high, abs=1e-12)
+    assert ours.low <= ours.value <= ours.high
+
+
+@given(st.integers(0, 400), st.integers(0, 400))
+def test_mcnemar_equals_the_exact_binomial_test(gained: int, lost: int):
+    expected = scipy.stats.binomtest(gained, gained + lost).pvalue if gained + lost else 1.0
+    assert statistics.mcnemar_p_value(gained, lost) == pytest.approx(expected, rel=1e-9)
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=30))
+def test_holm_adjusts_as_its_definition_says(p_values: list[float]):
+    adjusted = statistics.holm(p_values)
+    ordered = sorted(p_values)
+    for p_value, found in zip(p_values, adjusted, strict=True):
+        rank = max(place for place, value in enumerate(ordered) if value == p_value)
+        by_hand = max((len(ordered) - place) * ordered[place] for place in range(rank + 1))
+        assert found == pytest.approx(min(1.0, by_hand))
+        assert found >= p_value
+
+
+def test_macro_accuracy_weighs_subjects_alike_and_is_exact_where_nothing_varies():
+    assert statistics.macro_accuracy([10, 0], [10, 90]) == Estimate(0.5, 0.5, 0.5)
+    found = statistics.macro_accuracy([50, 5], [100, 10])
+    assert found.value == 0.5
+    # The small subject makes the interval: half of the standard errors of .05 and .158, in squares.
+    assert found.high - found.low == pytest.approx(2 * 1.96 * 0.5 * math.hypot(0.05, 0.158), rel=0.06)
+
+
+def test_paired_difference_is_sharper_than_two_intervals_of_their_own():
+    rng = np.random.default_rng(1)
+    difficulty = rng.normal(2.0, 0.5, 400)
+    columns_NK = np.stack([difficulty, difficulty + rng.normal(0.01, 0.02, 400)], axis=1)
+    sums_RK = statistics.resampled_sums(columns_NK) / 400
+    control, arm = columns_NK.mean(axis=0)
+    paired = statistics.paired_bootstrap(arm, control, sums_RK[:, 1], sums_RK[:, 0], 400)
+    alone = statistics.bootstrap_estimate(control, sums_RK[:, 0])
+    assert paired.difference.high - paired.difference.low < 0.1 * (alone.high - alone.low)
+    expected = scipy.stats.ttest_rel(columns_NK[:, 1], columns_NK[:, 0]).pvalue
+    assert math.log10(paired.p_value) == pytest.approx(math.log10(expected), rel=0.15)
+
+
+def test_equal_runs_do_not_differ():
+    same_R = statistics.resampled_sums(np.random.default_rng(0).normal(size=(40, 1)))[:, 0]
+    paired = statistics.paired_bootstrap(1.0, 1.0, same_R, same_R, 40)
+    assert (paired.difference, paired.p_value) == (Estimate(0.0, 0.0, 0.0), 1.0)
+    right_N = np.array([True, False] * 20)
+    assert statistics.paired_accuracy(right_N, right_N).p_value == 1.0
+
+
+@pytest.mark.parametrize("num_examples", [50, 500])
+@pytest.mark.parametrize("accuracy", [0.25, 0.5, 0.8])
+def test_intervals_cover_the_truth_as_often_as_they_say(num_examples: int, accuracy: float):
+    rng = np.random.default_rng(num_examples + int(100 * accuracy))
+    trials = 1000
+    covered = sum(
+        (found := statistics.wilson(int(correct), num_examples)).low <= accuracy <= found.high
+        for correct in rng.binomial(num_examples, accuracy, trials)
+    )
+    assert 0.925 <= covered / trials <= 0.98
+
+
+def test_paired_accuracy_interval_covers_the_truth():
+    rng = np.random.default_rng(8)
+    covered = 0
+    for _ in range(1000):
+        draw_N = rng.random(200)
+        arm_N, control_N = draw_N < 0.55, (draw_N < 0.4) | (draw_N > 0.95)
+        found = statistics.paired_accuracy(arm_N, control_N).difference
+        covered += found.low <= 0.10 <= found.high
+    assert 0.93 <= covered / 1000 <= 0.975
+
+
+def test_without_an_effect_a_verdict_is_rarely_helps_or_hurts():
+    rng = np.random.default_rng(11)
+    found = 0
+    for _ in range(300):
+        arms = [statistics.paired_accuracy(rng.random(300) < 0.3, rng.random(300) < 0.3) for _ in range(5)]
+        adjusted = statistics.holm([paired.p_value for paired in arms])
+        words = [
+            statistics.verdict(paired, p_value, lower_is_better=False, margin=0.1).word
+            for paired, p_value in zip(arms, adjusted, strict=True)
+        ]
+        found += "helps" in words or "hurts" in words
+    assert found / 300 <= 0.05
+
+
+def _paired(value: float, low: float, high: float, num_examples: int = 500) -> PairedDifference:
+    return PairedDifference(Estimate(value, low, high), 0.5, num_examples)
+
+
+def test_verdict_follows_its_rule():
+    fewer_bits = _paired(-0.2, -0.3, -0.1)
+    assert statistics.verdict(fewer_bits, 0.01, lower_is_better=True, margin=0.1).word == "helps"
+    assert statistics.verdict(fewer_bits, 0.01, lower_is_better=False, margin=0.1).word == "hurts"
+    assert statistics.verdict(fewer_bits, 0.06, lower_is_better=True, margin=0.1).word == "not enough data"
+    tight = statistics.verdict(_paired(0.01, -0.02, 0.04), 0.4, lower_is_better=True, margin=0.1)
+    assert (tight.word, tight.bound) == ("no difference", 0.04)
+    few = statistics.verdict(_paired(-0.2, -0.3, -0.1, num_examples=29), 0.001, lower_is_better=True, margin=0.1)
+    assert few.word == "not enough data"

@@ -1,0 +1,98 @@
+import pytest
+from sentencepiece import sentencepiece_model_pb2
+
+from loanword.errors import UserError
+from loanword.tokenizer.extend import extend
+from loanword.tokenizer.learn import continue_bpe, learn
+from loanword.tokenizer.load import Tokenizer
+
+
+def _model_bytes(tokenizer: Tokenizer, folder) -> bytes:
+    tokenizer.save(folder)
+    return (folder / "tokenizer.model").read_bytes()
+
+
+def test_learning_twice_gives_equal_bytes_without_paths_or_noise(documents, tmp_path, capfd):
+    texts = documents("en", 200_000)
+    once, again = (_model_bytes(learn(iter(texts), 600), tmp_path / name) for name in "ab")
+    assert once == again
+    spec = sentencepiece_model_pb2.ModelProto.FromString(once).trainer_spec  # pyright: ignore
+    assert (list(spec.input), spec.model_prefix, spec.num_threads) == ([], "", 1)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_learned_tokenizer_has_llamas_settings(english):
+    assert english.pieces[:4] == ("<unk>", "<s>", "</s>", "<0x00>")
+    assert (english.bos_id, english.eos_id, english.pad_id) == (1, 2, None)
+    assert [english.pieces[id] for id in english.encode("2024")] == ["▁", "2", "0", "2", "4"]
+    assert english.encode("漢")[1:] == [3 + byte for byte in "漢".encode()], "foreign characters go to bytes"
+    assert english.decode(english.encode("  kept   spaces ")) == "  kept   spaces "
+
+
+def test_nothing_of_a_long_document_is_dropped():
+    long = "ordinary words in one line without an end " * 2_000 + "zyzzyva zyzzyva"
+    assert {"z", "y", "v"} <= set(learn([long], 300).pieces)
+
+
+def test_a_line_with_sentencepieces_own_mark_is_read():
+    assert "q" in learn(["quite ▅ a queue"] * 20, 275).pieces
+
+
+@pytest.mark.parametrize(
+    ("texts", "num_pieces", "message"),
+    [
+        ([], 400, "text to learn from"),
+        (["the same few words"] * 9, 4096, "at most \\d+, which this text can fill"),
+        (["".join(map(chr, range(0x4E00, 0x5000)))], 300, "at least 7\\d\\d, for the text's different characters"),
+    ],
+)
+def test_a_number_of_pieces_that_the_text_cannot_give_is_refused(texts, num_pieces, message):
+    with pytest.raises(UserError, match=message):
+        learn(texts, num_pieces)
+
+
+def test_continuing_needs_text_that_repeats(english):
+    with pytest.raises(UserError, match="only 0 of 5 pieces would save anything"):
+        continue_bpe(english, ["甲"], 5, [])
+
+
+def test_no_new_pieces_are_no_extension(english):
+    learned = continue_bpe(english, ["文字文字"], 0, [])
+    assert learned.pieces == ()
+    assert extend(english, learned).pieces == english.pieces
+
+
+def test_continuing_is_deterministic_and_blind_to_the_order_of_documents(english, documents):
+    chinese, gate = documents("zh", 60_000), documents("en", 60_000)
+    learned = continue_bpe(english, chinese, 200, gate)
+    assert continue_bpe(english, reversed(chinese), 200, gate).pieces == learned.pieces
+
+
+def test_pieces_are_chosen_by_the_tokens_they_save(english):
+    # 国 costs three bytes and occurs three times as often as 中 and 文.
+    learned = continue_bpe(english, ["国 中国 国文 " * 20], 4, [])
+    assert [piece.text for piece in learned.pieces] == ["国", "▁国", "中", "文"]
+
+
+def test_progress_counts_pieces(english):
+    seen: list[tuple[int, int, str]] = []
+    continue_bpe(english, ["漢字 漢字 " * 9], 2, [], lambda *state: seen.append(state))
+    assert seen == [(1, 2, "pieces"), (2, 2, "pieces")]
+
+
+def test_pieces_that_fire_in_gate_text_are_skipped_and_counted(english):
+    text = "zqx " * 50 + "字"
+    free = continue_bpe(english, [text], 1, [])
+    gated = continue_bpe(english, [text], 1, ["a zqx is rare here " + "plain english words " * 50])
+    skipped = {piece.text: piece for piece in gated.skipped}
+    (first,) = free.pieces
+    assert skipped[first.text].reason == "fires in gate text"
+    assert skipped[first.text].num_tokens == 50
+
+
+def test_a_gate_document_that_quotes_the_target_stops_none_of_its_characters(english, documents):
+    chinese = documents("zh", 60_000)
+    learned = continue_bpe(english, chinese, 50, [*documents("en", 60_000), "Peking (北京) is 的 capital。"])
+    assert {"的", "。"} <= {piece.text for piece in learned.pieces}
+    assert {"北", "的", "。"} <= learned.foreign_characters
+    assert learned.foreign_characters.isdisjoint("abcdefghij ,.")
