@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset, SequentialSampler
 from transformers import LlamaForCausalLM, Trainer, TrainingArguments
+from transformers.trainer_callback import PrinterCallback
 
 from loanword.model.attention import documents_of
 from loanword.model.load import new_model
@@ -83,7 +84,8 @@ class OrderedTrainer(Trainer):
     """The Trainer, reading rows in order."""
 
     def _get_train_sampler(self, train_dataset: Any = None) -> SequentialSampler:
-        return SequentialSampler(train_dataset or self.train_dataset)
+        rows: Any = train_dataset or self.train_dataset
+        return SequentialSampler(rows)
 
 
 def run(quick: bool) -> dict[str, Any]:
@@ -167,7 +169,7 @@ def _theirs(steps: StepsConfig, num_steps: int) -> Measurement:
             use_cpu=True,
         )
         trainer = OrderedTrainer(model, arguments, train_dataset=TrainerRows(num_rows))
-        trainer.remove_callback("PrinterCallback")
+        trainer.remove_callback(PrinterCallback)
         started = time.process_time()
         trainer.train()
         seconds = time.process_time() - started

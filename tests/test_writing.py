@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -44,4 +46,4 @@ def test_runs_join_to_the_text_and_neighbours_differ(text):
     runs = list(script_runs(text))
     assert "".join(run for _, run in runs) == text
     assert all(run for _, run in runs)
-    assert all(one[0] != two[0] for one, two in zip(runs, runs[1:], strict=False))
+    assert all(one[0] != two[0] for one, two in pairwise(runs))

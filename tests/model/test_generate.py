@@ -53,9 +53,9 @@ def test_a_batch_generates_what_each_prompt_generates_alone(
 ):
     prompts = encode(tokenizer)
     plain = [plain_greedy(model, prompt, 12, {tokenizer.eos_id}) for prompt in prompts]
-    assert generate(
-        model, tokenizer, prompts, max_new_tokens=12, micro_batch_tokens=micro_batch_tokens
-    ) == [tokenizer.decode(ids) for ids in plain]
+    assert generate(model, tokenizer, prompts, max_new_tokens=12, micro_batch_tokens=micro_batch_tokens) == [
+        tokenizer.decode(ids) for ids in plain
+    ]
 
 
 def test_a_response_ends_before_eos_and_leaves_the_others_going(model: PreTrainedModel, tokenizer: Tokenizer):

@@ -15,7 +15,13 @@ LETTERS = ("A", "B", "C", "D")
 
 @pytest.fixture(scope="module")
 def tokenizer() -> Tokenizer:
-    lines = ["Which letter is it?", "A. one B. two C. three D. four", "Answer: A", "Answer: D", "题目：甲乙丙丁？答案：A"]
+    lines = [
+        "Which letter is it?",
+        "A. one B. two C. three D. four",
+        "Answer: A",
+        "Answer: D",
+        "题目：甲乙丙丁？答案：A",
+    ]
     return learn(lines * 20, 300)
 
 

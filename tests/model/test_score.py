@@ -19,7 +19,12 @@ from loanword.tokenizer.interface import Tokenizer
 from loanword.tokenizer.learn import learn
 
 CONTEXT = 160
-LINES = ["Which letter is it, sooner or later?", "A. one B. two C. three D. four", "Answer: A", "题目：甲乙丙丁？答案：A"]
+LINES = [
+    "Which letter is it, sooner or later?",
+    "A. one B. two C. three D. four",
+    "Answer: A",
+    "题目：甲乙丙丁？答案：A",
+]
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +35,7 @@ def tokenizer() -> Tokenizer:
 KINDS: dict[str, dict[str, Any]] = {
     "llama": {"model_type": "llama", "num_key_value_heads": 4},
     "llama, one key head": {"model_type": "llama", "num_key_value_heads": 1},
-    "mistral": {"model_type": "mistral", "num_key_value_heads": 2, "sliding_window": 80},
+    "mistral": {"model_type": "mistral", "num_key_value_heads": 2, "sliding_window": 120},
     "gpt_neox": {"model_type": "gpt_neox"},
 }
 """Some whose rows share a prefix by attention of their own, and one that needs masks."""
@@ -84,9 +89,7 @@ def plain_choose(model: LocalModel, asked: list[ChoicePrompt]) -> list[tuple[flo
 
 @pytest.mark.parametrize("choices", [("A", "B", "C", "D"), ("甲乙", "A", "three or four", "one")])
 @pytest.mark.parametrize("choice_ids", ["in-context", "isolated"])
-def test_shared_reading_equals_one_forward_pass_a_choice(
-    model: LocalModel, choices: tuple[str, ...], choice_ids: str
-):
+def test_shared_reading_equals_one_forward_pass_a_choice(model: LocalModel, choices: tuple[str, ...], choice_ids: str):
     model = replace(model, choice_ids=choice_ids)
     asked = prompts("letters", range(1, 28, 3), choices) + prompts("numbers", range(1, 6), choices)
     scores = model.choose(asked)
@@ -94,7 +97,10 @@ def test_shared_reading_equals_one_forward_pass_a_choice(
     for score, plain in zip(scores, plain_choose(model, asked), strict=True):
         assert score.log_likelihoods_nats == pytest.approx(plain, abs=1e-4)
         if plain:
-            assert max(zip(score.log_likelihoods_nats, choices, strict=True))[1] == max(zip(plain, choices, strict=True))[1]
+            assert (
+                max(zip(score.log_likelihoods_nats, choices, strict=True))[1]
+                == max(zip(plain, choices, strict=True))[1]
+            )
 
 
 def test_neither_order_nor_company_of_prompts_changes_a_score(model: LocalModel):

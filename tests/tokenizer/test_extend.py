@@ -161,7 +161,7 @@ def test_an_extension_can_be_extended(chinese, documents):
 
 def test_a_piece_that_the_base_has_is_refused(english):
     learned = LearnedPieces((NewPiece(text="▁the", left="▁t", right="he"),), (), frozenset())
-    with pytest.raises(UserError, match="piece 1024 '▁the' - is also piece \\d+"):
+    with pytest.raises(UserError, match=r"piece 1024 '▁the' - is also piece \d+"):
         extend(english, learned)
 
 

@@ -42,8 +42,8 @@ def test_a_line_with_sentencepieces_own_mark_is_read():
     ("texts", "num_pieces", "message"),
     [
         ([], 400, "text to learn from"),
-        (["the same few words"] * 9, 4096, "at most \\d+, which this text can fill"),
-        (["".join(map(chr, range(0x4E00, 0x5000)))], 300, "at least 7\\d\\d, for the text's different characters"),
+        (["the same few words"] * 9, 4096, r"at most \d+, which this text can fill"),
+        (["".join(map(chr, range(0x4E00, 0x5000)))], 300, r"at least 7\d\d, for the text's different characters"),
     ],
 )
 def test_a_number_of_pieces_that_the_text_cannot_give_is_refused(texts, num_pieces, message):
@@ -52,7 +52,7 @@ def test_a_number_of_pieces_that_the_text_cannot_give_is_refused(texts, num_piec
 
 
 def test_continuing_needs_text_that_repeats(english):
-    with pytest.raises(UserError, match="only 0 of 5 pieces would save anything"):
+    with pytest.raises(UserError, match="only 1 of 5 pieces would save anything"):
         continue_bpe(english, ["甲"], 5, [])
 
 
@@ -69,9 +69,9 @@ def test_continuing_is_deterministic_and_blind_to_the_order_of_documents(english
 
 
 def test_pieces_are_chosen_by_the_tokens_they_save(english):
-    # 国 costs three bytes and occurs three times as often as 中 and 文.
+    # Every character saves two bytes where it occurs; joining it to the space saves one token.
     learned = continue_bpe(english, ["国 中国 国文 " * 20], 4, [])
-    assert [piece.text for piece in learned.pieces] == ["国", "▁国", "中", "文"]
+    assert [piece.text for piece in learned.pieces] == ["国", "中", "文", "▁国"]
 
 
 def test_progress_counts_pieces(english):
@@ -83,7 +83,7 @@ def test_progress_counts_pieces(english):
 def test_pieces_that_fire_in_gate_text_are_skipped_and_counted(english):
     text = "zqx " * 50 + "字"
     free = continue_bpe(english, [text], 1, [])
-    gated = continue_bpe(english, [text], 1, ["a zqx is rare here " + "plain english words " * 50])
+    gated = continue_bpe(english, [text], 1, ["zqx here " * 10 + "plain english words " * 50])
     skipped = {piece.text: piece for piece in gated.skipped}
     (first,) = free.pieces
     assert skipped[first.text].reason == "fires in gate text"

@@ -133,7 +133,7 @@ def test_a_missing_path_and_an_empty_folder_are_refused(tmp_path):
 
 
 def test_a_unigram_base_is_refused_with_what_is_supported(shared_data):
-    with pytest.raises(UserError, match="SentencePiece Unigram model(.|\n)*SentencePiece BPE"):
+    with pytest.raises(UserError, match=r"SentencePiece Unigram model(.|\n)*SentencePiece BPE"):
         load_tokenizer(shared_data / "tokenizers/chinese-sp-20k/chinese_sp.model")
 
 

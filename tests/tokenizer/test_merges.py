@@ -1,6 +1,7 @@
 """The engine against the slowest way to say the same."""
 
 from collections import Counter
+from itertools import pairwise
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -33,7 +34,7 @@ def slow_choices(corpus: list[tuple[list[int], int]], num: int) -> list[Choice]:
         pairs: Counter[tuple[int, int]] = Counter()
         characters: Counter[int] = Counter()
         for word, count in corpus:
-            for pair in zip(word, word[1:], strict=False):
+            for pair in pairwise(word):
                 if unknown.keys().isdisjoint(pair) and pair not in banned:
                     pairs[pair] += count
             for symbol in word:
@@ -54,7 +55,7 @@ def slow_choices(corpus: list[tuple[list[int], int]], num: int) -> list[Choice]:
 
 
 def _order(choice: Choice) -> tuple[int, int]:
-    return (choice.left, choice.right) if choice.right is not None else (-choice.left, 0)
+    return (choice.left, choice.right or 0)
 
 
 @given(words, st.data())

@@ -20,6 +20,8 @@ MIN_COUNT = 2
 
 _SHIFT = 32
 _LOW = (1 << _SHIFT) - 1
+# A promotion's key is its symbol above this: below every pair's, and in the order of symbols.
+_PROMOTION = -1 << _SHIFT
 
 Int = NDArray[np.int64]
 
@@ -53,14 +55,14 @@ class Merger:
         self._count(np.flatnonzero((self._symbol_N[:-1] != BORDER) & (self._symbol_N[1:] != BORDER)))
 
     def choices(self) -> Iterator[Choice]:
-        """What saves most tokens first; ties go to the pair of smaller ids, characters before them.
+        """What saves most tokens first; ties go to characters before pairs, then to smaller symbols.
 
         After a choice, `accept` it or do nothing: what is not accepted is not offered again.
         """
         while self._heap:
             negative, key = heapq.heappop(self._heap)
             if key < 0:
-                yield Choice(-negative, ~key, None)
+                yield Choice(-negative, key - _PROMOTION, None)
                 continue
             count = self._pair_counts.get(key, 0)
             if count == -negative:
@@ -85,7 +87,7 @@ class Merger:
         for symbol, num_bytes in self._unknown.items():
             saved = int(totals[symbol]) * (num_bytes - 1) if symbol < size else 0
             if saved >= MIN_COUNT:
-                heapq.heappush(self._heap, (-saved, ~symbol))
+                heapq.heappush(self._heap, (-saved, _PROMOTION + symbol))
 
     def _merge(self, left: int, right: int, new: int) -> None:
         symbol_N, after_N, before_N = self._symbol_N, self._after_N, self._before_N
