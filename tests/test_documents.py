@@ -35,7 +35,7 @@ def test_the_readme_names_every_room():
     assert sorted(name for name in rooms | modules if name not in tree) == []
 
 
-def test_the_stage_of_the_documents_is_planned_and_built(tmp_path: Path):
+def test_the_stage_of_the_documents_can_be_planned(tmp_path: Path):
     text = (ROOT / "docs" / "extending.md").read_text(encoding="utf-8")
     code = next(
         block for block in re.findall(r"```python\n(.*?)```", text, re.DOTALL) if block.startswith("# mine/stages.py")

@@ -82,8 +82,8 @@ def test_what_is_read_of_a_long_choice_must_fit_too(tokenizer: Tokenizer):
     assert fewer.num_shots == 2
 
 
-@given(st.lists(st.lists(st.integers(0, 2), max_size=6), min_size=1, max_size=5))
-def test_the_common_prefix_is_the_longest_one(sequences: Sequence[Sequence[int]]):
+@given(st.lists(st.lists(st.integers(0, 2), max_size=6).map(tuple), min_size=1, max_size=5))
+def test_the_common_prefix_is_the_longest_one(sequences: Sequence[tuple[int, ...]]):
     length = common_prefix(sequences)
     assert len({tuple(sequence[:length]) for sequence in sequences}) == 1
     assert min(map(len, sequences)) == length or len({sequence[length] for sequence in sequences}) > 1

@@ -78,7 +78,10 @@ def plain_choose(model: LocalModel, asked: list[ChoicePrompt]) -> list[tuple[flo
     scores: list[tuple[float, ...]] = []
     for ids in fit_prompts(asked, model.tokenizer, prompt_limit(model.model), model.choice_ids):
         nats: list[float] = []
-        for continuation in ids.continuations if ids else ():
+        if ids is None:
+            scores.append(())
+            continue
+        for continuation in ids.continuations:
             whole = torch.tensor([[*ids.context, *continuation]])
             log_probabilities = model.model(whole[:, :-1]).logits[0].double().log_softmax(-1)
             first = len(ids.context) - 1

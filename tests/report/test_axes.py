@@ -33,9 +33,9 @@ def test_near_budgets_lie_on_a_linear_axis_that_shows_zero():
 
 
 def test_far_budgets_lie_on_a_logarithmic_axis_with_a_break_for_zero():
-    axis = budget_axis([0, 1e6, 1e7, 1e8], bytes_text)
+    axis = budget_axis([0, 1.01e6, 1e7, 1e8], bytes_text)
     assert [text for _, text in axis.ticks] == ["0", "1\u202fMB", "10\u202fMB", "100\u202fMB"]
-    assert axis.place(0) == 0 < axis.broken_at < axis.place(1e6) < axis.place(1e7) < axis.place(1e8) == 1  # type: ignore[operator]
+    assert axis.place(0) == 0 < axis.broken_at < axis.place(1.01e6) < axis.place(1e7) < axis.place(1e8) == 1  # type: ignore[operator]
 
 
 def test_amounts_stand_in_one_unit():

@@ -183,7 +183,7 @@ def _letter(text: str, where: str) -> str:
 
 
 def _columns(path: Path, rows: Iterator[tuple[int, list[str]]], layout: CsvLayout) -> list[str]:
-    _, header = next(rows, (1, []))
+    _, header = next(rows, (1, list[str]()))
     needed = [str(name) for name in (layout.question, *layout.options, layout.answer)]
     missing = [name for name in needed if name not in header]
     if missing == [layout.answer]:

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from loanword.errors import UserError
 from loanword.protocols import LanguageModel, Progress, silent
-from loanword.records import Document, DocumentLikelihood, read_lines
 from loanword.recipe import LikelihoodsConfig
+from loanword.records import Document, DocumentLikelihood, read_lines
 
 
 def read_held_out(path: Path) -> list[Document]:

@@ -62,13 +62,12 @@ def prompt_text(prompt: ChoicePrompt, num_shots: int) -> str:
     return prompt.header + "".join(prompt.shots[:num_shots]) + prompt.question
 
 
-def common_prefix(many: Sequence[Sequence[int]]) -> int:
+def common_prefix(sequences: Sequence[Ids]) -> int:
     """Number of leading ids that all sequences share."""
-    # The smallest and the largest in lexicographic order differ first where any two do.
-    low, high = min(many), max(many)
-    return next(
-        (place for place, (a, b) in enumerate(zip(low, high, strict=False)) if a != b), min(len(low), len(high))
-    )
+    # The smallest and the largest in lexicographic order part first.
+    low, high = min(sequences), max(sequences)
+    pairs = zip(low, high, strict=False)
+    return next((place for place, (a, b) in enumerate(pairs) if a != b), min(len(low), len(high)))
 
 
 def _begin(tokenizer: Tokenizer, ids: Sequence[int]) -> Ids:

@@ -8,7 +8,7 @@ Shapes: T ids of the row, P ids of the prefix, S ids of a segment, H heads, G ke
 Source: Hydragen (arXiv 2402.05099), section 3: attention decomposed over a shared prefix, its queries batched.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -38,7 +38,7 @@ def can_share_prefix(model: PreTrainedModel) -> bool:
 @contextmanager
 def shared_prefix_attention(model: PreTrainedModel) -> Iterator[None]:
     """Inside the block, the model's forward wants `segments`; afterwards all is as before."""
-    before = model.config._attn_implementation
+    before = model.config._attn_implementation or "eager"
     model.set_attn_implementation(NAME)
     try:
         yield

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 # Budgets that span more than this are read on a logarithmic axis.
 WIDEST_LINEAR_RATIO = 20.0
 # Share of a logarithmic budget axis that lies between no text and the smallest budget.
-ZERO_GAP = 0.14
+ZERO_GAP = 0.2
 
 
 @dataclass(frozen=True)
@@ -65,12 +65,14 @@ def amount_axis(largest: float, shown: Callable[[float, float], str]) -> Axis:
 
 
 def _log_ticks(low: float, high: float) -> list[float]:
+    # Budgets are met by whole documents: 10,321 bytes were meant as 10,000.
+    first, last = 0.95 * low, 1.001 * high
     powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-    decades = [10.0**power for power in powers if low <= 10.0**power * 1.001 and 10.0**power <= high * 1.001]
+    decades = [10.0**power for power in powers if first <= 10.0**power <= last]
     if len(decades) >= 3:
         return decades[:: math.ceil(len(decades) / 5)]
     found = [factor * 10.0**power for power in powers for factor in (1, 3)]
-    return [value for value in found if low <= value * 1.001 and value <= high * 1.001] or [low, high]
+    return [value for value in found if first <= value <= last] or [low, high]
 
 
 def tick_text(value: float, step: float) -> str:

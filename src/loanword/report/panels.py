@@ -26,6 +26,8 @@ LINE_UNITS = 15.0
 LABEL_GAP = 8.0
 MARKER_ROOM = 7.0
 TALLEST_LABEL = 3
+# Units over which equal budgets of all series are spread.
+WIDEST_OFFSET = 12.0
 
 
 @dataclass(frozen=True)
@@ -93,8 +95,9 @@ def line_panel(panel: LinePanel) -> Markup:
     frame = Frame(left, 40, WIDTH - room, height - 50)
     _draw_axes(root, frame, panel, y_axis)
     # One offset a series, so that intervals of equal budgets stand side by side.
+    offset = min(3.0, WIDEST_OFFSET / len(panel.series))
     for place, series in enumerate(panel.series):
-        shift = (place - (len(panel.series) - 1) / 2) * 3.0 if panel.markers else 0.0
+        shift = (place - (len(panel.series) - 1) / 2) * offset if panel.markers else 0.0
         _draw_series(root, frame, panel, y_axis, series, shift)
     _draw_labels(root, frame, panel, y_axis, labels, block)
     return markup(root)

@@ -122,11 +122,11 @@ def _knowledge_findings(runs: Sequence[RunRecords], knowledge: Knowledge) -> lis
         if not scored:
             continue
         label, best = max(scored, key=lambda pair: pair[1].micro.value)
-        text = (
-            f"Between {percent(min(score.micro.value for _, score in scored))} and {percent(best.micro.value)} of "
-            f"{plain(best.num_questions)} questions, the most under {label} "
-            f"(95\u202f% interval {percent(best.micro.low)} to {percent(best.micro.high)})."
-        )
+        lowest = min(score.micro.value for _, score in scored)
+        interval = f"95\u202f% interval {percent(best.micro.low)} to {percent(best.micro.high)}"
+        text = f"{percent(best.micro.value)} of {plain(best.num_questions)} questions under {label} ({interval})."
+        if len(scored) > 1:
+            text = f"Between {percent(lowest)} and {percent(best.micro.value)}; the most is {text}"
         if facts.chance is not None:
             above = [name for name, score in scored if score.micro.low > facts.chance]
             told = f"{joined(above)} {'is' if len(above) == 1 else 'are'} above it" if above else "no run is above it"

@@ -93,6 +93,7 @@ def learn(texts: Iterable[str], num_pieces: int) -> Tokenizer:
             model_type="bpe",
             vocab_size=num_pieces,
             character_coverage=CHARACTER_COVERAGE,
+            required_chars="0123456789",
             byte_fallback=True,
             split_digits=True,
             allow_whitespace_only_pieces=True,
