@@ -77,9 +77,15 @@ source = "en"
 target = "zh"
 [recipe.base.train]
 num_tokens = 100_000
-architecture = { width = 64, num_layers = 2, num_heads = 4, num_key_value_heads = 4, feed_forward_width = 128, context_tokens = 256 }
 tokenizer = { num_pieces = 512 }
 steps = { peak_learning_rate = 1e-3, row_tokens = 256, batch_tokens = 1024 }
+[recipe.base.train.architecture]
+width = 64
+num_layers = 2
+num_heads = 4
+num_key_value_heads = 4
+feed_forward_width = 128
+context_tokens = 256
 [recipe.corpus.en]
 files = ["en.jsonl"]
 [recipe.corpus.zh]

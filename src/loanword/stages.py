@@ -191,7 +191,7 @@ def pretraining(config: PretrainingConfig, work: Work) -> None:
     from loanword.training import schedule, stage
 
     if "trunk" not in work.inputs:
-        stage.save(stage.extended_base(work), work.inputs["tokenizer"], work.out)
+        stage.save_untrained(stage.extended_base(work), work.inputs["tokenizer"], work.out)
         return
     rows, cut = _pretraining_rows(config, work), work.inputs["trunk"]
     rate = schedule.decaying_rate(config.steps, rows.num_rows)

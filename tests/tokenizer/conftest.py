@@ -66,5 +66,17 @@ def gpt2(shared_data: Path) -> Tokenizer:
 
 
 @pytest.fixture(scope="session")
+def byte_level(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Tokenizer:
+    """The first 1,000 merges of GPT-2."""
+    source, folder = shared_data / "tokenizers/gpt2", tmp_path_factory.mktemp("byte_level")
+    vocab = json.loads((source / "vocab.json").read_text(encoding="utf-8"))
+    kept = {piece: id for piece, id in vocab.items() if id < 1256} | {"<|endoftext|>": 1256}
+    (folder / "vocab.json").write_text(json.dumps(kept), encoding="utf-8")
+    merges = (source / "merges.txt").read_text(encoding="utf-8").split("\n")[:1001]
+    (folder / "merges.txt").write_text("\n".join(merges), encoding="utf-8")
+    return load_tokenizer(folder)
+
+
+@pytest.fixture(scope="session")
 def chinese_pieces(english: Tokenizer, documents: Documents) -> LearnedPieces:
     return continue_bpe(english, documents("zh", 400_000), 700, documents("en", 500_000))

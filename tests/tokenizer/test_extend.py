@@ -30,9 +30,9 @@ def llama_hindi(llama, documents) -> Extension:
 
 
 @pytest.fixture(scope="module")
-def gpt2_chinese(gpt2, documents) -> Extension:
-    learned = continue_bpe(gpt2, documents("zh", 150_000), 300, documents("en", 100_000))
-    return gpt2, learned, extend(gpt2, learned)
+def byte_level_chinese(byte_level, documents) -> Extension:
+    learned = continue_bpe(byte_level, documents("zh", 150_000), 300, documents("en", 100_000))
+    return byte_level, learned, extend(byte_level, learned)
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +45,7 @@ def fast_chinese(english, documents, tmp_path_factory) -> Extension:
     return base, learned, extend(base, learned)
 
 
-extensions = pytest.mark.parametrize("kind", ["chinese", "llama_hindi", "gpt2_chinese", "fast_chinese"])
+extensions = pytest.mark.parametrize("kind", ["chinese", "llama_hindi", "byte_level_chinese", "fast_chinese"])
 texts = (
     st.text() | st.text(alphabet="的一是不了人我在有他这中 ab,。▁\n") | st.text(alphabet=st.characters(codec="utf-8"))
 )
@@ -94,8 +94,8 @@ def test_every_new_piece_is_encoded_as_itself_inside_some_text(kind, request):
     assert all(reached)
 
 
-def test_pieces_that_are_parts_of_characters_are_reached_in_some_text(gpt2_chinese):
-    base, _, extended = gpt2_chinese
+def test_pieces_that_are_parts_of_characters_are_reached_in_some_text(byte_level_chinese):
+    base, _, extended = byte_level_chinese
     parts = [id for id in range(base.num_pieces, extended.num_pieces) if extended.is_byte(id)]
     assert parts
     for id in parts:

@@ -34,30 +34,30 @@ def test_ids_of_gpt2_are_those_of_the_tokenizers_library(shared_data, gpt2, text
     assert gpt2.encode("<|endoftext|>") != [50_256], "a document that quotes a special token does not end there"
 
 
-@pytest.mark.parametrize("kind", ["llama", "english", "gpt2"])
+@pytest.mark.parametrize("kind", ["llama", "english", "byte_level"])
 def test_decoding_gives_the_text_back(kind, texts, request):
     tokenizer: Tokenizer = request.getfixturevalue(kind)
     assert [tokenizer.decode(ids) for ids in tokenizer.encode_batch(texts)] == texts
 
 
-@pytest.mark.parametrize("kind", ["llama", "english", "gpt2"])
+@pytest.mark.parametrize("kind", ["llama", "english", "byte_level"])
 def test_transformers_gives_the_same_ids_from_the_saved_folder(kind, texts, request, tmp_path):
     from transformers import AutoTokenizer
 
     tokenizer: Tokenizer = request.getfixturevalue(kind)
     tokenizer.save(tmp_path, chat_template="{{ messages[0].content }}")
-    (tmp_path / "config.json").write_text(json.dumps({"model_type": "gpt2" if kind == "gpt2" else "llama"}))
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": "gpt2" if kind == "byte_level" else "llama"}))
     loaded = AutoTokenizer.from_pretrained(tmp_path)
 
     assert [loaded.encode(text, add_special_tokens=False) for text in texts] == tokenizer.encode_batch(texts)
-    bos = [] if kind == "gpt2" else [tokenizer.bos_id]
+    bos = [] if kind == "byte_level" else [tokenizer.bos_id]
     assert loaded("hello").input_ids == bos + tokenizer.encode("hello")
     assert (loaded.bos_token_id, loaded.eos_token_id) == (tokenizer.bos_id, tokenizer.eos_id)
     assert loaded.apply_chat_template([{"role": "user", "content": "hi"}], tokenize=False) == "hi"
     assert [loaded.decode(loaded(text).input_ids, skip_special_tokens=True) for text in texts] == texts
 
 
-@pytest.mark.parametrize("kind", ["llama", "gpt2"])
+@pytest.mark.parametrize("kind", ["english", "byte_level"])
 def test_a_saved_tokenizer_loads_as_the_same(kind, texts, request, tmp_path):
     tokenizer: Tokenizer = request.getfixturevalue(kind)
     tokenizer.save(tmp_path / "once", chat_template="a template")
@@ -90,17 +90,17 @@ def test_tokens_that_a_checkpoint_adds_keep_their_ids_in_an_extension(llama, tmp
     assert base.encode("<pad>") == llama.encode("<pad>"), "quoting a special token is plain text"
 
 
-def test_added_tokens_of_a_byte_level_base_keep_their_ids(gpt2, tmp_path):
-    gpt2.save(tmp_path)
+def test_added_tokens_of_a_byte_level_base_keep_their_ids(byte_level, tmp_path):
+    byte_level.save(tmp_path)
     content = json.loads((tmp_path / "tokenizer.json").read_text())
     added = content["added_tokens"][0]
-    content["added_tokens"] = [added, added | {"id": 50_257, "content": "<|tool|>"}]
+    content["added_tokens"] = [added, added | {"id": 1_257, "content": "<|tool|>"}]
     (tmp_path / "tokenizer.json").write_text(json.dumps(content))
     base = load_tokenizer(tmp_path)
-    base.with_pieces([NewPiece(text="Ġtheof", left="Ġthe", right="of")]).save(tmp_path / "extended")
+    base.with_pieces([NewPiece(text="Ġtheou", left="Ġthe", right="ou")]).save(tmp_path / "extended")
     extended = load_tokenizer(tmp_path / "extended")
-    assert extended.pieces[50_256:] == ("<|endoftext|>", "<|tool|>", "Ġtheof")
-    assert extended.special_ids == {"<|endoftext|>": 50_256, "<|tool|>": 50_257}
+    assert extended.pieces[1_256:] == ("<|endoftext|>", "<|tool|>", "Ġtheou")
+    assert extended.special_ids == {"<|endoftext|>": 1_256, "<|tool|>": 1_257}
 
 
 def _broken(folder: Path, name: str, content: bytes) -> Path:

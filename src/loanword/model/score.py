@@ -18,7 +18,7 @@ from transformers import PreTrainedModel
 from loanword.errors import UserError
 from loanword.model.choose import ROW_TOKENS, Prefix, choice_log_likelihoods, prompt_limit
 from loanword.model.generate import generate
-from loanword.model.load import check_tokenizer_fits, context_tokens, input_embeddings, load_model
+from loanword.model.load import check_tokenizer_fits, context_tokens, load_model
 from loanword.model.prompts import ChoiceIds, PromptIds, fit_prompts
 from loanword.protocols import ChoicePrompt, ChoiceScores, Progress, TextLikelihood, silent
 from loanword.records import Execution, Message
@@ -116,7 +116,7 @@ class LocalModel:
         self, documents: Sequence[Sequence[int]], window_tokens: int, stride_tokens: int
     ) -> Iterator[list["Window"]]:
         """Windows of like length together, longest first: a batch that fails for memory fails at once."""
-        budget = min(self.micro_batch_tokens, LOGITS_NUMBERS // len(input_embeddings(self.model)))
+        budget = min(self.micro_batch_tokens, LOGITS_NUMBERS // self.model.config.get_text_config().vocab_size)
         windows = [
             Window(index, *window)
             for index, ids in enumerate(documents)

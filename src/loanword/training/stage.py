@@ -102,14 +102,24 @@ def save_trained(trained: Trained, tokenizer: Path, seen: Seen, out: Path, *, ch
     num_before = trained.before[-1].tokens if trained.before else 0
     curve = [point.model_copy(update={"tokens": point.tokens + num_before}) for point in trained.training.curve]
     write_lines([*trained.before, *curve], out / "curve.jsonl")
+    _write_summary(trained.model, seen, len(trained.before) + len(curve), out)
+
+
+def save_untrained(model: PreTrainedModel, tokenizer: Path, out: Path) -> None:
+    """Writes a checkpoint that has read nothing."""
+    save(model, tokenizer, out)
+    _write_summary(model, Seen(num_rows=0, num_tokens=0), 0, out)
+
+
+def _write_summary(model: PreTrainedModel, seen: Seen, num_steps: int, out: Path) -> None:
     summary = TrainingSummary(
         num_rows=seen.num_rows,
         num_tokens=seen.num_tokens,
         num_target_bytes=seen.num_target_bytes,
         num_target_tokens=seen.num_target_tokens,
         num_replay_tokens=seen.num_replay_tokens,
-        num_steps=len(trained.before) + len(curve),
-        num_parameters=count_parameters(trained.model),
-        train_flops=train_flops_per_token(trained.model) * seen.num_tokens,
+        num_steps=num_steps,
+        num_parameters=count_parameters(model),
+        train_flops=train_flops_per_token(model) * seen.num_tokens,
     )
     write_json(summary, out / "summary.json")

@@ -1,0 +1,61 @@
+"""Budgets: the same text for every vocabulary, and counts that say what was read."""
+
+from pathlib import Path
+
+import pytest
+
+from loanword.recipe import Budget, StepsConfig
+from loanword.records import Document
+from loanword.tokens.budget import budgeted_rows
+from loanword.tokens.pack import tokenize_corpus
+from tests.tokens.fakes import Characters
+
+STEPS = StepsConfig(peak_learning_rate=1e-3, row_tokens=16, batch_tokens=32)
+
+
+@pytest.fixture
+def corpora(tmp_path: Path) -> dict[str, Path]:
+    folders: dict[str, Path] = {}
+    for language, letter in (("zh", "z"), ("en", "e")):
+        folders[language] = tmp_path / language
+        folders[language].mkdir()
+        documents = (Document(id=str(number), text=letter * (5 + number % 7)) for number in range(100))
+        tokenize_corpus(documents, Characters(), folders[language], language)
+    return folders
+
+
+def test_a_budget_counts_only_whole_documents_of_the_target(corpora: dict[str, Path]) -> None:
+    rows = budgeted_rows(corpora["zh"], Budget(documents=10), STEPS)
+    num_bytes = sum(5 + number % 7 for number in range(10))
+    seen = rows.seen(rows.num_rows)
+    assert seen.num_target_bytes == num_bytes
+    # BOS and EOS of each document are tokens without bytes.
+    assert seen.num_target_tokens == num_bytes + 2 * 10
+    counted = sum(int((rows.whole.row(index).labels >= 0).sum()) for index in range(rows.num_rows))
+    assert counted == num_bytes + 10
+
+
+def test_replay_comes_on_top(corpora: dict[str, Path]) -> None:
+    plain = budgeted_rows(corpora["zh"], Budget(bytes=300), STEPS)
+    mixed = budgeted_rows(corpora["zh"], Budget(bytes=300), STEPS, source=corpora["en"], replay=0.25)
+    before, after = plain.seen(plain.num_rows), mixed.seen(mixed.num_rows)
+    assert after.num_target_bytes == before.num_target_bytes
+    assert after.num_replay_tokens == 16 * (mixed.num_rows - plain.num_rows) > 0
+    assert mixed.num_rows == pytest.approx(plain.num_rows / 0.75, abs=1)
+
+
+def test_a_smaller_budget_is_the_start_of_a_larger_one(corpora: dict[str, Path]) -> None:
+    small, large = (
+        budgeted_rows(corpora["zh"], Budget(bytes=amount), STEPS, source=corpora["en"], replay=0.2)
+        for amount in (200, 500)
+    )
+    for index in range(small.num_rows):
+        assert small.trunk.row(index).ids.tolist() == large.trunk.row(index).ids.tolist()
+        assert small.trunk.row(index).labels.tolist() == large.trunk.row(index).labels.tolist()
+
+
+def test_a_budget_of_base_tokens_is_the_same_text_under_another_tokenizer(
+    corpora: dict[str, Path], tmp_path: Path
+) -> None:
+    rows = budgeted_rows(corpora["zh"], Budget(tokens=101), STEPS, measure=corpora["zh"])
+    assert rows.seen(rows.num_rows).num_target_tokens >= 101
