@@ -65,9 +65,7 @@ def tokens(data: Path, tmp_path: Path) -> dict[str, Path]:
     folders = {name: tmp_path / name for name in ("corpus", "tokenizer", "tokens")}
     config = CorpusConfig(language="zh", files=("zh.jsonl",), held_out_documents=5)
     stages.corpus(config, work(data, folders["corpus"]))
-    stages.tokenizer(
-        LearnedTokenizerConfig(num_pieces=330), work(data, folders["tokenizer"], corpus=folders["corpus"])
-    )
+    stages.tokenizer(LearnedTokenizerConfig(num_pieces=330), work(data, folders["tokenizer"], corpus=folders["corpus"]))
     stages.tokens(
         TokensConfig(),
         work(data, folders["tokens"], corpus=folders["corpus"], tokenizer=folders["tokenizer"]),

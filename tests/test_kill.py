@@ -27,9 +27,11 @@ def test_a_killed_study_continues_to_the_same_content(shared_data: Path, tmp_pat
     # Each run gets far enough to have begun, and all together not far enough to have ended.
     moments = [draw.uniform(3.0, max(6.0, 1.2 * seconds / num_kills)) for _ in range(num_kills)]
     hits = [studies.killed_after(words, moment) for moment in moments]
-    print(f"seed {seed}: {seconds:.0f} s undisturbed, killed after {[round(moment, 1) for moment in moments]} s: {hits}")
-    assert any(hits)
+    story = (
+        f"seed {seed}: {seconds:.0f} s undisturbed; killed {hits} after {[round(moment, 1) for moment in moments]} s"
+    )
+    assert any(hits), story
     done = studies.run(words)
     assert done.returncode == 0, done.stderr
-    assert studies.contents(killed) == studies.contents(undisturbed)
+    assert studies.contents(killed) == studies.contents(undisturbed), story
     assert not list((killed / "building").iterdir())

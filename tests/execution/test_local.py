@@ -157,7 +157,8 @@ def start_elsewhere(store: Store, folder: Path) -> subprocess.Popen[bytes]:
         f"import sys; sys.path[:0] = [{str(ROOT)!r}, {str(ROOT / 'src')!r}]\n"
         "from pathlib import Path; from loanword.store import Store\n"
         "from tests.execution.test_local import build, chain\n"
-        f"if __name__ == '__main__': build(Store(Path({str(store.root)!r})), chain(Path({str(folder)!r}), rest_seconds=0.05))\n"
+        f"if __name__ == '__main__':\n"
+        f"    build(Store(Path({str(store.root)!r})), chain(Path({str(folder)!r}), rest_seconds=0.05))\n"
     )
     script = folder / "elsewhere.py"
     script.write_text(code)

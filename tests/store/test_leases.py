@@ -53,7 +53,10 @@ def test_only_one_of_many_takes_a_stale_lease_over(tmp_path: Path) -> None:
 
 
 def test_a_holder_that_died_on_this_machine_is_stale_at_once(tmp_path: Path) -> None:
-    code = "import sys; from pathlib import Path; from loanword.store import leases; leases.acquire(Path(sys.argv[1]), 'trunk-1')"
+    code = (
+        "import sys; from pathlib import Path; from loanword.store import leases; "
+        "leases.acquire(Path(sys.argv[1]), 'trunk-1')"
+    )
     subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=True, env={**os.environ, "PYTHONPATH": _src()})
     assert leases.acquire(tmp_path, "trunk-1") is not None
 

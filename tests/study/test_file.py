@@ -70,7 +70,8 @@ def test_explicit_runs_stand_beside_the_product(tmp_path: Path) -> None:
     made = runs(
         tmp_path,
         BODY
-        + '[axes]\nseed = [1, 2]\n[[runs]]\nname = "third"\nset = { seed = 3 }\n[[compare]]\narm = "third"\ncontrol = "seed=1"\n',
+        + '[axes]\nseed = [1, 2]\n[[runs]]\nname = "third"\nset = { seed = 3 }\n'
+        + '[[compare]]\narm = "third"\ncontrol = "seed=1"\n',
     )
     assert [cell.recipe.seed for cell in made] == [1, 2, 3]
 

@@ -18,9 +18,15 @@ name = "small"
 target = "zh"
 [recipe.base.train]
 num_tokens = 100_000
-architecture = { width = 32, num_layers = 2, num_heads = 2, num_key_value_heads = 1, feed_forward_width = 64, context_tokens = 256 }
 tokenizer = { num_pieces = 400 }
 steps = { peak_learning_rate = 1e-3, row_tokens = 256, batch_tokens = 1024 }
+[recipe.base.train.architecture]
+width = 32
+num_layers = 2
+num_heads = 2
+num_key_value_heads = 1
+feed_forward_width = 64
+context_tokens = 256
 [recipe.corpus.zh]
 files = ["zh.jsonl"]
 [recipe.corpus.en]

@@ -10,9 +10,6 @@ from loanword.errors import UserError
 if TYPE_CHECKING:
     from loanword.model.score import LocalModel
 
-MICRO_BATCH_TOKENS = {"cpu": 2_048}
-USUAL_MICRO_BATCH_TOKENS = 16_384
-
 
 def add_model_arguments(parser: argparse.ArgumentParser) -> None:
     """Which checkpoint, and where it runs."""
@@ -55,8 +52,15 @@ def open_model(name: str, device: str) -> "LocalModel":
     from loanword.records import Execution
 
     check_device(device)
-    tokens = MICRO_BATCH_TOKENS.get(device, USUAL_MICRO_BATCH_TOKENS)
-    return open_language_model(folder, Execution(device=device, micro_batch_tokens=tokens))
+    return open_language_model(folder, Execution(device=device, micro_batch_tokens=micro_batch_tokens(device)))
+
+
+def micro_batch_tokens(device: str) -> int:
+    """Tokens that go through a model at once, unless a command line says otherwise.
+
+    On a CPU a row at a time stays in the cache; docs/performance.md has the measurement.
+    """
+    return 2_048 if device == "cpu" else 16_384
 
 
 def check_device(device: str) -> None:

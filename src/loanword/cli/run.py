@@ -5,6 +5,7 @@ import os
 import sys
 from pathlib import Path
 
+from loanword.cli.checkpoints import check_device, micro_batch_tokens
 from loanword.cli.opening import Opened, add_study_arguments, lock_path, open_study, read_lock
 from loanword.cli.report import write_study_report
 from loanword.errors import UserError
@@ -13,8 +14,6 @@ from loanword.store.identity import UNRESOLVED
 from loanword.study.estimate import Estimator
 from loanword.study.plan import missing, remember, results, smaller_cuts
 
-CPU_MICRO_BATCH_TOKENS = 2048
-GPU_MICRO_BATCH_TOKENS = 16_384
 SECONDS_PER_FLOP = 1e-11
 LEAST_SECONDS = 1.0
 
@@ -91,7 +90,7 @@ def _execution(arguments: argparse.Namespace) -> Execution:
             raise UserError(f"--{name.replace('_', '-')} {value}", "not a positive number", do="give 1 or more")
     on_cpu = arguments.device == "cpu"
     if not on_cpu:
-        _check_device(arguments.device)
+        check_device(arguments.device)
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     workers = arguments.workers or (cores if on_cpu else 1)
     return Execution(
@@ -99,22 +98,10 @@ def _execution(arguments: argparse.Namespace) -> Execution:
         workers=workers,
         threads=arguments.threads or max(1, cores // workers),
         data=str(Path(arguments.data).resolve()),
-        micro_batch_tokens=arguments.micro_batch_tokens
-        or (CPU_MICRO_BATCH_TOKENS if on_cpu else GPU_MICRO_BATCH_TOKENS),
+        micro_batch_tokens=arguments.micro_batch_tokens or micro_batch_tokens(arguments.device),
         checkpoint_seconds=arguments.checkpoint_seconds,
         commits=tuple(sorted(read_lock(arguments.study).items())),
     )
-
-
-def _check_device(device: str) -> None:
-    import torch
-
-    kind = device.partition(":")[0]
-    there = {"cuda": torch.cuda.is_available, "mps": torch.backends.mps.is_available}
-    if kind not in there or not there[kind]():
-        raise UserError(
-            f"--device {device}", "no such device here", expected="cpu, cuda or mps", do="see `loanword doctor`"
-        )
 
 
 def _resolve(opened: Opened) -> bool:

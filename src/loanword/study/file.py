@@ -89,7 +89,8 @@ def cells(study: StudyFile, where: object) -> list[Cell]:
     """
     found: list[str] = []
     axes = dict(_axes(study.axes, found))
-    entries = [*_product(axes), *((run.name, {}, run.set) for run in study.runs)]
+    entries: list[tuple[str, Mapping[str, str], Settings]] = list(_product(axes))
+    entries += [(run.name, {}, run.set) for run in study.runs]
     for path in {path for _, _, settings in entries for path in settings}:
         found.extend(_unknown_key(path))
     made: dict[str, Cell] = {}
@@ -120,14 +121,14 @@ def flat(value: Any, path: str = "") -> dict[str, Any]:
 def _axes(table: Mapping[str, Any], found: list[str]) -> Iterator[tuple[str, dict[str, Settings]]]:
     """Each axis as label -> settings, from the three ways in which one may be written."""
     for name, value in table.items():
+        inner = typing.cast("dict[str, Any]", value) if isinstance(value, dict) else {}
         if isinstance(value, list):
-            yield name, {f"{name.rpartition('.')[2]}={_label(item)}": {name: item} for item in value}
-        elif isinstance(value, dict) and value and all(isinstance(item, list) for item in value.values()):
-            nested = {f"{name}.{key}": items for key, items in typing.cast("dict[str, Any]", value).items()}
-            yield from _axes(nested, found)
-            continue
-        elif isinstance(value, dict) and all(isinstance(item, dict) for item in value.values()):
-            yield name, typing.cast("dict[str, Settings]", value)
+            values = typing.cast("list[Any]", value)
+            yield name, {f"{name.rpartition('.')[2]}={_label(item)}": {name: item} for item in values}
+        elif inner and all(isinstance(item, list) for item in inner.values()):
+            yield from _axes({f"{name}.{key}": items for key, items in inner.items()}, found)
+        elif isinstance(value, dict) and all(isinstance(item, dict) for item in inner.values()):
+            yield name, inner
         else:
             found.append(f"axes.{name}: neither a list of values nor named tables of settings")
         if not value:
