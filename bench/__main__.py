@@ -17,7 +17,11 @@ def main() -> int:
     """All benches of the folder, or those named; the lines of JSON come last."""
     parser = argparse.ArgumentParser(prog="python -m bench", description="Speed and memory against the goals.")
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"one of: {', '.join(bench.names())} (default: all)")
-    parser.add_argument("--quick", action="store_true", help="little work: does it run, and is it near its goal")
+    parser.add_argument(
+        "--quick",
+        action="store_true",
+        help="a smoke run on little work: a ratio below its goal is printed and no failure",
+    )
     arguments = parser.parse_args()
     unknown = sorted(set(arguments.names) - set(bench.names()))
     if unknown:
@@ -31,7 +35,8 @@ def main() -> int:
         lines.append(line(result, quick=arguments.quick))
     for one in lines:
         print(json.dumps(one, ensure_ascii=False))
-    return 0 if all(one["passed"] for one in lines) else 1
+    # A smoke run says that a bench works; how fast it is, on a busy machine, is for the whole one to say.
+    return 0 if arguments.quick or all(one["passed"] for one in lines) else 1
 
 
 def line(result: Mapping[str, Any], *, quick: bool) -> dict[str, Any]:

@@ -107,7 +107,10 @@ def corpus(config: CorpusConfig, work: Work) -> None:
 
 
 def tokenizer(config: LearnedTokenizerConfig | ExtendedTokenizerConfig, work: Work) -> None:
-    """A corpus, and a base's tokenizer if it has one -> tokenizer files, and how they encode held-out text."""
+    """A corpus, and a base's tokenizer to extend -> tokenizer files, and how they encode held-out text.
+
+    An extension also says which pieces were passed over, and what changed on held-out source text.
+    """
     from loanword.corpus.build import counts, documents, held_out
     from loanword.tokenizer import extend, learn, load, measure
 
@@ -121,6 +124,9 @@ def tokenizer(config: LearnedTokenizerConfig | ExtendedTokenizerConfig, work: Wo
         made = extend.extend(base, learned)
         write_json({"constituents": extend.constituents(base, learned)}, work.out / "constituents.json")
         write_lines(learned.skipped, work.out / "skipped.jsonl")
+        source = _texts(held_out(work.inputs["gate"]))
+        change = measure.measure_change(base, made, source, learned.foreign_characters)
+        write_json(change, work.out / "source_change.json")
     made.save(work.out)
     measured = [work.inputs[role] for role in ("corpus", "gate") if role in work.inputs]
     write_lines(

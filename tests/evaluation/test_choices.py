@@ -2,7 +2,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from loanword.evaluation.benchmarks import BENCHMARKS
@@ -70,6 +70,7 @@ def test_a_question_that_did_not_fit_is_unparsed():
     assert (grade.outcome, grade.given, grade.score) == ("unparsed", "", 0.0)
 
 
+@settings(deadline=None)
 @given(st.lists(st.floats(-50, 0), min_size=4, max_size=4), st.sampled_from("ABCD"))
 def test_a_response_is_never_graded_on_a_letter_that_another_equals(nats: list[float], answer: str):
     grade = grade_choice(response(*nats, answer=answer))

@@ -17,7 +17,7 @@ PROMPTS = ["Which", "Which letter is it, sooner or later?", "甲乙", "Answer: A
 
 @pytest.fixture(scope="module")
 def tokenizer() -> Tokenizer:
-    return learn(["Which letter is it, sooner or later?", "A. one B. two", "甲乙丙丁？é"] * 20, 300)
+    return learn(["Which letter is it, sooner or later?", "A. one B. two", "甲乙丙丁？é"] * 20, 330)
 
 
 @pytest.fixture(scope="module")

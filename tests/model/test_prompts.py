@@ -1,7 +1,7 @@
 from collections.abc import Sequence
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from loanword.model.prompts import common_prefix, fit_prompts, prompt_text
@@ -22,7 +22,7 @@ def tokenizer() -> Tokenizer:
         "Answer: D",
         "题目：甲乙丙丁？答案：A",
     ]
-    return learn(lines * 20, 300)
+    return learn(lines * 20, 330)
 
 
 def prompt(num_shots: int = 3, choices: tuple[str, ...] = LETTERS, question: str = "题目？\n答案：") -> ChoicePrompt:
@@ -82,6 +82,7 @@ def test_what_is_read_of_a_long_choice_must_fit_too(tokenizer: Tokenizer):
     assert fewer.num_shots == 2
 
 
+@settings(deadline=None)
 @given(st.lists(st.lists(st.integers(0, 2), max_size=6).map(tuple), min_size=1, max_size=5))
 def test_the_common_prefix_is_the_longest_one(sequences: Sequence[tuple[int, ...]]):
     length = common_prefix(sequences)

@@ -4,8 +4,27 @@ import os
 
 # OpenBLAS starts its threads at import, and a forked child would inherit the locks but not the threads.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+# A worker has the threads that its Execution gives it; tokenizers would start one a core besides.
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
 import importlib
 
-for heavy in ("evaluation.choices", "model.score", "model.hub", "stages", "training.stage"):
-    importlib.import_module(f"loanword.{heavy}")
+HEAVY = (
+    "stages",
+    "corpus.build",
+    "corpus.instructions",
+    "tokenizer.learn",
+    "tokenizer.extend",
+    "tokenizer.measure",
+    "tokens.pack",
+    "tokens.chat",
+    "tokens.budget",
+    "model.score",
+    "model.hub",
+    "training.stage",
+    "evaluation.likelihood",
+    "evaluation.choices",
+    "evaluation.benchmarks",
+)
+for room in HEAVY:
+    importlib.import_module(f"loanword.{room}")

@@ -8,7 +8,7 @@ Shapes: T ids of the row, P ids of the prefix, S ids of a segment, H heads, G ke
 Source: Hydragen (arXiv 2402.05099), section 3: attention decomposed over a shared prefix, its queries batched.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -84,7 +84,7 @@ def _attend_own(
     row = slice(segments.num_prefix, None)
     key_1HTD, value_1HTD = (x[:, :, row].repeat_interleave(repeats, dim=1) for x in (key_1GUD, value_1GUD))
     parts = zip(*(x.split(segments.lengths, dim=2) for x in (query_1HTD, key_1HTD, value_1HTD)), strict=True)
-    outputs, nats = zip(*(_kernel(*part, scaling, is_causal=True) for part in parts), strict=True)
+    outputs, nats = zip(*(_kernel(q, k, v, scaling, is_causal=True) for q, k, v in parts), strict=True)
     return torch.cat(outputs, dim=2), torch.cat(nats, dim=2)
 
 
@@ -92,7 +92,8 @@ def _kernel(
     query: Tensor, key: Tensor, value: Tensor, scaling: float | None, *, is_causal: bool
 ) -> tuple[Tensor, Tensor]:
     # What scaled_dot_product_attention calls on a CPU, which throws the log-sum-exps away.
-    return torch.ops.aten._scaled_dot_product_flash_attention_for_cpu(query, key, value, 0.0, is_causal, scale=scaling)
+    kernel: Callable[..., tuple[Tensor, Tensor]] = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu.default
+    return kernel(query, key, value, 0.0, is_causal, scale=scaling)
 
 
 AttentionInterface.register(NAME, attend)

@@ -8,6 +8,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 from torch import nn
 from transformers import PreTrainedModel
@@ -69,7 +70,7 @@ def train(
 ) -> Trained:
     """Trains on rows [first_row, last_row), with the optimizer of the cut `after` which it goes on from."""
     training = loop.train(
-        nn.Module.to(model, work.execution.device),
+        cast("PreTrainedModel", nn.Module.to(model, work.execution.device)),
         rows,
         first_row=first_row,
         last_row=last_row,
