@@ -151,7 +151,7 @@ def base(config: BaseConfig, work: Work) -> None:
     """A checkpoint that exists, by reference; or an architecture trained on source text from nothing."""
     from loanword.model import hub, load
     from loanword.tokenizer.load import load_tokenizer
-    from loanword.tokens.budget import budgeted_rows
+    from loanword.tokens.budget import Seen, budgeted_rows
     from loanword.training import schedule, stage
 
     if config.train is None:
@@ -168,7 +168,9 @@ def base(config: BaseConfig, work: Work) -> None:
     )
     rate = schedule.decaying_rate(steps, rows.num_rows)
     trained = stage.train(made, rows.whole, 0, rows.num_rows, steps, rate, work)
-    stage.save_trained(trained, work.inputs["tokenizer"], rows.seen(rows.num_rows), work.out)
+    read = rows.seen(rows.num_rows)
+    # None of it is target text: that is counted from the base on.
+    stage.save_trained(trained, work.inputs["tokenizer"], Seen(read.num_rows, read.num_tokens), work.out)
 
 
 def trunk(config: TrunkConfig, work: Work) -> None:

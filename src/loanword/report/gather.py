@@ -164,6 +164,14 @@ class RunRecords:
         return self.artifacts.get(role)
 
     @property
+    def after_base(self) -> tuple[TrainingSummary, ...] | None:
+        """What each training stage after the base has read, None where one is missing."""
+        planned = [role for role in ("pretraining", "tuning") if role in self.artifacts]
+        if any(self.artifacts[role] is None for role in planned):
+            return None
+        return tuple(self.summaries[role] for role in planned if role in self.summaries)
+
+    @property
     def last_summary(self) -> TrainingSummary | None:
         """What the run's last training stage had seen, None where that stage is missing."""
         planned = [role for role in ("tuning", "pretraining", "base") if role in self.artifacts]

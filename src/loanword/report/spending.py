@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from loanword.records import TrainingSummary
 from loanword.report.cells import MISSING_CELL, NOT_PLANNED_CELL, Cell, Column, Table, number_cell, one_group, text_cell
 from loanword.report.gather import Artifact, RunRecords, stage_of
 from loanword.report.tables import RUN
@@ -44,7 +45,7 @@ def spending_table(runs: Sequence[RunRecords]) -> Table:
 
 
 def _spent(run: RunRecords) -> list[Cell]:
-    summary = run.last_summary
+    summary, after = run.last_summary, run.after_base
     # A base from elsewhere leaves no summary: nothing was trained here.
     trained = run.is_pretrained or run.plans("tuning") or run.artifacts.get("base", summary) is None
     response = run.conversations.num_response_tokens if run.conversations else None
@@ -52,14 +53,18 @@ def _spent(run: RunRecords) -> list[Cell]:
     known = [value for value in seconds if value is not None]
     return [
         number_cell(run.num_target_bytes, bytes_text, planned=run.is_pretrained),
-        number_cell(summary and summary.num_target_tokens, count_text, planned=trained),
-        number_cell(summary and summary.num_replay_tokens, count_text, planned=trained),
+        number_cell(_sum(after, "num_target_tokens"), count_text, planned=run.is_pretrained),
+        number_cell(_sum(after, "num_replay_tokens"), count_text, planned=run.is_pretrained),
         number_cell(response, count_text, planned=run.plans("conversations")),
-        number_cell(summary and summary.num_steps, plain, planned=trained),
-        number_cell(summary and summary.train_flops, flops_text, planned=trained),
+        number_cell(_sum(after, "num_steps"), plain, planned=trained),
+        number_cell(_sum(after, "train_flops"), flops_text, planned=trained),
         number_cell(summary and summary.num_parameters, count_text, planned=trained),
         _partial(sum(known), known, run) if known else MISSING_CELL,
     ]
+
+
+def _sum(summaries: Sequence[TrainingSummary] | None, name: str) -> float | None:
+    return None if summaries is None else sum(getattr(summary, name) for summary in summaries)
 
 
 def _partial(seconds: float, known: Sequence[float], run: RunRecords) -> Cell:
