@@ -71,7 +71,9 @@ def _torch() -> Iterator[Finding]:
         driver_unused = shutil.which("nvidia-smi") is not None and torch.version.cuda is None
         do = "this machine has an NVIDIA driver: install a CUDA build of torch" if driver_unused else ""
         yield Finding(area="torch", name="CUDA", state="absent", found="no device that torch can use", do=do)
-        bf16 = torch.cpu.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported()
+        # oneDNN computes bf16 on any AVX-512 processor; only these do it faster than float32.
+        has = torch.cpu.get_capabilities()
+        bf16 = any(has.get(name) for name in ("avx512_bf16", "amx_bf16", "bf16", "sve_bf16"))
     has_mps = torch.backends.mps.is_available()
     yield Finding(
         area="torch", name="MPS", state="ok" if has_mps else "absent", found="there" if has_mps else "no Apple GPU"

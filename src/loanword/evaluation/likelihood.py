@@ -25,7 +25,7 @@ def read_held_out(path: Path) -> list[Document]:
             path,
             "file not found",
             expected="held-out text (.txt, .jsonl)",
-            do="put it there, or mend likelihoods.texts",
+            do="put it there, or correct the path",
         )
     if path.suffix == ".txt":
         documents = list(_lines_as_documents(path))

@@ -117,8 +117,11 @@ class TokenRows:
         total = int(until[-1])
         if budget.amount > total and not allow_epochs:
             raise self._too_large(budget, total)
-        num_epochs, rest = divmod(budget.amount, total)
-        return num_epochs * self.num_documents + int(np.searchsorted(until, rest, side="left"))
+        if not budget.amount:
+            return 0
+        # A budget that ends with an epoch ends inside it: documents without text behind it are not needed.
+        num_epochs, rest = divmod(budget.amount - 1, total)
+        return num_epochs * self.num_documents + int(np.searchsorted(until, rest + 1, side="left"))
 
     def tokens_of_documents(self, num_documents: int) -> int:
         """Tokens of the first documents; beyond one epoch they count on."""
