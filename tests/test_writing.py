@@ -1,10 +1,6 @@
-from itertools import pairwise
-
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from loanword.writing import Writing, script_letters, script_runs, writing
+from loanword.writing import Writing, script_letters, writing
 
 LANGUAGES = ["en", "zh", "ar", "bn", "gu", "hi", "id", "ml", "mr", "ne", "sw", "ta", "te", "ur", "vi"]
 
@@ -30,20 +26,3 @@ def test_an_unknown_language_is_latin_with_spaces_and_a_script_subtag_decides():
     assert writing("xx") == Writing(("Latin",))
     assert writing("sr-Latn-RS").scripts == ("Latin",)
     assert writing("zh-Hant") == writing("zh")
-
-
-def test_runs_change_with_the_script_and_keep_their_punctuation():
-    assert list(script_runs("(«GPT-4» 模型, 한국어 2")) == [
-        ("Latin", "(«GPT-4» "),
-        ("Han", "模型, "),
-        ("Hangul", "한국어 2"),
-    ]
-    assert list(script_runs("42!")) == [("Common", "42!")]
-
-
-@given(st.text())
-def test_runs_join_to_the_text_and_neighbours_differ(text):
-    runs = list(script_runs(text))
-    assert "".join(run for _, run in runs) == text
-    assert all(run for _, run in runs)
-    assert all(one[0] != two[0] for one, two in pairwise(runs))

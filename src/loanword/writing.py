@@ -4,7 +4,6 @@ Scripts carry their Unicode names ("Han", "Devanagari"). A language that is not 
 Latin letters with spaces; a script subtag (`sr-Cyrl`) decides over the language.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import regex
@@ -86,23 +85,6 @@ def writing(language: str) -> Writing:
         if subtag in _BY_SUBTAG:
             return _BY_SUBTAG[subtag]
     return _BY_LANGUAGE.get(main, _LATIN)
-
-
-def script_runs(text: str) -> Iterator[tuple[str, str]]:
-    """The text cut where its script changes, as (script, run); the runs join to the text.
-
-    Characters that belong to no script (spaces, digits, punctuation, emoji) stay with the run before them, at
-    the start with the run after. A text without any script is one run of "Common".
-    """
-    start, script = 0, "Common"
-    for match in _LETTERS.finditer(text):
-        found = match.lastgroup or "Unknown"
-        if script not in ("Common", found):
-            yield script, text[start : match.start()]
-            start = match.start()
-        script = found
-    if start < len(text):
-        yield script, text[start:]
 
 
 def script_letters(text: str) -> dict[str, int]:

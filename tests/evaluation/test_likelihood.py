@@ -1,11 +1,10 @@
-import math
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from loanword.errors import UserError
-from loanword.evaluation.likelihood import bits_per_byte, document_likelihoods, perplexity, read_held_out
+from loanword.evaluation.likelihood import document_likelihoods, read_held_out
 from loanword.protocols import Progress, TextLikelihood, silent
 from loanword.recipe import LikelihoodsConfig
 from loanword.records import Document, write_lines
@@ -62,11 +61,3 @@ def test_documents_keep_order_ids_and_language():
         ("7", "zh", 6.0, 2, 6),
         ("3", "zh", 2.0, 2, 2),
     ]
-
-
-def test_one_text_in_fewer_tokens_has_another_perplexity_and_the_same_bits_per_byte():
-    # 1,000 bytes that cost 600 nats, in 500 tokens or in 250.
-    assert perplexity(600.0, 500) == pytest.approx(3.32, abs=0.005)
-    assert perplexity(600.0, 250) == pytest.approx(11.02, abs=0.005)
-    assert bits_per_byte(600.0, 1000) == pytest.approx(0.866, abs=0.0005)
-    assert bits_per_byte(1000 * math.log(2), 1000) == pytest.approx(1.0)

@@ -4,7 +4,6 @@ In: a text file, one document a line (.txt), or Document records (.jsonl, .jsonl
 records in the file's order. Nats may be compared across vocabularies only in bits per byte, over identical bytes.
 """
 
-import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -90,13 +89,3 @@ def document_likelihoods(
         )
         for document, likelihood in zip(documents, measured, strict=True)
     ]
-
-
-def bits_per_byte(total_nats: float, total_bytes: int) -> float:
-    """Loss per byte of text: comparable across vocabularies, unlike perplexity per token."""
-    return total_nats / (math.log(2) * total_bytes)
-
-
-def perplexity(total_nats: float, total_tokens: int) -> float:
-    """Exponential of the loss per token; not comparable across vocabularies."""
-    return math.exp(total_nats / total_tokens)

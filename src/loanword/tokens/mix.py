@@ -55,10 +55,6 @@ class Mixture:
         """Target rows among the first `index` rows."""
         return index - self.source_rows_before(index)
 
-    def source_epochs(self, index: int) -> float:
-        """How often the first `index` rows have gone through the source's rows."""
-        return self.source_rows_before(index) / self.source.num_rows if self.source and self.source.num_rows else 0.0
-
     def rows_for_target(self, num_target_rows: int) -> int:
         """The fewest rows that hold the first `num_target_rows` target rows; they end with a target row."""
         if not num_target_rows:

@@ -1,0 +1,109 @@
+"""Published checkpoints, from a server on this machine that speaks the Hub's protocol."""
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+ROOT = Path(__file__).parents[2]
+FILES = {
+    "config.json": b'{"model_type": "llama"}',
+    "model.safetensors": b"weights",
+    "pytorch_model.bin": b"a pickle",
+    "modeling.py": b"print('code')",
+}
+
+
+class Hub(BaseHTTPRequestHandler):
+    """One repository, `org/open`, and one that is gated, `org/gated`."""
+
+    def do_HEAD(self) -> None:
+        self._answer(send_body=False)
+
+    def do_GET(self) -> None:
+        self._answer(send_body=True)
+
+    def _answer(self, *, send_body: bool) -> None:
+        path = self.path.partition("?")[0]
+        if "org/gated" in path:
+            self._send(403, b"", {"X-Error-Code": "GatedRepo"}, send_body=send_body)
+        elif path.startswith("/api/models/org/open/revision/") and path.rpartition("/")[2] in ("main", COMMIT):
+            info = {"id": "org/open", "sha": COMMIT, "siblings": [{"rfilename": name} for name in FILES]}
+            self._send(200, json.dumps(info).encode(), {"Content-Type": "application/json"}, send_body=send_body)
+        elif path.startswith("/api/models/org/open/tree/"):
+            listed = [
+                {"type": "file", "path": name, "size": len(data), "oid": hashlib.sha1(data).hexdigest()}
+                for name, data in FILES.items()
+            ]
+            self._send(200, json.dumps(listed).encode(), {"Content-Type": "application/json"}, send_body=send_body)
+        elif path.startswith(f"/org/open/resolve/{COMMIT}/") and path.rpartition("/")[2] in FILES:
+            data = FILES[path.rpartition("/")[2]]
+            headers = {"ETag": f'"{hashlib.sha1(data).hexdigest()}"', "X-Repo-Commit": COMMIT}
+            self._send(200, data, headers, send_body=send_body)
+        else:
+            code = "RevisionNotFound" if "org/open" in path else "RepoNotFound"
+            self._send(404, b"", {"X-Error-Code": code}, send_body=send_body)
+
+    def _send(self, status: int, body: bytes, headers: dict[str, str], *, send_body: bool) -> None:
+        self.send_response(status)
+        for name, value in {"Content-Length": str(len(body)), **headers}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        if send_body:
+            self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None: ...
+
+
+@pytest.fixture(scope="module")
+def endpoint() -> Iterator[str]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Hub)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+def asked(endpoint: str, home: Path, code: str) -> str:
+    """What a process prints that has this Hub; the library reads its environment when it is imported."""
+    environment = {**os.environ, "HF_ENDPOINT": endpoint, "HF_HOME": str(home), "PYTHONPATH": str(ROOT / "src")}
+    environment.pop("HF_TOKEN", None)
+    code = "from pathlib import Path\nfrom loanword.errors import UserError\nfrom loanword.model import hub\n" + code
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+def test_a_revision_is_resolved_to_its_commit(endpoint: str, tmp_path: Path) -> None:
+    assert asked(endpoint, tmp_path, "print(hub.resolve_commit('org/open', 'main'))") == COMMIT
+
+
+def test_a_checkpoint_is_fetched_without_its_pickles_and_code(endpoint: str, tmp_path: Path) -> None:
+    link = tmp_path / "checkpoint"
+    asked(endpoint, tmp_path, f"hub.link_checkpoint(Path('nowhere'), 'org/open', {COMMIT!r}, Path({str(link)!r}))")
+    assert sorted(path.name for path in link.iterdir()) == ["config.json", "model.safetensors"]
+    assert (link / "model.safetensors").read_bytes() == b"weights"
+
+
+@pytest.mark.parametrize(
+    ("model", "revision", "said"),
+    [
+        ("org/gated", "main", "access is gated"),
+        ("org/nothing", "main", "no such repository"),
+        ("org/open", "nothing", "no such revision"),
+    ],
+)
+def test_a_refusal_says_why(endpoint: str, tmp_path: Path, model: str, revision: str, said: str) -> None:
+    code = f"try: hub.resolve_commit({model!r}, {revision!r})\nexcept UserError as error: print(error)"
+    answer = asked(endpoint, tmp_path, code)
+    assert answer.startswith(f"{model}@{revision} - {said}")
