@@ -3,7 +3,17 @@
 import os
 from pathlib import Path
 
+import hypothesis
 import pytest
+
+# Time is not behaviour: a busy machine must not fail an example. In CI the examples are the same every time.
+hypothesis.settings.register_profile(
+    "loanword",
+    deadline=None,
+    derandomize="CI" in os.environ,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+)
+hypothesis.settings.load_profile("loanword")
 
 SHARED_DATA = Path(__file__).parent.parent.parent / "shared" / "data"
 
