@@ -89,7 +89,7 @@ def _second_run_seconds(folder: Path, repeats: int) -> float:
     shape = ArchitectureConfig(
         width=16, num_layers=1, num_heads=2, num_key_value_heads=2, feed_forward_width=16, context_tokens=32
     )
-    pieces = learn((f"sentence {number} of a small text" for number in range(500)), 320)
+    pieces = learn((f"sentence {number} of a small text" for number in range(500)), 300)
     save_model(new_model(shape, pieces.num_pieces, 0, bos_id=1, eos_id=2), folder / "checkpoint")
     pieces.save(folder / "checkpoint")
     study = folder / "one.toml"
