@@ -3,6 +3,7 @@
 import argparse
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from loanword.cli.checkpoints import check_device, micro_batch_tokens
@@ -10,6 +11,7 @@ from loanword.cli.opening import Opened, add_study_arguments, lock_path, open_st
 from loanword.cli.report import write_study_report
 from loanword.errors import UserError
 from loanword.records import Execution, write_json
+from loanword.store import Job
 from loanword.store.identity import UNRESOLVED
 from loanword.study.estimate import Estimator
 from loanword.study.plan import missing, remember, results, smaller_cuts
@@ -40,7 +42,7 @@ def run(arguments: argparse.Namespace) -> int:
     opened.sources.save()
     todo = missing(results(opened.study), opened.finished)
     if todo:
-        _build(opened, execution, arguments.stages)
+        _build(opened, todo, execution, arguments.stages)
     for study_run in opened.study.runs:
         for role, job in study_run.jobs.items():
             if opened.store.finished(job):
@@ -52,12 +54,11 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _build(opened: Opened, execution: Execution, stages_module: str) -> None:
+def _build(opened: Opened, todo: Sequence[Job], execution: Execution, stages_module: str) -> None:
     # Imported here: with nothing to build, a second run need not know how to.
     from loanword.cli.drawing import Drawing
     from loanword.execution.local import Scheduler
 
-    todo = missing(results(opened.study), opened.finished)
     stages = opened.stages.STAGES
     estimator = Estimator(opened.store, opened.sources, opened.finished)
     labels = {
