@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,10 @@ class Starts:
     def finished(self, job: Job, seconds: float) -> None: ...
 
     def elsewhere(self, job: Job) -> None: ...
+
+    def said(self, job: Job, sentence: str) -> None: ...
+
+    def stopping(self, jobs: Sequence[Job], seconds: float) -> None: ...
 
 
 def run(quick: bool) -> dict[str, Any]:

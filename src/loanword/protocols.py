@@ -18,12 +18,26 @@ def silent(done: int, total: int, unit: str) -> None:
     """A Progress that nobody watches."""
 
 
+Say = Callable[[str], None]
+"""`say(sentence)`: something that whoever started a stage should know; never needed to understand its output."""
+
+
+def quiet(sentence: str) -> None:
+    """A Say that nobody hears."""
+
+
+def unchanged(micro_batch_tokens: int) -> None:
+    """A `Work.resize` that nobody keeps."""
+
+
 @dataclass(frozen=True)
 class Work:
     """Everything a stage may touch: finished inputs to read, one directory to fill.
 
     A killed stage is called again with the same `out` and what it had left there. `scratch` lies inside
-    `out`, outlives a kill, and is removed before the artifact is finished.
+    `out`, outlives a kill, and is removed before the artifact is finished. `logs` is for what people watch and no
+    artifact holds; None where nobody watches. `resize` is told the micro-batch in tokens that fits, where that of
+    `execution` does not: a resumed stage starts with it, and provenance shows it.
     """
 
     inputs: Mapping[str, Path]
@@ -31,6 +45,9 @@ class Work:
     seed: int
     execution: Execution
     progress: Progress = silent
+    say: Say = quiet
+    resize: Callable[[int], None] = unchanged
+    logs: Path | None = None
 
     @property
     def scratch(self) -> Path:
@@ -48,14 +65,17 @@ class Work:
 class Stage:
     """One part of the pipeline: the function, the version that its output carries, and how it is scheduled.
 
-    `whole_machine`: runs alone, on all threads. `model_input`: the input whose loaded model stages in one process
-    share. `position`: for a stage that makes cuts of one trajectory, where along it a config stands, and what
-    the trajectory is apart from that; a cut may continue from a smaller one, given as the input `nearest`.
+    `whole_machine`: runs alone, on all threads. `trains`: whether a config is run in `execution.processes` processes
+    at once, each of which calls the function; only the first one's files count. `model_input`: the input whose loaded
+    model stages in one process share. `position`: for a stage that makes cuts of one trajectory, where along it a
+    config stands, and what the trajectory is apart from that; a cut may continue from a smaller one, given as the
+    input `nearest`.
     """
 
     run: Callable[[Any, Work], None]
     version: int = 1
     whole_machine: bool = False
+    trains: Callable[[Any], bool] | None = None
     model_input: str | None = None
     position: Callable[[Any], tuple[int, Record]] | None = None
 

@@ -7,7 +7,7 @@ that a setting that changes nothing names nothing.
 
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from loanword.records import (
     Count,
@@ -75,14 +75,60 @@ class ArchitectureConfig(Record):
         return self
 
 
+class GroupConfig(Record):
+    """How one group of parameters is trained: its share of the learning rate, its own decay, or not at all.
+
+    Without `weight_decay` the group decays as the whole does: backbone matrices by `steps.weight_decay`, nothing else.
+    """
+
+    learning_rate_factor: PositiveFloat = 1.0
+    weight_decay: Annotated[float, Field(ge=0)] | None = None
+    frozen: bool = False
+
+
+class GroupsConfig(Record):
+    """The groups that every parameter, or row of a table, belongs to one of.
+
+    `old_rows` and `new_rows` are rows of the input embeddings, and of the output head where it is tied to them; rows
+    of an untied output head are `old_head_rows` and `new_head_rows`. New rows are those of pieces that the run's
+    tokenizer adds to the base's. `norms` are the norms and biases; `backbone` is the rest.
+    """
+
+    backbone: GroupConfig = GroupConfig()
+    norms: GroupConfig = GroupConfig()
+    old_rows: GroupConfig = GroupConfig()
+    new_rows: GroupConfig = GroupConfig()
+    old_head_rows: GroupConfig = GroupConfig()
+    new_head_rows: GroupConfig = GroupConfig()
+
+
+class LoraConfig(Record):
+    """Low-rank updates in place of the backbone's matrices, merged into them at the end.
+
+    `targets` are names of linear layers, all of the backbone where none is given. With `embeddings` the input table
+    and the output head are trained in full. `four_bit` keeps the frozen matrices in 4 bits (QLoRA).
+    """
+
+    rank: PositiveCount = 16
+    alpha: PositiveFloat = 32.0
+    targets: tuple[str, ...] = ()
+    embeddings: bool = True
+    four_bit: bool = False
+
+
 class StepsConfig(Record):
     """How a training stage takes its optimizer steps (AdamW, bias-corrected, decoupled decay).
 
-    The learning rate rises linearly over `warmup_steps`, stays at its peak, and falls linearly to zero over the
-    last `decay_share` of the target rows.
+    The learning rate rises linearly over `warmup_steps` and stays at its peak. By `schedule` it then falls linearly
+    to zero over the last `decay_share` of the rows (warmup-stable-decay, the only one whose budgets share a trunk),
+    follows a cosine to zero at the end of the budget, or stays (constant).
+
+    In the first `only_new_rows_steps` steps only rows of new pieces are trained. `precision`: float32; bf16 (products
+    in bf16, weights and state in float32); pure-bf16 (weights in bf16 too, rounded stochastically); float8 (as bf16,
+    products of the backbone in float8 where the hardware has it).
     """
 
-    peak_learning_rate: PositiveFloat
+    peak_learning_rate: Annotated[float, Field(gt=0, le=1)]
     row_tokens: PositiveCount = 2048
     batch_tokens: PositiveCount = 16_384
     warmup_steps: Count = 20
@@ -91,7 +137,12 @@ class StepsConfig(Record):
     beta1: Share = 0.9
     beta2: Share = 0.95
     clip_norm: PositiveFloat = 1.0
-    precision: Literal["bf16", "float32"] = "bf16"
+    schedule: Literal["warmup-stable-decay", "cosine", "constant"] = "warmup-stable-decay"
+    precision: Literal["bf16", "float32", "pure-bf16", "float8"] = "bf16"
+    optimizer_state: Literal["float32", "8-bit"] = "float32"
+    groups: GroupsConfig = GroupsConfig()
+    only_new_rows_steps: Count = 0
+    lora: LoraConfig | None = None
 
     @model_validator(mode="after")
     def _whole_rows(self) -> "StepsConfig":
@@ -103,6 +154,16 @@ class StepsConfig(Record):
     def batch_rows(self) -> int:
         """Rows of one optimizer step."""
         return self.batch_tokens // self.row_tokens
+
+    def acting(self, *, extends: bool) -> "StepsConfig":
+        """These steps with every setting that does not act at its default; `extends`: whether there are new pieces."""
+        unused: dict[str, object] = {}
+        if self.schedule != "warmup-stable-decay":
+            unused["decay_share"] = StepsConfig.model_fields["decay_share"].default
+        if not extends:
+            plain = {"new_rows": GroupConfig(), "new_head_rows": GroupConfig()}
+            unused |= {"only_new_rows_steps": 0, "groups": self.groups.model_copy(update=plain)}
+        return self.model_copy(update=unused)
 
 
 class CorpusConfig(Record):
@@ -144,23 +205,60 @@ class TrainedBaseConfig(Record):
 
 
 class BaseConfig(Record):
-    """Where the base comes from: a checkpoint (`model`, a folder or a Hub id), or training here (`train`)."""
+    """Where the base comes from: a checkpoint (`model`, a folder or a Hub id), or training here (`train`).
+
+    A checkpoint may need what others published for it, each a folder or a Hub id (`id`, or `id@revision`). `patch`:
+    tensors added to those of `original_weights` (else of `model`). `adapter`: LoRA adapters in peft's layout, one or
+    several, merged in order; tables that come with one replace the base's. `tokenizer` replaces the base's tokenizer;
+    without it the last adapter or the patch that has a tokenizer of its own gives it.
+    """
 
     model: Annotated[str, CheckpointSource()] | None = None
     revision: str | None = None
+    patch: Annotated[str, CheckpointSource()] | None = None
+    original_weights: Annotated[str, CheckpointSource()] | None = None
+    adapter: tuple[Annotated[str, CheckpointSource()], ...] = ()
+    tokenizer: Annotated[str, CheckpointSource()] | None = None
     train: TrainedBaseConfig | None = None
+
+    @field_validator("adapter", mode="before")
+    @classmethod
+    def _one_or_several(cls, value: object) -> object:
+        return (value,) if isinstance(value, str) else tuple(value) if isinstance(value, list) else value  # type: ignore[arg-type]
 
     @model_validator(mode="after")
     def _one_origin(self) -> "BaseConfig":
         if (self.model is None) == (self.train is None):
             raise ValueError("give either model (a folder or a Hub id) or train (an architecture and a budget)")
-        if self.revision is not None and self.model is None:
-            raise ValueError("revision goes with model")
+        parts = ("revision", "patch", "original_weights", "adapter", "tokenizer")
+        if self.model is None and (given := [name for name in parts if getattr(self, name)]):
+            raise ValueError(f"{' and '.join(given)} {'goes' if len(given) == 1 else 'go'} with model")
+        if self.original_weights is not None and self.patch is None:
+            raise ValueError("original_weights goes with patch")
         return self
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """What is put to the model, as the study names it."""
+        named = (self.patch, self.original_weights, *self.adapter, self.tokenizer)
+        return tuple(name for name in named if name is not None)
 
 
 class TokensConfig(Record):
     """How documents become ids: each one is BOS, its ids, EOS. Rows are cut when they are read."""
+
+
+class WatchConfig(Record):
+    """Bits per byte of held-out text along the way: of the target, and of the source as an alarm for retention.
+
+    The texts are the first `probe_bytes` of either corpus's held-out split, the same in every run. The alarm goes off
+    where source bits per byte rise more than `retention_budget_bits` above what they were at the start.
+    """
+
+    every_tokens: PositiveCount
+    probe_bytes: PositiveCount = 200_000
+    retention_budget_bits: PositiveFloat | None = None
+    alarm: Literal["warn", "stop"] = "warn"
 
 
 class PretrainingConfig(Record):
@@ -169,6 +267,7 @@ class PretrainingConfig(Record):
     budget: Budget = Budget(bytes=0)
     replay: Share = 0.0
     allow_epochs: bool = False
+    watch: WatchConfig | None = None
     steps: StepsConfig
 
 
@@ -178,6 +277,7 @@ class TrunkConfig(Record):
     budget: Budget
     replay: Share
     allow_epochs: bool
+    watch: WatchConfig | None
     steps: StepsConfig
 
 
@@ -274,10 +374,20 @@ class Recipe(Record):
         return self
 
     @property
+    def acting_pretraining(self) -> PretrainingConfig | None:
+        """The further pretraining of this run without settings that do not act; None where there is none."""
+        if self.pretraining is None or not self.pretraining.budget.amount:
+            return None
+        steps = self.pretraining.steps.acting(extends=self.tokenizer.num_new_pieces > 0)
+        return self.pretraining.model_copy(update={"steps": steps})
+
+    @property
     def languages(self) -> list[str]:
         """Languages whose corpora act in this run, the source first."""
         extends = self.tokenizer.num_new_pieces > 0
-        pretrains = self.pretraining is not None and self.pretraining.budget.amount > 0
-        replays = pretrains and self.pretraining is not None and self.pretraining.replay > 0
-        needed = {self.source: self.base.train is not None or extends or replays, self.target: extends or pretrains}
+        pretraining = self.acting_pretraining
+        pretrains = pretraining is not None
+        reads_source = pretrains and (pretraining.replay > 0 or pretraining.watch is not None)
+        trains_base = self.base.train is not None
+        needed = {self.source: trains_base or extends or reads_source, self.target: extends or pretrains}
         return [language for language, acts in needed.items() if acts]

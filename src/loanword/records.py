@@ -211,6 +211,27 @@ class CurvePoint(Record):
     gradient_norm: float
 
 
+class SkippedRows(Record):
+    """Rows [first_row, last_row) whose gradient is not in the weights, because a step over them went wrong.
+
+    `rolled back`: three steps in a row did, so the weights returned to where they were at `first_row`; every step from
+    there on is gone from the curve too.
+    """
+
+    first_row: Count
+    last_row: Count
+    reason: Literal["not finite", "exploding", "rolled back"]
+
+
+class ProbePoint(Record):
+    """Bits per byte of fixed held-out text, after `rows` rows and `tokens` counted predictions of training."""
+
+    rows: Count
+    tokens: Count
+    language: Language
+    bits_per_byte: float
+
+
 class TrainingSummary(Record):
     """What a training stage has read; for further pretraining, the trunk and the decay together.
 
@@ -266,13 +287,22 @@ class Grade(Record):
 class Execution(Record):
     """Where and how stages run: never part of identity, always part of provenance.
 
+    Training stages run in `processes` processes, one a device, over which parameters are sharded: over all of them
+    (full), or inside each machine with copies between machines (hybrid). `activations` says what of a forward pass
+    is kept for the backward one, and `compile` whether blocks are compiled; None leaves either to an estimate.
     `commits` says which commit of a Hub repository (`id@revision`) the study was first resolved to.
     """
 
     device: str = "cpu"
     workers: PositiveCount = 1
     threads: PositiveCount = 1
+    processes: PositiveCount = 1
+    sharding: Literal["full", "hybrid"] = "full"
     data: str = "."
     micro_batch_tokens: PositiveCount = 16384
+    activations: Literal["keep", "selective", "recompute"] | None = None
+    compile: bool | None = None
+    peak_flops: PositiveFloat | None = None
     checkpoint_seconds: PositiveFloat = 60.0
+    trackers: tuple[Literal["tensorboard", "wandb", "trackio"], ...] = ()
     commits: tuple[tuple[str, str], ...] = ()

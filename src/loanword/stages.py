@@ -34,12 +34,13 @@ from loanword.recipe import (
     TrunkConfig,
     TuningConfig,
 )
-from loanword.records import ChoiceResponse, Document, Execution, read_lines, write_json, write_lines
+from loanword.records import ChoiceResponse, Document, Execution, Record, read_lines, write_json, write_lines
 from loanword.store import Job
 
 if TYPE_CHECKING:
     from loanword.model.score import LocalModel
     from loanword.tokens.budget import BudgetedRows
+    from loanword.training.probing import Probe
 
 CHECKPOINT = "checkpoint"
 TEMPLATE = "chat_template.jinja"
@@ -65,17 +66,23 @@ def wire(recipe: Recipe, job: Callable[..., Job]) -> Mapping[str, Job]:
         tokenizer = job("tokenizer", recipe.tokenizer, corpus=target, gate=source, base=base_tokenizer)
         jobs["tokenizer"] = tokenizer
 
-    pretraining = recipe.pretraining
-    if pretraining is not None and pretraining.budget.amount:
+    pretraining = recipe.acting_pretraining
+    if pretraining is not None:
         read = {"tokenizer": tokenizer, "target": job("tokens", TokensConfig(), corpus=target, tokenizer=tokenizer)}
         if pretraining.replay:
             read["source"] = job("tokens", TokensConfig(), corpus=source, tokenizer=tokenizer)
         if pretraining.budget.tokens:
             read["measure"] = job("tokens", TokensConfig(), corpus=target, tokenizer=base_tokenizer)
         jobs |= {f"tokens.{role}": made for role, made in read.items() if role != "tokenizer"}
-        jobs["trunk"] = job("trunk", TrunkConfig(**dict(pretraining)), seed=recipe.seed, base=base, **read)
-        model = job("pretraining", pretraining, seed=recipe.seed, trunk=jobs["trunk"], **read)
-        jobs["pretraining"] = model
+        if pretraining.watch is not None:
+            read |= {"watched.source": source, "watched.target": target}
+        if pretraining.steps.schedule == "cosine":
+            read["base"] = base  # no budget's cosine is the start of another's: there is no trunk
+        else:
+            jobs["trunk"] = job("trunk", TrunkConfig(**dict(pretraining)), seed=recipe.seed, base=base, **read)
+            # Adapters are trained beside the base, which a cut does not hold.
+            read |= {"trunk": jobs["trunk"]} | ({"base": base} if pretraining.steps.lora else {})
+        model = jobs["pretraining"] = job("pretraining", pretraining, seed=recipe.seed, **read)
     elif recipe.tokenizer.num_new_pieces:
         model = jobs["pretraining"] = job("pretraining", _unpretrained(), base=base, tokenizer=tokenizer)
 
@@ -148,18 +155,17 @@ def tokens(config: TokensConfig, work: Work) -> None:
 
 
 def base(config: BaseConfig, work: Work) -> None:
-    """A checkpoint that exists, by reference; or an architecture trained on source text from nothing."""
-    from loanword.model import hub, load
+    """A checkpoint that exists, by reference or put together from what was published; or an architecture trained on
+    source text from nothing.
+    """
+    from loanword.model import load, published
     from loanword.tokenizer.load import load_tokenizer
     from loanword.tokens.budget import Seen, budgeted_rows
     from loanword.training import schedule, stage
 
     if config.train is None:
-        model = str(config.model)
-        revision = dict(work.execution.commits).get(f"{model}@{config.revision or 'main'}", config.revision)
-        hub.link_checkpoint(work.source(model), model, revision, work.out / CHECKPOINT)
-        load.check_checkpoint(work.out / CHECKPOINT)
-        load_tokenizer(work.out / CHECKPOINT)
+        commits = dict(work.execution.commits)
+        published.make_base(config, Path(work.execution.data), commits, work.out / CHECKPOINT)
         return
     steps, pieces = config.train.steps, load_tokenizer(work.inputs["tokenizer"])
     rows = budgeted_rows(work.inputs["tokens"], Budget(tokens=config.train.num_tokens), steps, seed=work.seed)
@@ -167,7 +173,7 @@ def base(config: BaseConfig, work: Work) -> None:
         config.train.architecture, pieces.num_pieces, work.seed, bos_id=pieces.bos_id, eos_id=pieces.eos_id
     )
     rate = schedule.decaying_rate(steps, rows.num_rows)
-    trained = stage.train(made, rows.whole, 0, rows.num_rows, steps, rate, work)
+    trained = stage.train(made, rows.whole, rows.num_rows, steps, rate, work)
     read = rows.seen(rows.num_rows)
     # None of it is target text: that is counted from the base on.
     stage.save_trained(trained, work.inputs["tokenizer"], Seen(read.num_rows, read.num_tokens), work.out)
@@ -180,31 +186,29 @@ def trunk(config: TrunkConfig, work: Work) -> None:
     """
     from loanword.training import schedule, stage
 
-    rows = _pretraining_rows(config, work)
-    cut_row = schedule.decay_start(rows.num_rows, config.steps)
+    rows, steps = _pretraining_rows(config, work), config.steps
+    cut_row, rate = schedule.decay_start(rows.num_rows, steps), schedule.constant_rate(steps)
     nearest = work.inputs.get("nearest")
-    model = stage.extended_base(work) if nearest is None else stage.load(nearest)
-    first_row = 0 if nearest is None else stage.num_rows_seen(nearest)
-    rate = schedule.constant_rate(config.steps)
-    trained = stage.train(model, rows.trunk, first_row, cut_row, config.steps, rate, work, after=nearest)
-    stage.save_optimizer(trained, work.out)
-    stage.save_trained(trained, work.inputs["tokenizer"], rows.seen(cut_row), work.out)
+    model, probe = stage.starting_model(work, steps, nearest), _probe(config, work)
+    trained = stage.train(model, rows.trunk, cut_row, steps, rate, work, after=nearest, probe=probe)
+    stage.save_cut(trained, work.inputs["tokenizer"], rows.seen(cut_row), work.out)
 
 
 def pretraining(config: PretrainingConfig, work: Work) -> None:
     """A trunk cut -> the decay branched off it: a model that has read exactly the budget.
 
-    Without a budget it is the base with a row for every new piece.
+    A cosine has no trunk, and goes from the base to the end. Without a budget it is the base with a row for every
+    new piece.
     """
     from loanword.training import schedule, stage
 
-    if "trunk" not in work.inputs:
+    if not config.budget.amount:
         stage.save_untrained(stage.extended_base(work), work.inputs["tokenizer"], work.out)
         return
-    rows, cut = _pretraining_rows(config, work), work.inputs["trunk"]
-    rate = schedule.decaying_rate(config.steps, rows.num_rows)
-    first_row = stage.num_rows_seen(cut)
-    trained = stage.train(stage.load(cut), rows.whole, first_row, rows.num_rows, config.steps, rate, work, after=cut)
+    rows, steps, cut = _pretraining_rows(config, work), config.steps, work.inputs.get("trunk")
+    rate = schedule.decaying_rate(steps, rows.num_rows)
+    model, probe = stage.starting_model(work, steps, cut), _probe(config, work)
+    trained = stage.train(model, rows.whole, rows.num_rows, steps, rate, work, after=cut, probe=probe)
     stage.save_trained(trained, work.inputs["tokenizer"], rows.seen(rows.num_rows), work.out)
 
 
@@ -243,8 +247,8 @@ def tuning(config: TuningConfig, work: Work) -> None:
     rows = ConversationRows(work.inputs["conversations"])
     num_rows = rows.num_rows * config.epochs
     rate = schedule.decaying_rate(config.steps, num_rows)
-    model = stage.load(work.inputs["model"])
-    trained = stage.train(model, Epochs(rows, work.seed), 0, num_rows, config.steps, rate, work)
+    model = stage.adapted(stage.load(work.inputs["model"]), config.steps, work.seed)
+    trained = stage.train(model, Epochs(rows, work.seed), num_rows, config.steps, rate, work)
     template = (work.inputs["conversations"] / TEMPLATE).read_text(encoding="utf-8")
     seen = Seen(num_rows, num_tokens=num_rows * rows.row_tokens)
     stage.save_trained(trained, work.inputs["model"] / CHECKPOINT, seen, work.out, chat_template=template)
@@ -300,15 +304,19 @@ def _cut(config: TrunkConfig) -> tuple[int, TrunkConfig]:
     return config.budget.amount, config.model_copy(update={"budget": Budget(**{config.budget.unit: 0})})
 
 
+def _always(config: Record) -> bool:
+    return True
+
+
 STAGES: dict[str, Stage] = {
     "corpus": Stage(corpus),
     "tokenizer": Stage(tokenizer),
     "tokens": Stage(tokens),
-    "base": Stage(base, whole_machine=True),
-    "trunk": Stage(trunk, position=_cut),
-    "pretraining": Stage(pretraining),
+    "base": Stage(base, whole_machine=True, trains=lambda config: config.train is not None),
+    "trunk": Stage(trunk, position=_cut, trains=_always),
+    "pretraining": Stage(pretraining, trains=lambda config: config.budget.amount > 0),
     "conversations": Stage(conversations),
-    "tuning": Stage(tuning),
+    "tuning": Stage(tuning, trains=_always),
     "likelihoods": Stage(likelihoods, model_input="model"),
     "responses": Stage(responses, model_input="model"),
     "grades": Stage(grades),
@@ -349,6 +357,30 @@ def _pretraining_rows(config: TrunkConfig | PretrainingConfig, work: Work) -> Bu
         allow_epochs=config.allow_epochs,
         seed=work.seed,
     )
+
+
+def _probe(config: TrunkConfig | PretrainingConfig, work: Work) -> Probe | None:
+    """What bits per byte are measured on along the way: the start of either corpus's held-out split."""
+    from loanword.corpus.build import counts, held_out
+    from loanword.tokenizer.load import load_tokenizer
+    from loanword.tokens.probe import probe_rows
+    from loanword.training.probing import Probe
+
+    if config.watch is None:
+        return None
+    source, target = work.inputs["watched.source"], work.inputs["watched.target"]
+    pieces, sizes = load_tokenizer(_tokenizer_folder(work.inputs["tokenizer"])), config.watch.probe_bytes
+    texts = tuple(
+        probe_rows(
+            _texts(held_out(folder)),
+            pieces,
+            counts(folder).language,
+            row_tokens=config.steps.row_tokens,
+            probe_bytes=sizes,
+        )
+        for folder in (source, target)
+    )
+    return Probe(texts, counts(source).language, config.watch, config.steps)
 
 
 def _asked(work: Work) -> LocalModel:

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from loanword.cli.findings import Finding
-from loanword.cli.layout import layout_findings, named_sources
+from loanword.cli.hub import Repository
+from loanword.cli.layout import layout_findings, named_repositories, named_sources
 from loanword.cli.machine import machine_findings
 from loanword.recipe import BaseConfig, CorpusConfig, LikelihoodsConfig, Recipe
 
@@ -54,9 +55,9 @@ def hub() -> Iterator[str]:
 
 ASKING = """
 import json, sys
-from loanword.cli.hub import hub_findings
-models = [tuple(model) for model in json.loads(sys.argv[1])]
-print(json.dumps([finding.model_dump() for finding in hub_findings(models)]))
+from loanword.cli.hub import Repository, hub_findings
+asked = [Repository(*named) for named in json.loads(sys.argv[1])]
+print(json.dumps([finding.model_dump() for finding in hub_findings(asked)]))
 """
 
 
@@ -118,6 +119,30 @@ def test_each_missing_or_broken_source_is_a_problem_that_says_what_belongs_there
     assert "config.json" in found["models/llama/base"].do
     assert "one document a line" in found["parallel/flores200-devtest/sw.txt"].do
     assert [finding.state for finding in found.values()].count("problem") == 3
+
+
+def test_every_part_of_a_base_is_looked_for_where_it_lies(data: Path):
+    base = BaseConfig(
+        model="models/one/base",
+        revision="v1",
+        patch="models/one/patch",
+        original_weights="org/original",
+        adapter=("models/one/adapter", "org/adapter@v2"),
+        tokenizer="org/tokenizer",
+    )
+    (data / "models" / "one" / "base").mkdir(parents=True)
+    (data / "models" / "one" / "patch").mkdir()
+    (data / "models" / "one" / "patch" / "pytorch_model.bin").touch()
+    recipe = Recipe(target="zh", base=base)
+    found = {finding.name: finding for finding in layout_findings(data, named_sources([recipe]))}
+    assert "no config.json, no tokenizer" in found["models/one/base"].found
+    assert "adapter_config.json" in found["models/one/adapter"].do
+    assert found["models/one/patch"].state == "ok" and len(found) == 3
+    assert named_repositories([recipe], data) == {
+        Repository("org/original", "main", "config.json"),
+        Repository("org/adapter", "v2", "adapter_config.json"),
+        Repository("org/tokenizer", "main", "tokenizer_config.json"),
+    }
 
 
 def test_a_benchmark_with_51_of_52_subjects_is_a_problem(shared_data: Path, tmp_path: Path, loanword):

@@ -8,6 +8,7 @@ from pathlib import Path
 from loanword.errors import UserError
 from loanword.protocols import Stage, Work
 from loanword.records import Record
+from loanword.training.interruption import REQUEUE, noticed
 
 
 class CountConfig(Record):
@@ -36,6 +37,20 @@ def count(config: CountConfig, work: Work) -> None:
     (work.out / "numbers").write_text(scratch.read_text() + "".join(text for _, text in inputs))
 
 
+def listen(config: CountConfig, work: Work) -> None:
+    """Counts as `count` does, and says so; asked to stop it notes how far it came, or with a mishap goes on."""
+    work.say("counting")
+    work.resize(7)
+    with noticed() as stop:
+        for number in range(config.amount):
+            work.progress(number + 1, config.amount, "numbers")
+            time.sleep(config.rest_seconds)
+            if stop.asked and not config.mishap:
+                (work.scratch / "stopped").write_text(str(number))
+                raise SystemExit(REQUEUE)
+    (work.out / "numbers").write_text(str(config.amount))
+
+
 def _mishap(kind: str) -> None:
     if kind == "user":
         raise UserError("numbers", "run out", do="count slower")
@@ -62,6 +77,7 @@ STAGES = {
     "count": Stage(count),
     "cut": Stage(count, position=_position),
     "alone": Stage(count, whole_machine=True),
+    "listen": Stage(listen, trains=True),
 }
 
 

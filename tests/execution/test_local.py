@@ -1,12 +1,13 @@
 """Scheduling: inputs first, one builder an artifact, and nothing lost to a kill."""
 
+import json
 import os
 import signal
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import psutil
@@ -17,6 +18,7 @@ from loanword.execution.local import Scheduler, StageCrashed
 from loanword.records import Execution
 from loanword.store import Job, Naming, Sources, Store
 from loanword.study.plan import missing, smaller_cuts
+from loanword.training.interruption import REQUEUE
 from tests.execution.counting_stages import STAGES, CountConfig
 
 MODULE = "tests.execution.counting_stages"
@@ -29,6 +31,8 @@ class Seen:
     def __init__(self) -> None:
         self.events: list[tuple[str, str]] = []
         self.start_seconds: list[float] = []
+        self.sentences: list[str] = []
+        self.whole = False
 
     def started(self, job: Job, seconds: float) -> None:
         self.events.append(("started", job.key))
@@ -42,6 +46,12 @@ class Seen:
 
     def elsewhere(self, job: Job) -> None:
         self.events.append(("elsewhere", job.key))
+
+    def said(self, job: Job, sentence: str) -> None:
+        self.sentences.append(f"{job.stage}: {sentence}")
+
+    def stopping(self, jobs: Sequence[Job], seconds: float) -> None:
+        self.events.extend(("stopping", job.key) for job in jobs)
 
 
 def naming(folder: Path) -> Naming:
@@ -68,7 +78,7 @@ def build(store: Store, jobs: Sequence[Job], *, workers: int = 2, seen: Seen | N
         cost=lambda job: 1.0,
         smaller_cuts=smaller_cuts(jobs, STAGES),
     )
-    scheduler.build(missing(jobs, store.finished_keys()))
+    show.whole = scheduler.build(missing(jobs, store.finished_keys()))
     return show
 
 
@@ -87,6 +97,7 @@ def test_inputs_are_built_before_what_reads_them(store: Store, tmp_path: Path) -
     jobs = chain(tmp_path)
     seen = build(store, jobs)
     assert [key for event, key in seen.events if event == "finished"] == [job.key for job in jobs]
+    assert seen.whole
     assert store.open(jobs[-1]).manifest.provenance["seconds"] >= 0
     assert not list(store.building.iterdir())
 
@@ -152,17 +163,33 @@ def test_two_builds_at_once_share_the_work(store: Store, tmp_path: Path) -> None
     assert contents(store, jobs) == contents(undisturbed, jobs)
 
 
-def start_elsewhere(store: Store, folder: Path) -> subprocess.Popen[bytes]:
+def start_elsewhere(
+    store: Store, folder: Path, jobs: str = "chain(folder, rest_seconds=0.05)"
+) -> subprocess.Popen[bytes]:
+    """A build in a process group of its own; it ends with 75 where it was stopped."""
     code = (
         f"import sys; sys.path[:0] = [{str(ROOT)!r}, {str(ROOT / 'src')!r}]\n"
         "from pathlib import Path; from loanword.store import Store\n"
-        "from tests.execution.test_local import build, chain\n"
+        "from tests.execution.test_local import build, chain, listeners\n"
         f"if __name__ == '__main__':\n"
-        f"    build(Store(Path({str(store.root)!r})), chain(Path({str(folder)!r}), rest_seconds=0.05))\n"
+        f"    folder = Path({str(folder)!r})\n"
+        f"    sys.exit(0 if build(Store(Path({str(store.root)!r})), {jobs}).whole else 75)\n"
     )
     script = folder / "elsewhere.py"
     script.write_text(code)
     return subprocess.Popen([sys.executable, str(script)], start_new_session=True)
+
+
+def listeners(folder: Path, *, amount: int = 10_000, mishap: str = "") -> list[Job]:
+    """One stage that listens when it is asked to stop, and one that does not."""
+    config = CountConfig(amount=amount, rest_seconds=0.01, mishap=mishap)
+    return [naming(folder).job("listen", config), naming(folder).job("count", config)]
+
+
+def both_at_work(store: Store) -> bool:
+    """Whether both are so far that somebody who looks from outside would see it."""
+    holders = [store.holder(job) for job in listeners(store.root.parent)]
+    return all(holder is not None and holder.progress is not None for holder in holders)
 
 
 def wait_for(condition: object, seconds: float = 30.0) -> None:
@@ -202,3 +229,82 @@ def test_a_stage_starts_without_importing_everything_again(store: Store, tmp_pat
     job = naming(tmp_path).job("imports", CountConfig(amount=0))
     build(store, [job])
     assert (store.folder(job) / "torch").read_text() == "there"
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda pid: os.kill(pid, signal.SIGTERM),  # `kill`, or a scheduler of a cluster that asks the batch script
+        lambda pid: os.killpg(pid, signal.SIGTERM),  # ... that asks every process
+        lambda pid: os.killpg(pid, signal.SIGINT),  # Ctrl-C
+    ],
+    ids=["SIGTERM", "SIGTERM for all", "Ctrl-C"],
+)
+def test_a_build_that_is_asked_to_stop_lets_stages_that_listen_save_and_asks_to_be_run_again(
+    store: Store, tmp_path: Path, ask: Callable[[int], None]
+) -> None:
+    process = start_elsewhere(store, tmp_path, "listeners(folder)")
+    wait_for(lambda: both_at_work(store), 60)
+    children = psutil.Process(process.pid).children(recursive=True)
+    ask(process.pid)
+    assert process.wait(20) == REQUEUE
+    wait_for(lambda: not any(child.is_running() and child.status() != psutil.STATUS_ZOMBIE for child in children), 10)
+    listened, deaf = listeners(tmp_path)
+    assert (store.building_folder(listened) / ".scratch" / "stopped").is_file()
+    assert store.holder(listened) is None
+    assert (holder := store.holder(deaf)) is not None and holder.stale
+    for job in (listened, deaf):
+        lease = store.lease(job)
+        assert lease is not None
+        lease.release()
+
+
+def test_a_second_ctrl_c_waits_for_nobody(store: Store, tmp_path: Path) -> None:
+    process = start_elsewhere(store, tmp_path, "listeners(folder, mishap='deaf')")
+    jobs = listeners(tmp_path, mishap="deaf")
+    wait_for(lambda: all((holder := store.holder(job)) and holder.progress for job in jobs), 60)
+    children = psutil.Process(process.pid).children(recursive=True)
+    os.killpg(process.pid, signal.SIGINT)
+    time.sleep(1.5)
+    assert process.poll() is None
+    os.killpg(process.pid, signal.SIGINT)
+    process.wait(10)
+    wait_for(lambda: not any(child.is_running() and child.status() != psutil.STATUS_ZOMBIE for child in children), 10)
+
+
+def test_a_worker_that_somebody_else_asks_to_stop_is_no_error(store: Store, tmp_path: Path) -> None:
+    jobs = listeners(tmp_path)
+    seen = Seen()
+    thread = threading.Thread(target=build, args=(store, jobs), kwargs={"seen": seen})
+    thread.start()
+    wait_for(lambda: both_at_work(store), 60)
+    holder = store.holder(jobs[0])
+    assert holder is not None
+    os.kill(holder.pid, signal.SIGTERM)
+    thread.join(20)
+    assert not thread.is_alive() and not seen.whole
+    assert ("stopping", jobs[1].key) in seen.events
+
+
+def test_what_a_stage_says_is_shown_and_kept_with_what_its_artifact_was_made_with(store: Store, tmp_path: Path) -> None:
+    job = naming(tmp_path).job("listen", CountConfig(amount=1))
+    scratch = store.building_folder(job) / ".scratch"
+    scratch.mkdir()
+    (scratch / "said.json").write_text('{"said": ["before it was killed"]}')
+    seen = build(store, [job])
+    assert seen.sentences == ["listen: counting"]
+    provenance = store.open(job).manifest.provenance
+    assert provenance["said"] == ["before it was killed", "counting"]
+    assert provenance["execution"]["micro_batch_tokens"] == 7
+
+
+def test_a_change_of_the_number_of_processes_is_said(store: Store, tmp_path: Path) -> None:
+    job = naming(tmp_path).job("listen", CountConfig(amount=1))
+    scratch = store.building_folder(job) / ".scratch"
+    scratch.mkdir()
+    begun = {"device": "cpu", "threads": 3, "micro_batch_tokens": 5, "processes": 2}
+    (scratch / "execution.json").write_text(json.dumps(begun))
+    seen = build(store, [job])
+    assert len(seen.sentences) == 2 and "begun in 2 processes, goes on in 1" in seen.sentences[0]
+    execution = store.open(job).manifest.provenance["execution"]
+    assert (execution["threads"], execution["processes"]) == (3, 1)

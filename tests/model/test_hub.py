@@ -14,16 +14,12 @@ import pytest
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 ROOT = Path(__file__).parents[2]
-FILES = {
-    "config.json": b'{"model_type": "llama"}',
-    "model.safetensors": b"weights",
-    "pytorch_model.bin": b"a pickle",
-    "modeling.py": b"print('code')",
-}
+BESIDE = {"config.json": b'{"model_type": "llama"}', "pytorch_model.bin": b"a pickle", "modeling.py": b"print('code')"}
+FILES = {"open": {**BESIDE, "model.safetensors": b"weights"}, "old": {**BESIDE, "training_args.bin": b"not weights"}}
 
 
 class Hub(BaseHTTPRequestHandler):
-    """One repository, `org/open`, and one that is gated, `org/gated`."""
+    """Repositories `org/open` and `org/old`, which has no safetensors, and one that is gated, `org/gated`."""
 
     def do_HEAD(self) -> None:
         self._answer(send_body=False)
@@ -33,19 +29,21 @@ class Hub(BaseHTTPRequestHandler):
 
     def _answer(self, *, send_body: bool) -> None:
         path = self.path.partition("?")[0]
+        name = "old" if "org/old" in path else "open"
+        files = FILES[name]
         if "org/gated" in path:
             self._send(403, b"", {"X-Error-Code": "GatedRepo"}, send_body=send_body)
-        elif path.startswith("/api/models/org/open/revision/") and path.rpartition("/")[2] in ("main", COMMIT):
-            info = {"id": "org/open", "sha": COMMIT, "siblings": [{"rfilename": name} for name in FILES]}
+        elif path.startswith(f"/api/models/org/{name}/revision/") and path.rpartition("/")[2] in ("main", COMMIT):
+            info = {"id": f"org/{name}", "sha": COMMIT, "siblings": [{"rfilename": name} for name in files]}
             self._send(200, json.dumps(info).encode(), {"Content-Type": "application/json"}, send_body=send_body)
-        elif path.startswith("/api/models/org/open/tree/"):
+        elif path.startswith(f"/api/models/org/{name}/tree/"):
             listed = [
                 {"type": "file", "path": name, "size": len(data), "oid": hashlib.sha1(data).hexdigest()}
-                for name, data in FILES.items()
+                for name, data in files.items()
             ]
             self._send(200, json.dumps(listed).encode(), {"Content-Type": "application/json"}, send_body=send_body)
-        elif path.startswith(f"/org/open/resolve/{COMMIT}/") and path.rpartition("/")[2] in FILES:
-            data = FILES[path.rpartition("/")[2]]
+        elif path.startswith(f"/org/{name}/resolve/{COMMIT}/") and path.rpartition("/")[2] in files:
+            data = files[path.rpartition("/")[2]]
             headers = {"ETag": f'"{hashlib.sha1(data).hexdigest()}"', "X-Repo-Commit": COMMIT}
             self._send(200, data, headers, send_body=send_body)
         else:
@@ -93,6 +91,28 @@ def test_a_checkpoint_is_fetched_without_its_pickles_and_code(endpoint: str, tmp
     asked(endpoint, tmp_path, f"hub.link_checkpoint(Path('nowhere'), 'org/open', {COMMIT!r}, Path({str(link)!r}))")
     assert sorted(path.name for path in link.iterdir()) == ["config.json", "model.safetensors"]
     assert (link / "model.safetensors").read_bytes() == b"weights"
+
+
+@pytest.mark.parametrize(
+    ("settings", "files"),
+    [
+        ("'org/open@v1', {'org/open@v1': COMMIT}", ["config.json", "model.safetensors"]),
+        ("'org/old', {'org/old@v2': COMMIT}, revision='v2'", ["config.json", "pytorch_model.bin"]),
+        ("'org/open', {'org/open@main': COMMIT}, with_weights=False", ["config.json"]),
+    ],
+    ids=["safetensors", "no safetensors", "a tokenizer"],
+)
+def test_a_part_of_a_base_is_fetched_at_its_commit_in_the_safest_form_it_has(
+    endpoint: str, tmp_path: Path, settings: str, files: list[str]
+) -> None:
+    folder = asked(endpoint, tmp_path, f"COMMIT = {COMMIT!r}\nprint(hub.local_folder(Path('nowhere'), {settings}))")
+    assert sorted(path.name for path in Path(folder).iterdir()) == files
+
+
+def test_a_folder_below_the_data_root_is_not_fetched(endpoint: str, tmp_path: Path) -> None:
+    (tmp_path / "org" / "open").mkdir(parents=True)
+    folder = asked(endpoint, tmp_path, f"print(hub.local_folder(Path({str(tmp_path)!r}), 'org/open', {{}}))")
+    assert Path(folder) == (tmp_path / "org" / "open").resolve()
 
 
 @pytest.mark.parametrize(

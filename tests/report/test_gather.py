@@ -6,7 +6,10 @@ from pathlib import Path
 import pytest
 
 from loanword.errors import UserError
+from loanword.records import SkippedRows, write_lines
+from loanword.report.comparisons import compare
 from loanword.report.gather import RunFolders, read_runs
+from loanword.report.tables import comparisons_table, settings_table
 
 
 def test_a_missing_artifact_stays_in_the_run(study):
@@ -50,3 +53,23 @@ def test_a_run_speaks_its_own_tokenizer(study):
     runs = {run.label: run for run in read_runs(study.runs)}
     assert runs["original-0MB"].measures[0].bytes_per_token == 1.25
     assert runs["extended-0MB"].measures[0].bytes_per_token == 2.6
+
+
+def test_a_run_that_skipped_rows_is_marked_wherever_it_is_listed(tmp_path: Path):
+    skipped = [
+        SkippedRows(first_row=8, last_row=12, reason="exploding"),
+        SkippedRows(first_row=40, last_row=64, reason="rolled back"),
+    ]
+    folders: list[RunFolders] = []
+    for label, rows in (("rough", skipped), ("smooth", [])):
+        folder = tmp_path / label
+        folder.mkdir()
+        (folder / "manifest.json").write_text(json.dumps({"name": label, "stage": "pretraining"}))
+        write_lines(rows, folder / "skipped.jsonl")
+        folders.append(RunFolders(label, {}, 0, {"pretraining": folder}))
+    runs = read_runs(folders)
+    (group,) = settings_table(runs).groups
+    states = [row[-1].text for row in group.rows]
+    assert states == ["complete; pretraining skipped 28 rows (exploding and rolled back)", "complete"]
+    (group,) = comparisons_table(compare([("smooth", "rough")], runs, {}, {})).groups
+    assert group.note.endswith("rough skipped rows in training")

@@ -9,6 +9,7 @@ import pytest
 from loanword.errors import UserError
 from loanword.recipe import BaseConfig, CorpusConfig, LikelihoodsConfig
 from loanword.store import Naming, Sources
+from loanword.store.identity import unresolved_revisions
 
 VERSIONS = {"corpus": 1, "likelihoods": 1, "base": 1, "tokens": 1}
 
@@ -100,3 +101,59 @@ def test_a_checkpoint_folder_counts_by_content(data: Path) -> None:
 def test_neither_folder_nor_hub_id_is_an_error(data: Path) -> None:
     with pytest.raises(UserError, match="no such checkpoint folder"):
         Naming(Sources(data), VERSIONS).job("base", BaseConfig(model="./nothing"))
+
+
+def test_every_part_of_a_base_counts_by_content_or_commit(data: Path) -> None:
+    for folder in ("base", "one", "same", "other"):
+        (data / folder).mkdir()
+        (data / folder / "adapter_config.json").write_text("{}" if folder != "other" else "[]")
+    naming = Naming(Sources(data, commits={"org/name@v1": "0" * 40}), VERSIONS)
+    settings = {
+        "adapter": lambda name: BaseConfig(model="base", adapter=(name,)),
+        "second adapter": lambda name: BaseConfig(model="base", adapter=("base", name)),
+        "patch": lambda name: BaseConfig(model="base", patch=name),
+        "original_weights": lambda name: BaseConfig(model="base", patch="one", original_weights=name),
+        "tokenizer": lambda name: BaseConfig(model="base", tokenizer=name),
+    }
+    for part, config in settings.items():
+        one, same, other, away, pinned = (
+            naming.job("base", config(name)).name
+            for name in ("one", "same", "other", "org/name@v1", f"org/name@{'0' * 40}")
+        )
+        assert one == same != other, part
+        assert away == pinned not in (one, other), part
+    plain = naming.job("base", BaseConfig(model="base"))
+    made = [plain, *(naming.job("base", config("one")) for config in settings.values())]
+    assert len({job.name for job in made}) == len(made)
+
+
+def test_adapters_count_in_order_and_one_may_be_named_alone(data: Path) -> None:
+    for number, folder in enumerate(("base", "one", "two")):
+        (data / folder).mkdir()
+        (data / folder / "file").write_text(str(number))
+    naming = Naming(Sources(data), VERSIONS)
+    there, back = (
+        naming.job("base", BaseConfig(model="base", adapter=names)) for names in (("one", "two"), ("two", "one"))
+    )
+    assert there.name != back.name
+    alone = BaseConfig.model_validate_json('{"model": "base", "adapter": "one"}')
+    assert alone == BaseConfig.model_validate_json('{"model": "base", "adapter": ["one"]}')
+    assert naming.job("base", alone).config == BaseConfig(model="base", adapter=("one",))
+
+
+def test_every_repository_of_a_base_is_resolved(data: Path) -> None:
+    config = BaseConfig(model="org/b", revision="v2", adapter=("org/a", "org/c@v1"), tokenizer=f"org/t@{'0' * 40}")
+    job = Naming(Sources(data, commits={"org/c@v1": "1" * 40}), VERSIONS).job("base", config)
+    assert unresolved_revisions([job]) == ["org/a@main", "org/b@v2"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ('{"adapter": "one"}', "give either model"),
+        ('{"model": "base", "original_weights": "one"}', "original_weights goes with patch"),
+    ],
+)
+def test_parts_without_what_they_belong_to_are_refused(settings: str, said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        BaseConfig.model_validate_json(settings)

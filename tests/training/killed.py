@@ -1,7 +1,7 @@
-"""Trains in child processes that are killed at random moments, and once in one that is left alone.
+"""Trains in child processes that are killed at random moments and inside checkpoints, and in one that is left alone.
 
-`python -m tests.training.killed FOLDER SEED` leaves `disturbed` and `undisturbed` in FOLDER and prints the
-steps at which the children died.
+`python -m tests.training.killed FOLDER SEED KILLS STEPS` leaves `disturbed` and `undisturbed` in FOLDER and prints, of
+every child that was killed, the steps after its first and its last step, and its exit status.
 """
 
 import json
@@ -10,82 +10,80 @@ import random
 import signal
 import sys
 import time
-import traceback
 from pathlib import Path
 
 import torch
 
 from loanword.model.load import save_model
+from loanword.protocols import Work
 from loanword.records import Execution, write_lines
 from loanword.training.loop import train
-from loanword.training.optimizer import save_optimizer
 from loanword.training.schedule import decaying_rate
-from tests.training.small import STEPS, CountingRows, small_model
+from loanword.training.state import Position
+from tests.training.checkpointing import call_at, forked, status
+from tests.training.small import ROW_TOKENS, STEPS, CountingRows, small_model
 
-NUM_ROWS = 142
-KILLS = 3
+FAULT_POINTS = 40
+"""About as often do three checkpoints touch the disk, and what is tidied before them."""
 
 
-def train_whole(out: Path, alive: int) -> None:
+def train_whole(out: Path, num_rows: int, heard: int, fault_point: int | None) -> None:
+    """Trains to the end, telling every step; dies where it touches the disk for the `fault_point`th time."""
+    if fault_point is not None:
+        call_at(fault_point, lambda: os.kill(os.getpid(), signal.SIGKILL))
+
     def tell(done: int, total: int, unit: str) -> None:
-        os.write(alive, b".")
+        os.write(heard, f"{done // (STEPS.batch_rows * ROW_TOKENS)}\n".encode())
 
     torch.set_num_threads(1)
+    out.mkdir(exist_ok=True)
     model = small_model()
     training = train(
         model,
         CountingRows(),
-        first_row=0,
-        last_row=NUM_ROWS,
+        Position(0),
+        num_rows,
         steps=STEPS.model_copy(update={"precision": "bf16"}),
-        learning_rate=decaying_rate(STEPS, NUM_ROWS),
-        state_folder=out / "state",
-        execution=Execution(checkpoint_seconds=0.01, micro_batch_tokens=64),
-        progress=tell,
+        learning_rate=decaying_rate(STEPS, num_rows),
+        work=Work({}, out, 0, Execution(checkpoint_seconds=0.01, micro_batch_tokens=64), tell),
     )
     save_model(model, out)
-    save_optimizer(training.optimizer, model, out / "optimizer.safetensors")
-    write_lines(training.curve, out / "curve.jsonl")
+    training.optimizer.save(out / "optimizer.safetensors", training.ranks)
+    write_lines(training.position.curve, out / "curve.jsonl")
 
 
-def start(out: Path) -> tuple[int, int]:
-    """Process id of a child that trains, and the pipe on which it tells every step."""
-    heard, told = os.pipe()
-    child = os.fork()
-    if child:
-        os.close(told)
-        return child, heard
-    failed = 1
-    try:
-        train_whole(out, told)
-        failed = 0
-    finally:  # a child never goes on to what the parent does next
-        if failed:
-            traceback.print_exc()
-        os._exit(failed)
+def live(out: Path, num_rows: int, chance: random.Random, longest: int) -> list[int]:
+    """First and last step and exit status of a child that lives for about `longest` steps at most.
+
+    Unless it dies at a fault point, it leaves a checkpoint for the next child.
+    """
+    fault_point = chance.randrange(FAULT_POINTS) if chance.random() < 0.5 else None
+    wanted = longest if fault_point is not None else chance.randint(1, longest)
+    hear, heard = os.pipe()
+    child = forked(lambda: train_whole(out, num_rows, heard, fault_point))
+    os.close(heard)
+    steps: list[int] = []
+    with os.fdopen(hear) as told:
+        for line in told:
+            steps.append(int(line))
+            if len(steps) >= wanted and any(out.glob(".scratch/**/row-*[0-9]")):
+                time.sleep(chance.random() * 0.02)
+                os.kill(child, signal.SIGKILL)
+                break
+    return [*(steps[:1] or [0]), *(steps[-1:] or [0]), status(child)]
 
 
 def main() -> None:
-    folder, seed = Path(sys.argv[1]), int(sys.argv[2])
-    chance = random.Random(seed)
-    died = []
-    for _ in range(KILLS):
-        child, heard = start(folder / "disturbed")
-        wanted = chance.randint(1, 8)
-        told = 0
-        while told < wanted and (line := os.read(heard, 1)):
-            told += len(line)
-        time.sleep(chance.random() * 0.02)
-        os.kill(child, signal.SIGKILL)
-        died.append([told, os.waitpid(child, 0)[1]])
-        os.close(heard)
+    folder = Path(sys.argv[1])
+    seed, kills, steps = map(int, sys.argv[2:])
+    chance, num_rows = random.Random(seed), steps * STEPS.batch_rows
+    died = [live(folder / "disturbed", num_rows, chance, steps // kills - 1) for _ in range(kills)]
     for name in ("disturbed", "undisturbed"):
-        child, heard = start(folder / name)
-        while os.read(heard, 4096):
-            pass
-        os.close(heard)
-        assert os.waitpid(child, 0)[1] == 0
+        nobody = os.open(os.devnull, os.O_WRONLY)
+        assert status(forked(lambda: train_whole(folder / name, num_rows, nobody, None))) == 0  # noqa: B023
+        os.close(nobody)
     sys.stdout.write(json.dumps(died))
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -8,7 +8,7 @@ from loanword.recipe import ArchitectureConfig, StepsConfig
 from loanword.tokens.rows import NOT_COUNTED, Row
 
 ROW_TOKENS = 32
-NUM_PIECES = 61
+NUM_PIECES, NUM_OLD_ROWS = 61, 40
 SHAPE = ArchitectureConfig(
     width=16, num_layers=2, num_heads=2, num_key_value_heads=1, feed_forward_width=24, context_tokens=ROW_TOKENS
 )

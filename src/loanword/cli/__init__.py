@@ -15,6 +15,7 @@ from loanword.errors import UserError
 VERBS = {
     "init": ("loanword.cli.init", "write a commented study file for a base, a target language and some text"),
     "doctor": ("loanword.cli.doctor", "say what this machine has, and what a study will miss on it"),
+    "profile": ("loanword.cli.profile", "measure how fast this machine trains, for plans to say hours"),
     "plan": ("loanword.cli.plan", "name everything a study builds, what is there, what it takes, what changed"),
     "run": ("loanword.cli.run", "build what is missing of a study, then write its report"),
     "status": ("loanword.cli.status", "say what of a study is finished, being built, or waiting"),
@@ -31,7 +32,7 @@ INTERRUPTED = 130
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs one verb; 0 if it did what was asked, 2 for what the user can mend, 130 after Ctrl-C.
+    """Runs one verb; 0 if it did what was asked, 2 for what the user can mend, 130 after Ctrl-C (75 for `run`).
 
     A bug keeps its traceback and ends with 1.
     """

@@ -71,8 +71,10 @@ def check_device(device: str) -> None:
     """
     import torch
 
-    kind, _, index = device.partition(":")
+    kind, colon, index = device.partition(":")
     counts = {"cpu": 1, "cuda": torch.cuda.device_count(), "mps": int(torch.backends.mps.is_available())}
-    if kind not in counts or not (index or "0").isdecimal() or int(index or 0) >= counts[kind]:
-        there = ", ".join(name for name, count in counts.items() if count)
-        raise UserError(f"--device {device}", "no such device here", expected=there, do="see `loanword doctor`")
+    place = index if colon else "0"
+    if kind in counts and place.isdecimal() and int(place) < counts[kind]:
+        return
+    there = ["cpu", *(f"cuda:{number}" for number in range(counts["cuda"])), *["mps"] * counts["mps"]]
+    raise UserError(f"--device {device}", "no such device here", expected=", ".join(there), do="see `loanword doctor`")

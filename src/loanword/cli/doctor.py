@@ -25,13 +25,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Prints what was found; 2 if anything stands in the way, else 0."""
     from loanword.cli.hub import hub_findings
-    from loanword.cli.layout import layout_findings, named_models, named_sources, usual_layout
+    from loanword.cli.layout import layout_findings, named_repositories, named_sources, usual_layout
     from loanword.cli.machine import machine_findings
 
     recipes = _recipes(arguments.study)
     findings = list(machine_findings(arguments.store, os.environ))
     root: Path = arguments.data or Path()
-    findings += hub_findings(named_models(recipes, root))
+    findings += hub_findings(named_repositories(recipes, root))
     if arguments.study is not None or arguments.data is not None:
         findings += layout_findings(root, named_sources(recipes) if arguments.study else usual_layout())
     return _report(findings, as_json=arguments.json)

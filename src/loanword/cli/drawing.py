@@ -1,7 +1,7 @@
 """Progress of a build as people see it: bars with time left on a terminal, a line a stage elsewhere."""
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import TracebackType
 
 from rich.console import Console
@@ -61,7 +61,7 @@ class Drawing:
         self._bars.remove_task(self._bar(job))
         del self._tasks[job.key]
         self._bars.advance(self._whole)
-        self._say(f"{self._labels.get(job.key, job.key)}: {seconds:.1f} s")
+        self._say(f"{self._name(job)}: {seconds:.1f} s")
 
     def elsewhere(self, job: Job) -> None:
         """Another process builds an artifact; this one waits for it."""
@@ -69,12 +69,23 @@ class Drawing:
             self._bars.remove_task(self._tasks.pop(job.key))
         if job.key not in self._waited_for:
             self._waited_for.add(job.key)
-            self._say(f"{self._labels.get(job.key, job.key)}: another process is at it")
+            self._say(f"{self._name(job)}: another process is at it")
+
+    def said(self, job: Job, sentence: str) -> None:
+        """A stage has something to say."""
+        self._say(f"{self._name(job)}: {sentence}")
+
+    def stopping(self, jobs: Sequence[Job], seconds: float) -> None:
+        """These stages were asked to stop, and have so long for it."""
+        names = ", ".join(self._name(job) for job in jobs)
+        self._say(f"stopping {names}: up to {seconds:.0f} s for a checkpoint; Ctrl-C again stops at once")
+
+    def _name(self, job: Job) -> str:
+        return self._labels.get(job.key, job.key)
 
     def _bar(self, job: Job) -> TaskID:
         if job.key not in self._tasks:
-            name = self._labels.get(job.key, job.key)
-            self._tasks[job.key] = self._bars.add_task(name, total=None, unit="")
+            self._tasks[job.key] = self._bars.add_task(self._name(job), total=None, unit="")
         return self._tasks[job.key]
 
     def _say(self, line: str) -> None:

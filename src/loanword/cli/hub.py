@@ -5,11 +5,19 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterable, Iterator
 from http.client import HTTPException, HTTPMessage
-from typing import IO
+from typing import IO, NamedTuple
 
 from loanword.cli.findings import Finding
 
 TIMEOUT_SECONDS = 3.0
+
+
+class Repository(NamedTuple):
+    """A repository that is to be read, and a file that it has: what is gated can be seen, but not read."""
+
+    name: str
+    revision: str | None = None
+    file: str = "config.json"
 
 
 class _StayHere(urllib.request.HTTPRedirectHandler):
@@ -21,27 +29,27 @@ class _StayHere(urllib.request.HTTPRedirectHandler):
         return None
 
 
-def hub_findings(models: Iterable[tuple[str, str | None]]) -> Iterator[Finding]:
-    """Reachability and token, then access to every `(Hub id, revision)`; models that cannot be read are problems."""
+def hub_findings(repositories: Iterable[Repository]) -> Iterator[Finding]:
+    """Reachability and token, then access to every repository; those that cannot be read are problems."""
     from huggingface_hub import constants, get_token
 
-    models = sorted(set(models), key=str)
+    repositories = sorted(set(repositories), key=str)
     endpoint, token = constants.ENDPOINT, get_token()
     trouble = "offline by HF_HUB_OFFLINE" if constants.is_offline_mode() else _unreachable(endpoint)
     if trouble:
         yield Finding(
             area="Hub",
             name="endpoint",
-            state="problem" if models else "absent",
+            state="problem" if repositories else "absent",
             found=f"{endpoint} is not reachable: {trouble}",
-            do="name the base by a folder, or set HF_ENDPOINT to a mirror" if models else "",
+            do="name the base by a folder, or set HF_ENDPOINT to a mirror" if repositories else "",
         )
         yield Finding(area="Hub", name="token", state="ok" if token else "absent", found="set" if token else "not set")
         return
     yield Finding(area="Hub", name="endpoint", state="ok", found=endpoint)
     yield _token(endpoint, token)
-    for model, revision in models:
-        yield _access(endpoint, token, model, revision)
+    for repository in repositories:
+        yield _access(endpoint, token, repository)
 
 
 def _get(url: str, token: str | None, method: str = "GET") -> tuple[int, bytes]:
@@ -78,15 +86,15 @@ def _token(endpoint: str, token: str | None) -> Finding:
     return Finding(area="Hub", name="token", state="problem", found=f"refused by the Hub (status {status})", do=do)
 
 
-def _access(endpoint: str, token: str | None, model: str, revision: str | None) -> Finding:
-    """Asks for the one file that every checkpoint has: what is gated is visible, but not readable."""
-    status, _ = _get(f"{endpoint}/{model}/resolve/{revision or 'main'}/config.json", token, "HEAD")
+def _access(endpoint: str, token: str | None, repository: Repository) -> Finding:
+    name, revision, file = repository
+    status, _ = _get(f"{endpoint}/{name}/resolve/{revision or 'main'}/{file}", token, "HEAD")
     if status < 400:
-        return Finding(area="Hub", name=model, state="ok", found="readable")
+        return Finding(area="Hub", name=name, state="ok", found="readable")
     if status in (401, 403):
         found = f"gated, private or not there (status {status})"
-        do = f"accept its terms at {endpoint}/{model} with the token's account, or correct base.model"
+        do = f"accept its terms at {endpoint}/{name} with the token's account, or correct the base in the study"
     else:
-        found = f"{revision or 'main'} has no config.json (status {status})"
-        do = "correct base.model or base.revision"
-    return Finding(area="Hub", name=model, state="problem", found=found, do=do)
+        found = f"{revision or 'main'} has no {file} (status {status})"
+        do = "correct the base in the study, or its revision"
+    return Finding(area="Hub", name=name, state="problem", found=found, do=do)

@@ -3,26 +3,31 @@
 Every source is opened by the room that will read it: corpora as far as their first document, all else as a whole.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from loanword.cli.findings import Finding
+from loanword.cli.hub import Repository
 from loanword.corpus.instructions import read_instructions
 from loanword.corpus.read import read_documents
 from loanword.errors import UserError
 from loanword.evaluation.benchmarks import BENCHMARKS
 from loanword.evaluation.likelihood import read_held_out
-from loanword.recipe import BenchmarkConfig, Recipe
-from loanword.store.identity import is_hub_id
+from loanword.recipe import BaseConfig, BenchmarkConfig, Recipe
+from loanword.store.identity import hub_revision, is_hub_id
 
 
 @dataclass(frozen=True)
 class Expected:
-    """What belongs at a path, and how to open it: `open` raises UserError where it is not that."""
+    """What belongs at a path, and how to open it: `open` raises UserError where it is not that.
+
+    `file` is one that a repository on the Hub has where it is that.
+    """
 
     what: str
     open: Callable[[Path], object]
+    file: str = ""
 
 
 def usual_layout() -> dict[str, Expected]:
@@ -49,15 +54,30 @@ def named_sources(recipes: Iterable[Recipe]) -> dict[str, Expected]:
         for name in recipe.responses.benchmarks:
             config = recipe.benchmarks[name]
             expected[config.folder] = benchmark(config.model_copy(update={"name": name}))
-        if recipe.base.model is not None and not is_hub_id(recipe.base.model):
-            expected[recipe.base.model] = CHECKPOINT
+        parts = _base_parts(recipe.base)
+        expected |= {name: source for name, source in parts.items() if not is_hub_id(name)}
     return expected
 
 
-def named_models(recipes: Iterable[Recipe], root: Path) -> set[tuple[str, str | None]]:
-    """Bases that come from the Hub, with their revisions."""
-    named = {(recipe.base.model, recipe.base.revision) for recipe in recipes}
-    return {(name, revision) for name, revision in named if name and is_hub_id(name) and not (root / name).is_dir()}
+def named_repositories(recipes: Iterable[Recipe], root: Path) -> set[Repository]:
+    """What bases are made of that comes from the Hub."""
+    found: set[Repository] = set()
+    for base in [recipe.base for recipe in recipes]:
+        for name, source in _base_parts(base).items():
+            if is_hub_id(name) and not (root / name).is_dir():
+                revision = base.revision if name == base.model else None
+                model, _, revision = hub_revision(name, revision).partition("@")
+                found.add(Repository(model, revision, source.file))
+    return found
+
+
+def _base_parts(base: BaseConfig) -> dict[str, Expected]:
+    parts = dict.fromkeys(base.adapter, ADAPTER)
+    parts |= {name: WEIGHTS for name in (base.patch, base.original_weights) if name}
+    parts |= {name: TOKENIZER for name in (base.tokenizer,) if name}
+    # With original weights from elsewhere, the model says what they are the weights of, and brings the tokenizer.
+    model = CHECKPOINT if base.original_weights is None else DESCRIPTION
+    return parts | {name: model for name in (base.model,) if name}
 
 
 def layout_findings(root: Path, expected: Mapping[str, Expected]) -> Iterator[Finding]:
@@ -113,11 +133,15 @@ def _open_instructions(path: Path) -> None:
     read_instructions([path], seed=0, num_conversations=1)
 
 
-def _open_checkpoint(folder: Path) -> None:
-    missing = [pattern for pattern in ("config.json", "*.safetensors", "tokenizer*") if not any(folder.glob(pattern))]
-    if missing:
-        do = "copy the whole checkpoint; weights in .bin files are pickles and are not read"
-        raise UserError(folder, f"no {', no '.join(missing)}", expected=CHECKPOINT.what, do=do)
+def _folder(what: str, *kinds: Sequence[str], file: str = "config.json") -> Expected:
+    """A folder that has a file of every kind, by one of its patterns."""
+
+    def open_folder(folder: Path) -> None:
+        missing = [patterns[0] for patterns in kinds if not any(any(folder.glob(pattern)) for pattern in patterns)]
+        if missing:
+            raise UserError(folder, f"no {', no '.join(missing)}", expected=what, do="copy all of its files")
+
+    return Expected(what, open_folder, file)
 
 
 INSTRUCTIONS = Expected(
@@ -125,7 +149,19 @@ INSTRUCTIONS = Expected(
     _open_instructions,
 )
 HELD_OUT = Expected("held-out text: one document a line (.txt), or documents with id and text (.jsonl)", read_held_out)
-CHECKPOINT = Expected("a checkpoint folder: config.json, *.safetensors, tokenizer files", _open_checkpoint)
+_CONFIG, _TOKENIZER, _WEIGHTS = ("config.json",), ("tokenizer*", "vocab.json"), ("*.safetensors", "*.bin")
+CHECKPOINT = _folder(
+    "a checkpoint folder: config.json, *.safetensors (or *.bin, which are converted), tokenizer files",
+    _CONFIG, _WEIGHTS, _TOKENIZER,
+)  # fmt: skip
+DESCRIPTION = _folder("a checkpoint folder, without weights or with: config.json, tokenizer files", _CONFIG, _TOKENIZER)
+ADAPTER = _folder(
+    "a LoRA adapter as peft saves it: adapter_config.json, adapter_model.safetensors or .bin",
+    ("adapter_config.json",), ("adapter_model*.safetensors", "adapter_model*.bin"),
+    file="adapter_config.json",
+)  # fmt: skip
+WEIGHTS = _folder("a folder of weights: *.safetensors or *.bin", _WEIGHTS)
+TOKENIZER = _folder("a folder with a tokenizer's files", _TOKENIZER, file="tokenizer_config.json")
 
 
 def _size(path: Path) -> str:

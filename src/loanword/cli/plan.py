@@ -4,19 +4,24 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from loanword.cli.opening import Opened, add_study_arguments, open_study
 from loanword.store import Job
-from loanword.store.identity import UNRESOLVED
+from loanword.store.identity import unresolved_revisions
 from loanword.study.estimate import ASSUMPTIONS, Estimate, Estimator, trunk_saving
+from loanword.study.hardware import FILE, HardwareProfile, read_profile
 from loanword.study.plan import Changes, changes, missing, results, smaller_cuts
 
 
 @dataclass(frozen=True)
 class StageLine:
-    """One stage in a plan: its distinct artifacts, and what those still to build take."""
+    """One stage in a plan: its distinct artifacts, and what those still to build take.
+
+    Hours are those of one measured device; None without a hardware profile.
+    """
 
     stage: str
     artifacts: int
@@ -27,26 +32,46 @@ class StageLine:
     flops: float
     disk_bytes: int
     unknown: bool
+    hours: float | None = None
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_study_arguments(parser)
     parser.add_argument("--json", action="store_true", help="for machines")
+    parser.add_argument(
+        "--profile", type=Path, metavar="FILE", help=f"what `loanword profile` measured (default: {FILE} in the store)"
+    )
+    parser.add_argument(
+        "--memory", action="store_true", help="instead: what fits on GPUs of 24 to 141 GB, and what new pieces add"
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
     opened = open_study(arguments)
-    lines = stage_lines(opened)
+    if arguments.memory:
+        from loanword.cli.plan_memory import print_memory
+
+        print_memory(opened, as_json=arguments.json)
+        return 0
+    profile = _profile(arguments, opened)
+    lines = stage_lines(opened, profile)
     opened.sources.save() if opened.store.root.is_dir() else None
     changed = changes(opened.study, opened.file, opened.store)
     if arguments.json:
         print(json.dumps(_plain(opened, lines, changed), ensure_ascii=False))
     else:
-        _print(opened, lines, changed)
+        _print(opened, lines, changed, profile)
     return 0
 
 
-def stage_lines(opened: Opened) -> list[StageLine]:
+def _profile(arguments: argparse.Namespace, opened: Opened) -> HardwareProfile | None:
+    usual = opened.store.root / FILE
+    if arguments.profile is None and not usual.is_file():
+        return None
+    return read_profile(arguments.profile or usual)
+
+
+def stage_lines(opened: Opened, profile: HardwareProfile | None = None) -> list[StageLine]:
     """A study's stages in order, with what is there and what is to build."""
     jobs = opened.study.jobs
     to_build = {job.key for job in missing(results(opened.study), opened.finished)}
@@ -57,7 +82,12 @@ def stage_lines(opened: Opened) -> list[StageLine]:
         of_stage = [job for job in jobs.values() if job.stage == stage]
         building = [job for job in of_stage if job.key in to_build]
         taken = [trunk_saving(job, smaller.get(job.key, []), estimator.of(job)) for job in building]
-        lines.append(_line(stage, of_stage, building, taken, opened.finished))
+        line = _line(stage, of_stage, building, taken, opened.finished)
+        shapes = [estimator.shape(job) for job in building]
+        if profile is not None:
+            hours = (profile.hours(one.flops, s.num_parameters) for one, s in zip(taken, shapes, strict=True) if s)
+            line = replace(line, hours=sum(hours))
+        lines.append(line)
     return lines
 
 
@@ -88,7 +118,7 @@ def _plain(opened: Opened, lines: Sequence[StageLine], changed: Changes) -> dict
     }
 
 
-def _print(opened: Opened, lines: Sequence[StageLine], changed: Changes) -> None:
+def _print(opened: Opened, lines: Sequence[StageLine], changed: Changes, profile: HardwareProfile | None) -> None:
     distinct, to_build = sum(line.artifacts for line in lines), sum(line.to_build for line in lines)
     asked = sum(len(run.jobs) for run in opened.study.runs)
     print(f"{opened.study.name}: {len(opened.study.runs)} runs ask for {asked} artifacts, {distinct} of them distinct")
@@ -98,18 +128,28 @@ def _print(opened: Opened, lines: Sequence[StageLine], changed: Changes) -> None
         "in total", distinct, sum(line.finished for line in lines), to_build, 0,
         sum(line.num_tokens for line in lines), sum(line.flops for line in lines),
         sum(line.disk_bytes for line in lines), any(line.unknown for line in lines),
+        sum(line.hours or 0.0 for line in lines) if profile else None,
     )  # fmt: skip
-    table([header, *rows, _row(total)])
+    table([(*header, "hours") if profile else header, *rows, _row(total)])
     if any(line.unknown for line in lines):
         print("?: the base's shape is not known before it is fetched")
     if to_build:
         print(f"Assumed: {ASSUMPTIONS}.")
-    unresolved = {str(job.identity.get("model")) for job in opened.study.jobs.values() if job.stage == "base"}
-    for name in sorted(name for name in unresolved if name.startswith(UNRESOLVED)):
-        print(
-            f"{name.partition(':')[2]}: its commit is resolved, and written to a lock file, when the study first runs"
-        )
+        print(_hours_are(profile))
+    for name in unresolved_revisions(opened.study.jobs.values()):
+        print(f"{name}: its commit is resolved, and written to a lock file, when the study first runs")
     _print_changes(changed)
+
+
+def _hours_are(profile: HardwareProfile | None) -> str:
+    if profile is None:
+        return "Hours: `loanword profile` measures this machine; after it, plans say how long they take."
+    sizes = ", ".join(shape.name for shape in profile.shapes)
+    threads = f" with {profile.threads} thread(s)" if profile.device == "cpu" else ""
+    return (
+        f"Hours: of one worker, one stage after the other, at the speed that the nearest of {sizes} trained at on "
+        f"{profile.device}{threads} ({profile.machine}); what takes no FLOPs is left out."
+    )
 
 
 def _print_changes(changed: Changes) -> None:
@@ -128,12 +168,14 @@ def _short(value: Any) -> str:
 def _row(line: StageLine) -> tuple[str, ...]:
     amounts = (human(line.text_bytes, "B"), human(line.num_tokens), human(line.flops), human(line.disk_bytes, "B"))
     mark = "?" if line.unknown else ""
+    hours = () if line.hours is None else (f"{line.hours:,.2f}" if line.hours else "-",)
     return (
         line.stage,
         str(line.artifacts),
         str(line.finished),
         str(line.to_build),
         *(f"{amount}{mark}" if index == 2 else amount for index, amount in enumerate(amounts)),
+        *hours,
     )
 
 

@@ -12,9 +12,10 @@ from loanword.cli.report import write_study_report
 from loanword.errors import UserError
 from loanword.records import Execution, write_json
 from loanword.store import Job
-from loanword.store.identity import UNRESOLVED
+from loanword.store.identity import unresolved_revisions
 from loanword.study.estimate import Estimator
 from loanword.study.plan import missing, remember, results, smaller_cuts
+from loanword.training.interruption import REQUEUE
 
 SECONDS_PER_FLOP = 1e-11
 LEAST_SECONDS = 1.0
@@ -34,6 +35,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
+    """75 where it was stopped with work left, so that a scheduler puts it back into its queue."""
+    try:
+        if not _run(arguments):
+            return REQUEUE
+    except KeyboardInterrupt:
+        print("\nstopped at once; what was finished is kept: the same command continues", file=sys.stderr)
+        return REQUEUE
+    return 0
+
+
+def _run(arguments: argparse.Namespace) -> bool:
     opened = open_study(arguments, smoke=arguments.smoke)
     opened.store.create()
     if _resolve(opened):
@@ -41,8 +53,13 @@ def run(arguments: argparse.Namespace) -> int:
     execution = _execution(arguments)
     opened.sources.save()
     todo = missing(results(opened.study), opened.finished)
-    if todo:
-        _build(opened, todo, execution, arguments.stages)
+    if todo and not _build(opened, todo, execution, arguments.stages):
+        num_built = sum(opened.store.finished(job) for job in todo)
+        print(
+            f"stopped with {num_built} of {len(todo)} artifacts built; nothing is lost: the same command continues",
+            file=sys.stderr,
+        )
+        return False
     for study_run in opened.study.runs:
         for role, job in study_run.jobs.items():
             if opened.store.finished(job):
@@ -51,10 +68,11 @@ def run(arguments: argparse.Namespace) -> int:
     print(f"{opened.study.name}: {len(opened.study.runs)} runs, {len(todo)} artifacts built", file=sys.stderr)
     if not arguments.no_report:
         print(write_study_report(opened, None))
-    return 0
+    return True
 
 
-def _build(opened: Opened, todo: Sequence[Job], execution: Execution, stages_module: str) -> None:
+def _build(opened: Opened, todo: Sequence[Job], execution: Execution, stages_module: str) -> bool:
+    """Whether all of it is built; it is not where somebody stopped it."""
     # Imported here: with nothing to build, a second run need not know how to.
     from loanword.cli.drawing import Drawing
     from loanword.execution.local import Scheduler
@@ -76,7 +94,7 @@ def _build(opened: Opened, todo: Sequence[Job], execution: Execution, stages_mod
             cost=lambda job: LEAST_SECONDS + SECONDS_PER_FLOP * estimator.of(job).flops,
             smaller_cuts=smaller_cuts(opened.study.jobs.values(), stages),
         )
-        scheduler.build(todo)
+        return scheduler.build(todo)
 
 
 def _execution(arguments: argparse.Namespace) -> Execution:
@@ -107,8 +125,7 @@ def _execution(arguments: argparse.Namespace) -> Execution:
 
 def _resolve(opened: Opened) -> bool:
     """Writes the commits of Hub repositories that the study names to its lock file; whether there were any."""
-    names = {str(job.identity.get("model")) for job in opened.study.jobs.values() if job.stage == "base"}
-    unresolved = sorted(name.partition(":")[2] for name in names if name.startswith(UNRESOLVED))
+    unresolved = unresolved_revisions(opened.study.jobs.values())
     if unresolved:
         from loanword.model.hub import resolve_commit
 

@@ -8,6 +8,7 @@ import multiprocessing
 import multiprocessing.context
 import os
 import platform
+import signal
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -22,8 +23,11 @@ from loanword.execution.worker import Task, work_on
 from loanword.protocols import Stage
 from loanword.records import Execution
 from loanword.store import Job, Store
+from loanword.training.interruption import REQUEUE, noticed
 
 POLL_SECONDS = 0.5
+GRACE_SECONDS = 60.0
+"""How long stages that are asked to stop may write checkpoints."""
 VERSIONS = ("loanword", "torch", "transformers", "tokenizers", "sentencepiece", "numpy")
 
 
@@ -34,6 +38,8 @@ class Show(Protocol):
     def progress(self, job: Job, done: int, total: int, unit: str) -> None: ...
     def finished(self, job: Job, seconds: float) -> None: ...
     def elsewhere(self, job: Job) -> None: ...
+    def said(self, job: Job, sentence: str) -> None: ...
+    def stopping(self, jobs: Sequence[Job], seconds: float) -> None: ...
 
 
 class StageCrashed(RuntimeError):
@@ -48,6 +54,7 @@ class _Running:
     jobs: list[Job]
     slots: int
     begun: float
+    listens: bool = False  # its answers to signals are set up
 
 
 class Scheduler:
@@ -73,22 +80,43 @@ class Scheduler:
         self._waiting: dict[str, Job] = {}
         self._retry_at = 0.0
 
-    def build(self, jobs: Sequence[Job]) -> None:
-        """Builds the given jobs, inputs first in the sequence; returns when all are finished.
+    def build(self, jobs: Sequence[Job]) -> bool:
+        """Builds the given jobs, inputs first in the sequence; whether all are finished.
+
+        They are not where Ctrl-C or SIGTERM came: stages that listen then write a checkpoint, the others end at once.
+        What still runs after `GRACE_SECONDS`, or at a second Ctrl-C, is killed; all can be continued.
 
         Raises:
             UserError: a stage found something wrong; the others were stopped and can be continued.
             StageCrashed: a stage has a bug.
         """
-        self._waiting = {job.key: job for job in jobs}
+        self._waiting, self._stopped = {job.key: job for job in jobs}, False
         urgency = _urgency(jobs, self.cost)
         self._order = sorted(jobs, key=lambda job: (-urgency[job.key], job.key))
-        try:
-            while self._waiting or self._running:
-                self._start_ready()
-                self._listen()
-        finally:
-            self._stop()
+        with noticed() as stop:
+            try:
+                while (self._waiting or self._running) and not (stop.asked or self._stopped):
+                    self._start_ready()
+                    self._listen()
+                self._ask_to_stop()
+            finally:
+                self._kill()
+        return not self._waiting
+
+    def _ask_to_stop(self) -> None:
+        if not self._running:
+            return
+        self._stopped = True
+        self.show.stopping([running.jobs[0] for running in self._running if running.jobs], GRACE_SECONDS)
+        for running in self._running:
+            if running.listens:
+                running.process.terminate()
+            else:
+                running.process.kill()
+        end = time.monotonic() + GRACE_SECONDS
+        while self._running and time.monotonic() < end:
+            self._listen()
+        self._waiting |= {job.key: job for running in self._running for job in running.jobs}
 
     def _start_ready(self) -> None:
         if time.monotonic() < self._retry_at:
@@ -161,9 +189,12 @@ class Scheduler:
         if kind == "crashed":
             raise StageCrashed(f"{job.key if job else '?'} failed in its worker:\n{said}")
         if kind == "started" and job is not None:
+            running.listens = True
             self.show.started(job, said)
         elif kind == "progress" and job is not None:
             self.show.progress(job, *said)
+        elif kind == "said" and job is not None:
+            self.show.said(job, said)
         elif kind == "finished" and job is not None:
             running.jobs.remove(job)
             self.show.finished(job, time.monotonic() - running.begun)
@@ -179,7 +210,11 @@ class Scheduler:
         self._running.remove(running)
         running.messages.close()
         running.life.close()
-        if running.jobs:
+        if running.process.exitcode in (REQUEUE, -signal.SIGTERM):
+            self._stopped = True  # by somebody else, who may not have asked us yet
+        if running.jobs and self._stopped:
+            self._waiting |= {job.key: job for job in running.jobs}
+        elif running.jobs:
             raise UserError(
                 running.jobs[0].key,
                 f"its worker ended with exit code {running.process.exitcode} and no message",
@@ -187,7 +222,7 @@ class Scheduler:
                 do="run again to continue from its last checkpoint; fewer --workers or a smaller micro-batch need less",
             )
 
-    def _stop(self) -> None:
+    def _kill(self) -> None:
         """Ends all workers at once: what they had on disk is where the next run continues."""
         for running in self._running:
             running.process.kill()

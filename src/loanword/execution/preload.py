@@ -8,6 +8,10 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
 import importlib
+import signal
+
+# A scheduler of a cluster sends SIGTERM to all processes, and workers that write a checkpoint then need this one still.
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
 HEAVY = (
     "stages",

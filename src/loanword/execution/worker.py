@@ -18,14 +18,15 @@ from pathlib import Path
 from typing import Any
 
 from loanword.errors import UserError
-from loanword.protocols import Stage, Work
+from loanword.execution.ranks import run_in_processes
+from loanword.protocols import Say, Stage, Work
 from loanword.records import Execution, Record, read_json, write_json
 from loanword.store import Job, Store
 from loanword.store.artifacts import SCRATCH
 from loanword.store.leases import HEARTBEAT_SECONDS, Lease
 
 PROGRESS_SECONDS = 0.1
-ORPHANED = 75
+ORPHANED = 76
 
 
 @dataclass(frozen=True)
@@ -45,8 +46,9 @@ class Task:
 
 
 def work_on(task: Task, messages: Connection, parent: Connection) -> None:
-    """Builds a task's jobs and tells the scheduler about each: started, progress, finished, busy or failed."""
+    """Builds a task's jobs and tells the scheduler about each: started, progress, said, finished, busy or failed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the scheduler's to answer
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # stages that do not listen end at once: they continue from the disk
     messages.send(("started", task.jobs[0].key, time.time() - task.launched))
     store = Store(task.store)
     stages: Mapping[str, Stage] = importlib.import_module(task.stages).STAGES
@@ -91,37 +93,71 @@ def _fill(
     pulse = _Pulse(lease, messages, parent, job.key)
     scratch = out / SCRATCH
     scratch.mkdir(exist_ok=True)
-    work = Work(inputs, out, job.seed or 0, _same_execution(scratch, task.execution), pulse.progress)
+    said = _Said(scratch / "said.json", messages, job.key)
+    begun = scratch / "execution.json"
+    work = Work(
+        inputs,
+        out,
+        job.seed or 0,
+        _same_execution(begun, task.execution, stage.trains, said.say),
+        pulse.progress,
+        said.say,
+        resize=lambda micro_batch_tokens: _change(begun, micro_batch_tokens=micro_batch_tokens),
+        logs=store.root / "logs" / out.name if stage.trains else None,
+    )
     _use_threads(work.execution.threads)
     spent = Spent(scratch / "spent.json")
     started = time.time()
     with pulse, spent:
-        stage.run(job.config, work)
+        if stage.trains and work.execution.processes > 1:
+            run_in_processes(job.stage, job.config, work, task.stages)
+        else:
+            stage.run(job.config, work)
     provenance = dict(
         task.provenance,
         started=started,
         finished=time.time(),
-        execution=work.execution.model_dump(mode="json"),
+        execution=_as_begun(begun, work.execution).model_dump(mode="json"),
         continued_from=task.nearest[job.key].name if job.key in task.nearest else None,
+        said=said.sentences,
         **spent.total(),
     )
     store.finish(job, provenance)
 
 
 class Begun(Record):
-    """What of an Execution decides bits: an artifact keeps it from its first process to its last."""
+    """What of an Execution decides bits: an artifact keeps it from its first process to its last.
+
+    The number of processes alone may change on the way, since a machine may not have as many devices as another.
+    """
 
     device: str
     threads: int
     micro_batch_tokens: int
+    processes: int = 1
 
 
-def _same_execution(scratch: Path, execution: Execution) -> Execution:
+def _same_execution(path: Path, execution: Execution, trains: bool, say: Say) -> Execution:
     """The execution, with what decides bits as it was when the artifact was begun."""
-    path = scratch / "execution.json"
     if not path.is_file():
         write_json({name: getattr(execution, name) for name in Begun.model_fields}, path)
+    before = read_json(Begun, path).processes
+    if before != execution.processes:
+        _change(path, processes=execution.processes)
+        if trains:
+            say(
+                f"begun in {before} processes, goes on in {execution.processes}: the same rows in the same order, but "
+                "sums are rounded otherwise, and the last bits of the weights differ"
+            )
+    return _as_begun(path, execution)
+
+
+def _as_begun(path: Path, execution: Execution) -> Execution:
     return execution.model_copy(update=dict(read_json(Begun, path)))
+
+
+def _change(path: Path, **changes: int) -> None:
+    write_json(read_json(Begun, path).model_copy(update=changes), path)
 
 
 def _use_threads(threads: int) -> None:
@@ -148,6 +184,7 @@ class Spent:
     def __exit__(self, *error: object) -> None:
         self._stop.set()
         self._thread.join()
+        self._write()
 
     def total(self) -> dict[str, float]:
         """Seconds until now, earlier processes included."""
@@ -159,13 +196,30 @@ class Spent:
 
     def _keep(self) -> None:
         while not self._stop.wait(HEARTBEAT_SECONDS):
-            with contextlib.suppress(OSError):  # a full disk is the stage's to report
-                write_json(self.total(), self.path)
+            self._write()
+
+    def _write(self) -> None:
+        with contextlib.suppress(OSError):  # a full disk is the stage's to report
+            write_json(self.total(), self.path)
 
 
 def read_seconds(path: Path) -> dict[str, float]:
     """What earlier processes spent."""
     return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {"seconds": 0.0, "cpu_seconds": 0.0}
+
+
+class _Said:
+    """What a stage said, in all processes that worked on its artifact; it is passed on at once."""
+
+    def __init__(self, path: Path, messages: Connection, key: str) -> None:
+        self._path, self._messages, self._key = path, messages, key
+        self.sentences: list[str] = json.loads(path.read_bytes())["said"] if path.is_file() else []
+
+    def say(self, sentence: str) -> None:
+        self.sentences.append(sentence)
+        self._messages.send(("said", self._key, sentence))
+        with contextlib.suppress(OSError):  # that the disk is full is one of the things to say
+            write_json({"said": self.sentences}, self._path)
 
 
 class _Pulse:

@@ -1,14 +1,20 @@
 """Checkpoints that others published: resolved to a commit once, fetched at that commit, linked to, never copied."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from huggingface_hub import HfApi, snapshot_download
 from huggingface_hub.errors import GatedRepoError, HTTPError, RepositoryNotFoundError, RevisionNotFoundError  # pyright: ignore[reportPrivateImportUsage]
 
 from loanword.errors import UserError
+from loanword.store.identity import hub_revision
 
-FILES = ("*.json", "*.safetensors", "tokenizer.model", "*.jinja", "merges.txt", "vocab.json")
+TOKENIZER_FILES = ("*.json", "tokenizer.model", "*.jinja", "merges.txt", "vocab.json")
+FILES = (*TOKENIZER_FILES, "*.safetensors")
 """What of a repository is fetched: no pickles and no code."""
+
+BIN_FILES = ("pytorch_model*.bin", "adapter_model*.bin")
+"""What is fetched besides where a part of a base is published in no other form; read with `weights_only=True`."""
 
 
 def resolve_commit(model: str, revision: str) -> str:
@@ -26,6 +32,28 @@ def resolve_commit(model: str, revision: str) -> str:
     return commit
 
 
+def local_folder(
+    root: Path, name: str, commits: Mapping[str, str], *, revision: str | None = None, with_weights: bool = True
+) -> Path:
+    """Where a checkpoint, or what belongs to one, lies on this machine: below `root`, or fetched from the Hub.
+
+    `commits` maps `id@revision` to the commit that is meant. Weights come as .bin only where the repository has no
+    safetensors.
+
+    Raises:
+        UserError: the repository cannot be fetched.
+    """
+    if (root / name).is_dir():
+        return (root / name).resolve()
+    wanted = hub_revision(name, revision)
+    model, _, branch = wanted.partition("@")
+    commit = commits.get(wanted, branch)
+    if not with_weights:
+        return _fetch(model, commit, TOKENIZER_FILES)
+    fetched = _fetch(model, commit)
+    return fetched if any(fetched.glob("*.safetensors")) else _fetch(model, commit, (*FILES, *BIN_FILES))
+
+
 def link_checkpoint(folder: Path, model: str, revision: str | None, link: Path) -> None:
     """Leaves a link to a checkpoint: to `folder` if it is one on this machine, else to the fetched Hub repository.
 
@@ -37,9 +65,9 @@ def link_checkpoint(folder: Path, model: str, revision: str | None, link: Path) 
     link.symlink_to(goal)
 
 
-def _fetch(model: str, revision: str) -> Path:
+def _fetch(model: str, revision: str, files: tuple[str, ...] = FILES) -> Path:
     try:
-        return Path(snapshot_download(model, revision=revision, allow_patterns=list(FILES))).resolve()
+        return Path(snapshot_download(model, revision=revision, allow_patterns=list(files))).resolve()
     except (HTTPError, OSError) as error:
         raise _refused(model, revision, error) from None
 

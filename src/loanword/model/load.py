@@ -9,7 +9,15 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from transformers import AutoConfig, AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM, PreTrainedModel
+from torch import Tensor
+from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
+    LlamaConfig,
+    LlamaForCausalLM,
+    PretrainedConfig,
+    PreTrainedModel,
+)
 from transformers.utils import logging
 
 from loanword.errors import UserError
@@ -51,7 +59,7 @@ def load_model(checkpoint: Path, *, device: str = "cpu", dtype: torch.dtype = to
     """
     check_checkpoint(checkpoint)
     logging.disable_progress_bar()  # progress is drawn by the command line alone
-    _check_architecture(checkpoint)
+    read_config(checkpoint)
     try:
         loaded: Any = AutoModelForCausalLM.from_pretrained(
             checkpoint,
@@ -70,6 +78,33 @@ def load_model(checkpoint: Path, *, device: str = "cpu", dtype: torch.dtype = to
     model, report = loaded
     _check_weights(checkpoint, report)
     return model.to(device).eval()
+
+
+def empty_model(config: PretrainedConfig) -> PreTrainedModel:
+    """The model that a config describes, with shapes and names and no memory behind them."""
+    with torch.device("meta"):
+        return AutoModelForCausalLM.from_config(config)
+
+
+def model_of(
+    config: PretrainedConfig, tensors: dict[str, Tensor], dtype: torch.dtype, where: object
+) -> PreTrainedModel:
+    """The model that a config and weights by name make, in evaluation mode; names that it has no use for are left.
+
+    Raises:
+        UserError: weights that are missing or of another shape.
+    """
+    logging.disable_progress_bar()
+    empty = empty_model(config)
+    wanted = {name: parameter.shape for name, parameter in empty.named_parameters(remove_duplicate=False)}
+    other = {name for name, shape in wanted.items() if name in tensors and tensors[name].shape != shape}
+    _check_weights(where, {"mismatched_keys": other})
+    loaded: Any = type(empty).from_pretrained(
+        None, config=config, state_dict=tensors, dtype=dtype, attn_implementation="sdpa", output_loading_info=True
+    )
+    model, report = loaded
+    _check_weights(where, report)
+    return model.eval()
 
 
 def save_model(model: PreTrainedModel, folder: Path) -> None:
@@ -148,9 +183,14 @@ def check_checkpoint(checkpoint: Path) -> None:
     raise UserError(checkpoint, "a checkpoint without weights", expected=layout, do="download or copy the weights too")
 
 
-def _check_architecture(checkpoint: Path) -> None:
+def read_config(checkpoint: Path) -> PretrainedConfig:
+    """The config in a folder, of an architecture that the installed transformers knows by itself.
+
+    Raises:
+        UserError: another architecture.
+    """
     try:
-        AutoConfig.from_pretrained(checkpoint, local_files_only=True, trust_remote_code=False)
+        return AutoConfig.from_pretrained(checkpoint, local_files_only=True, trust_remote_code=False)
     except (ValueError, OSError) as error:
         raise UserError(
             checkpoint / "config.json",
@@ -160,12 +200,12 @@ def _check_architecture(checkpoint: Path) -> None:
         ) from None
 
 
-def _check_weights(checkpoint: Path, report: dict[str, Any]) -> None:
+def _check_weights(where: object, report: dict[str, Any]) -> None:
     for kind, what in (("missing_keys", "missing"), ("mismatched_keys", "of another shape than config.json says")):
         names = sorted(str(name) for name in report.get(kind) or ())
         if names:
             raise UserError(
-                checkpoint,
+                where,
                 f"{len(names)} weights are {what}, the first is {names[0]}",
                 expected="weights and config.json of one model",
                 do="copy the checkpoint again, whole",

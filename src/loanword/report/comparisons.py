@@ -78,12 +78,16 @@ class Difference:
 
 @dataclass(frozen=True)
 class Comparison:
-    """An arm against its control, the factors they differ in, and whether they were built in different places."""
+    """An arm against its control, the factors they differ in, and whether they were built in different places.
+
+    `skipped_rows` names those of the two whose training left rows out.
+    """
 
     arm: str
     control: str
     factors: tuple[str, ...]
     other_execution: bool
+    skipped_rows: tuple[str, ...]
     differences: tuple[Difference, ...]
 
     @property
@@ -112,6 +116,7 @@ def compare(
             control=control,
             factors=tuple(factors(by_label[arm], by_label[control])),
             other_execution=_placed(by_label[arm]) != _placed(by_label[control]),
+            skipped_rows=tuple(label for label in (arm, control) if by_label[label].skipped),
             differences=tuple(next(judged) for _ in found),
         )
         for (arm, control), found in zip(pairs, measured, strict=True)

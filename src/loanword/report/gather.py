@@ -6,7 +6,7 @@ as missing; an artifact that several runs share is read once.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -20,6 +20,7 @@ from loanword.records import (
     DocumentLikelihood,
     Grade,
     Record,
+    SkippedRows,
     TokenizerMeasure,
     TrainingSummary,
     problems,
@@ -131,6 +132,7 @@ class RunRecords:
     summaries: Mapping[str, TrainingSummary]
     measures: tuple[TokenizerMeasure, ...]
     conversations: ConversationCounts | None
+    skipped: Mapping[str, tuple[SkippedRows, ...]] = field(default_factory=dict[str, tuple[SkippedRows, ...]])
 
     def plans(self, stage: str) -> bool:
         """Whether the run has a part of that stage, finished or not."""
@@ -225,6 +227,13 @@ def _read_run(run: RunFolders, reader: _Reader) -> RunRecords:
         for stage in TRAINING_ROLES
         for role, summary in payloads(stage, "summary.json", lambda path: read_json(TrainingSummary, path))
     }
+    skipped = {
+        role: rows
+        # Further pretraining tells of its trunk's rows too.
+        for stage in ("base", "pretraining", "tuning")
+        for role, rows in payloads(stage, "skipped.jsonl", lambda path: _lines(SkippedRows, path))
+        if rows
+    }
     likelihoods: dict[str, Likelihoods] = {}
     for _, languages in payloads("likelihoods", "likelihoods.jsonl", _likelihoods):
         likelihoods.update(languages)
@@ -242,6 +251,7 @@ def _read_run(run: RunFolders, reader: _Reader) -> RunRecords:
         summaries=summaries,
         measures=measures.get("tokenizer", () if "tokenizer" in artifacts else measures.get("tokenizer.base", ())),
         conversations=next((counts for _, counts in conversations), None),
+        skipped=skipped,
     )
 
 

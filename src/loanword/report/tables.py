@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from loanword.records import SkippedRows
 from loanword.report.arms import varying_keys
 from loanword.report.cells import (
     NOT_PLANNED_CELL,
@@ -23,6 +24,7 @@ from loanword.report.wording import (
     Setting,
     benchmark_name,
     decimal,
+    joined,
     language_name,
     p_text,
     percent,
@@ -74,11 +76,15 @@ def _setting_cell(key: str, value: Setting | None) -> Cell:
 
 def _state_cell(run: RunRecords) -> Cell:
     missing = run.missing()
-    if not missing:
-        return text_cell("complete", tone="quiet")
-    if len(missing) == len(run.artifacts):
-        return text_cell("missing: all", tone="bad")
-    return text_cell(f"missing: {', '.join(missing)}", tone="bad")
+    state = f"missing: {'all' if len(missing) == len(run.artifacts) else ', '.join(missing)}" if missing else "complete"
+    notes = [state, *(_skipped_text(role, rows) for role, rows in run.skipped.items())]
+    return text_cell("; ".join(notes), tone="bad" if missing or run.skipped else "quiet")
+
+
+def _skipped_text(role: str, skipped: Sequence[SkippedRows]) -> str:
+    num_rows = sum(rows.last_row - rows.first_row for rows in skipped)
+    reasons = joined(dict.fromkeys(rows.reason for rows in skipped))
+    return f"{role} skipped {plain(num_rows)} rows ({reasons})"
 
 
 def likelihoods_table(language: str, runs: Sequence[RunRecords], scores: Scores) -> Table:
@@ -208,6 +214,7 @@ def _pair_note(found: Comparison) -> str:
     notes = [f"differs in {'; '.join(found.factors)}" if found.factors else "no setting differs"]
     notes += ["confounded: more than one factor differs"] if found.confounded else []
     notes += ["built under different executions"] if found.other_execution else []
+    notes += [f"{joined(found.skipped_rows)} skipped rows in training"] if found.skipped_rows else []
     return " · ".join(notes)
 
 

@@ -8,14 +8,14 @@ import hashlib
 import json
 import os
 import typing
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from loanword.errors import UserError
-from loanword.recipe import CheckpointSource
+from loanword.recipe import BaseConfig, CheckpointSource
 from loanword.records import Record, SourceFile, canonical_json, file_sha256
 
 NAME_LENGTH = 20
@@ -78,7 +78,7 @@ class Sources:
                 )
         return self._digests[name]
 
-    def checkpoint(self, name: str, revision: str | None) -> str:
+    def checkpoint(self, name: str, revision: str | None = None) -> str:
         """Digest of a checkpoint folder, or `id@commit`, or `unresolved:id@revision`."""
         if (self.root / name).is_dir():
             return self.digest(name)
@@ -87,13 +87,14 @@ class Sources:
                 self.root / name,
                 "no such checkpoint folder",
                 expected="a folder with config.json and safetensors below the data root, or a Hub id such as org/name",
-                do="correct base.model in the study file, or give the data root with --data",
+                do="correct the base in the study file, or give the data root with --data",
             )
-        wanted = f"{name}@{revision or 'main'}"
-        if revision and len(revision) == 40 and set(revision) <= set("0123456789abcdef"):
+        wanted = hub_revision(name, revision)
+        model, _, revision = wanted.partition("@")
+        if len(revision) == 40 and set(revision) <= set("0123456789abcdef"):
             return wanted
         commit = self.commits.get(wanted)
-        return f"{name}@{commit}" if commit else f"{UNRESOLVED}:{wanted}"
+        return f"{model}@{commit}" if commit else f"{UNRESOLVED}:{wanted}"
 
     def save(self) -> None:
         """Keeps the digests for the next start."""
@@ -122,6 +123,18 @@ class Sources:
 def is_hub_id(name: str) -> bool:
     """Whether a string has the form of a Hub id: `org/name`, no path."""
     return name.count("/") == 1 and not name.startswith((".", "/", "~")) and not name.endswith("/")
+
+
+def hub_revision(name: str, revision: str | None = None) -> str:
+    """`id@revision` of a Hub repository that is named `id` or `id@revision`; its main branch where nothing is said."""
+    model, _, named = name.partition("@")
+    return f"{model}@{revision or named or 'main'}"
+
+
+def unresolved_revisions(jobs: Iterable[Job]) -> list[str]:
+    """`id@revision` of every Hub repository that jobs name and whose commit is not known, in order."""
+    marked = {name for job in jobs for name in _strings(job.identity) if name.startswith(f"{UNRESOLVED}:")}
+    return sorted(name.partition(":")[2] for name in marked)
 
 
 class Naming:
@@ -162,9 +175,8 @@ def identity_of(config: Record, sources: Sources) -> dict[str, Any]:
     """A config's plain values, with every outside file or checkpoint replaced by its content."""
     hints = _hints(type(config))
     plain = {name: _plain(hints[name], getattr(config, name), sources) for name in type(config).model_fields}
-    for name, hint in hints.items():
-        if _marked(hint, CheckpointSource) and getattr(config, name) is not None:
-            plain[name] = sources.checkpoint(getattr(config, name), plain.pop("revision", None))
+    if isinstance(config, BaseConfig) and config.model is not None:
+        plain["model"] = sources.checkpoint(config.model, plain.pop("revision"))
     return plain
 
 
@@ -194,7 +206,20 @@ def _plain(hint: Any, value: Any, sources: Sources) -> Any:
         return {key: _plain(hint, item, sources) for key, item in sorted(entries.items())}
     if isinstance(value, str) and _marked(hint, SourceFile):
         return f"sha256:{sources.digest(value)}"
+    if isinstance(value, str) and _marked(hint, CheckpointSource):
+        return sources.checkpoint(value)
     return value
+
+
+def _strings(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for item in typing.cast("Mapping[str, Any]", value).values():
+            yield from _strings(item)
+    elif isinstance(value, list):
+        for item in typing.cast("list[Any]", value):
+            yield from _strings(item)
 
 
 def _read_cache(path: Path | None) -> dict[str, list[str]]:

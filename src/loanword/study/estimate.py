@@ -2,16 +2,15 @@
 
 An estimate uses what is known (sizes of source files, shapes of models, counts of finished artifacts) and, where
 nothing is, the assumptions below, which the plan prints. FLOPs: 6 per parameter and token in training, 2 in
-evaluation, embeddings counted once (as the output head), attention over a document left out.
+evaluation, input embeddings counted only where they are the output head too, attention over a document left out.
 """
 
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
+from loanword.model.shape import DecoderShape, architecture_shape, published_shape
 from loanword.recipe import (
-    ArchitectureConfig,
     BaseConfig,
     Budget,
     CorpusConfig,
@@ -46,14 +45,6 @@ class Estimate:
     unknown: bool = False
 
 
-@dataclass(frozen=True)
-class ModelShape:
-    """Parameters that take part in a token's work, and those of one vocabulary row."""
-
-    num_parameters: int
-    row_parameters: int
-
-
 class Estimator:
     """Estimates by job, each made once."""
 
@@ -62,7 +53,7 @@ class Estimator:
         self.sources = sources
         self.finished = finished
         self._made: dict[str, Estimate] = {}
-        self._shapes: dict[str, ModelShape | None] = {}
+        self._shapes: dict[str, DecoderShape | None] = {}
 
     def of(self, job: Job) -> Estimate:
         """What a job takes."""
@@ -71,15 +62,15 @@ class Estimator:
             self._made[job.key] = estimate(self, job) if estimate else Estimate()
         return self._made[job.key]
 
-    def shape(self, job: Job) -> ModelShape | None:
+    def shape(self, job: Job) -> DecoderShape | None:
         """Shape of the model that a job makes; None where its config.json is not at hand."""
         if job.key not in self._shapes:
             self._shapes[job.key] = self._shape(job)
         return self._shapes[job.key]
 
-    def _shape(self, job: Job) -> ModelShape | None:
+    def _shape(self, job: Job) -> DecoderShape | None:
         if isinstance(job.config, BaseConfig):
-            return self._base_shape(job.config)
+            return self._base_shape(job, job.config)
         inputs = [job.inputs[role] for role in ("base", "trunk", "model") if role in job.inputs]
         shape = self.shape(inputs[0]) if inputs else None
         made = job.inputs.get("tokenizer")
@@ -87,14 +78,15 @@ class Estimator:
             return shape
         if job.inputs.get("trunk") is not None:
             return shape  # the trunk has the new rows already
-        return ModelShape(
-            shape.num_parameters + made.config.num_new_pieces * shape.row_parameters, shape.row_parameters
-        )
+        return shape.extended(made.config.num_new_pieces)
 
-    def _base_shape(self, config: BaseConfig) -> ModelShape | None:
+    def _base_shape(self, job: Job, config: BaseConfig) -> DecoderShape | None:
         if config.train is not None:
             return architecture_shape(config.train.architecture, config.train.tokenizer.num_pieces)
-        path = self.sources.root / str(config.model) / "config.json"
+        # What an adapter or a patch adds to the vocabulary is known once the base is made.
+        made = job.key in self.finished
+        folder = self.store.folder(job) / "checkpoint" if made else self.sources.root / str(config.model)
+        path = folder / "config.json"
         return published_shape(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else None
 
     def bytes_per_token(self, tokens: Job) -> float:
@@ -118,32 +110,6 @@ class Estimator:
         return int(text), int(text / per_token / (1 - replay))
 
 
-def architecture_shape(config: ArchitectureConfig, num_pieces: int) -> ModelShape:
-    """Parameters of a LLaMA; norms are left out."""
-    head_width = config.width // config.num_heads
-    attention = 2 * config.width * (config.width + head_width * config.num_key_value_heads)
-    layer = attention + 3 * config.width * config.feed_forward_width
-    row = config.width * (1 if config.tied_embeddings else 2)
-    return ModelShape(config.num_layers * layer + num_pieces * row, row)
-
-
-def published_shape(config: dict[str, Any]) -> ModelShape | None:
-    """Parameters of a decoder by its config.json, where it has the usual fields."""
-    try:
-        shape = ArchitectureConfig(
-            width=config["hidden_size"],
-            num_layers=config["num_hidden_layers"],
-            num_heads=config["num_attention_heads"],
-            num_key_value_heads=config.get("num_key_value_heads") or config["num_attention_heads"],
-            feed_forward_width=config["intermediate_size"],
-            context_tokens=config.get("max_position_embeddings", 2048),
-            tied_embeddings=bool(config.get("tie_word_embeddings", False)),
-        )
-    except (KeyError, ValueError):
-        return None
-    return architecture_shape(shape, int(config["vocab_size"]))
-
-
 def _corpus(estimator: Estimator, job: Job) -> Estimate:
     assert isinstance(job.config, CorpusConfig)
     if job.key in estimator.finished:
@@ -165,7 +131,7 @@ def _training(estimator: Estimator, job: Job, text_bytes: int, num_tokens: int, 
     shape = estimator.shape(job)
     if shape is None:
         return Estimate(text_bytes, num_tokens, unknown=True)
-    flops = 6.0 * shape.num_parameters * num_tokens
+    flops = 6.0 * shape.multiplied_parameters * num_tokens
     return Estimate(text_bytes, num_tokens, flops, 4 * disk_factor * shape.num_parameters)
 
 
@@ -214,7 +180,7 @@ def _responses(estimator: Estimator, job: Job) -> Estimate:
 def _evaluation(estimator: Estimator, job: Job, text_bytes: int) -> Estimate:
     num_tokens = int(text_bytes / BYTES_PER_TOKEN["original"])
     shape = estimator.shape(job.inputs["model"])
-    flops = 2.0 * shape.num_parameters * num_tokens if shape else 0.0
+    flops = 2.0 * shape.multiplied_parameters * num_tokens if shape else 0.0
     return Estimate(text_bytes, num_tokens, flops, text_bytes // 4, unknown=shape is None)
 
 

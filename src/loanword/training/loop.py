@@ -1,142 +1,192 @@
-"""The loop that trains every model here: base, trunk, decay and tuning.
+"""The loop that trains every model here: base, trunk, decay and tuning, in one process or in many.
 
-What a step does is decided by the weights, the optimizer's state and one integer, the row at which it starts. There
-is no random draw and no clock in it, so a killed stage continues bit for bit.
-
-Shapes: B rows, T tokens per row, D width.
+What a step does is decided by the weights, the optimizer's state and one integer, the row at which it starts. Nothing
+in it looks at a clock or draws what the seed does not decide, so a killed stage continues bit for bit.
 """
 
-import math
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import NamedTuple
 
-import torch
 from torch import Tensor
-from torch.optim import AdamW
 from transformers import PreTrainedModel
 
-from loanword.errors import UserError
 from loanword.model.attention import packed_attention
-from loanword.protocols import Progress, silent
-from loanword.recipe import StepsConfig
-from loanword.records import CurvePoint, Execution
+from loanword.model.load import train_flops_per_token
+from loanword.protocols import Say, Work
+from loanword.recipe import GroupsConfig, StepsConfig
+from loanword.records import CurvePoint
 from loanword.tokens.rows import Row
-from loanword.training.data import Batch, RowSource, count_predictions, micro_batches, read_rows
-from loanword.training.loss import linear_cross_entropy, output_head
-from loanword.training.optimizer import clip_gradients, load_optimizer, new_optimizer, take_step
-from loanword.training.state import Position, load_state, save_state
+from loanword.training import parallel
+from loanword.training.data import RowSource
+from loanword.training.guard import Slope, Verdict, hopeless, is_anchor, judge, pass_over
+from loanword.training.interruption import REQUEUE, noticed
+from loanword.training.learner import prepared, trained_weights
+from loanword.training.optimizer import Optimizer
+from loanword.training.parallel import Ranks
+from loanword.training.passes import Passes
+from loanword.training.probing import Probe
+from loanword.training.state import Checkpoints, Position
+from loanword.training.trackers import open_trackers
+from loanword.training.watch import Watch
+
+CHECKPOINTS = "checkpoints"
 
 
 @dataclass(frozen=True)
 class Training:
-    """What `train` leaves beside the weights, of rows [first_row, last_row).
+    """What `train` leaves: names of the parameters it trained, the optimizer, where it came to, among which processes."""
 
-    The curve has one point a step; tokens are those whose prediction was counted.
-    """
-
-    optimizer: AdamW
-    curve: tuple[CurvePoint, ...]
-    num_rows: int
-    num_steps: int
-    num_tokens: int
-
-
-class Slope(NamedTuple):
-    """Loss of one optimizer batch, and the norm of its gradient before clipping."""
-
-    nats_per_token: float
-    num_tokens: int
-    norm: float
+    names: tuple[str, ...]
+    optimizer: Optimizer
+    position: Position
+    ranks: Ranks
 
 
 def train(
     model: PreTrainedModel,
     rows: RowSource,
-    *,
-    first_row: int,
+    start: Position,
     last_row: int,
+    *,
     steps: StepsConfig,
     learning_rate: Callable[[int], float],
-    state_folder: Path,
-    execution: Execution,
+    work: Work,
+    num_old_rows: int | None = None,
     optimizer_file: Path | None = None,
-    progress: Progress = silent,
+    probe: Probe | None = None,
 ) -> Training:
-    """Trains `model` in place on rows [first_row, last_row), in order.
+    """Trains `model` in place on the rows from `start` up to `last_row`, in order.
 
     A step covers `steps.batch_rows` rows, the last one what is left; its rate is `learning_rate` of its first row.
-    `optimizer_file` is the state to start from, as a trunk saved it. Weights and state are float32; products are
-    taken in `steps.precision`. The state for a resume goes to `state_folder` every `execution.checkpoint_seconds`,
-    and what lies there is continued from. Curve points count steps and rows from row 0, tokens from `first_row`.
+    `start` holds the curve up to there, and `optimizer_file` the state, as a trunk saved it. Rows of tables from
+    `num_old_rows` on belong to new pieces. A checkpoint goes to the work's scratch folder every
+    `execution.checkpoint_seconds`, and the newest whole one is continued from.
+
+    Every process of a group calls this with the same arguments.
 
     Raises:
-        UserError: the loss is not a finite number.
+        UserError: training diverges, or the alarm of `probe` stops it.
+        SystemExit: 75, behind a checkpoint, where the process was asked to stop.
     """
-    optimizer = new_optimizer(model, steps)
-    position = load_state(state_folder, model, optimizer)
+    on, ranks = work.execution, parallel.ranks(work.execution)
+    learner = prepared(model, steps, on, ranks, work.say)
+    optimizer = Optimizer(learner.model, steps, num_old_rows=num_old_rows, seed=work.seed)
+    weights = trained_weights(learner)
+    state = {f"weights/{name}": tensor for name, tensor in weights.items()} | optimizer.tensors()
+    checkpoints = Checkpoints(work.scratch / CHECKPOINTS, ranks, work.say)
+    position = checkpoints.load(state)
     if position is None:
-        position = Position(first_row)
+        position = start
         if optimizer_file is not None:
-            load_optimizer(optimizer, model, optimizer_file)
-    saved = time.monotonic()
-    # Evaluation mode switches dropout off: nothing in the loop is random.
-    with packed_attention(model.eval()):
-        while position.next_row < last_row:
-            batch = read_rows(rows, position.next_row, min(position.next_row + steps.batch_rows, last_row))
-            slope = batch_slope(model, batch, steps, execution.micro_batch_tokens)
-            point = _point(position, len(batch), slope, steps, learning_rate(position.next_row))
-            take_step(optimizer, point.learning_rate)
-            position.advance(point)
-            if time.monotonic() - saved >= execution.checkpoint_seconds:
-                save_state(state_folder, model, optimizer, position)
-                saved = time.monotonic()
-            progress(position.next_row * steps.row_tokens, last_row * steps.row_tokens, "tokens")
-    return Training(optimizer, tuple(position.curve), last_row - first_row, len(position.curve), position.num_tokens)
+            optimizer.load(optimizer_file)
+    passes = Passes(learner, rows, ranks, work)
+    watch = _watch(learner.model, steps, position, ranks, work)
+    course = _Course(position, steps, learning_rate, optimizer, passes, checkpoints, state, watch, work.say)
+    with noticed() as stop, packed_attention(learner.model):
+        while True:
+            if probe is not None:
+                course.probe(probe, last_row)
+            if course.position.next_row >= last_row:
+                break
+            course.step(last_row)
+            due = checkpoints.due(on.checkpoint_seconds)
+            asked, saves = (count > 0 for count in ranks.total(stop.asked, stop.asked or due))
+            if saves:
+                checkpoints.save(state, course.position, wait=asked)
+            if asked:
+                raise SystemExit(REQUEUE)
+            work.progress(course.position.next_row * steps.row_tokens, last_row * steps.row_tokens, "tokens")
+    checkpoints.finish()
+    watch.close()
+    return Training(tuple(weights), optimizer, course.position, ranks)
 
 
-def batch_slope(model: PreTrainedModel, rows: Sequence[Row], steps: StepsConfig, micro_batch_tokens: int) -> Slope:
-    """Leaves the clipped gradient of the mean loss over all counted tokens of `rows` in the model.
+@dataclass
+class _Course:
+    """Training under way: how far it is, and what takes it further."""
 
-    The mean is over the whole optimizer batch: how rows fall into micro-batches weighs nothing.
-    """
-    num_tokens = count_predictions(rows)
-    nats = 0.0
-    for batch in micro_batches(rows, micro_batch_tokens, model.device):
-        batch_nats = _nats(model, batch, steps.precision)
-        (batch_nats / max(num_tokens, 1)).backward()
-        nats += batch_nats.item()
-    return Slope(nats / max(num_tokens, 1), num_tokens, clip_gradients(model, steps.clip_norm))
+    position: Position
+    steps: StepsConfig
+    learning_rate: Callable[[int], float]
+    optimizer: Optimizer
+    passes: Passes
+    checkpoints: Checkpoints
+    state: Mapping[str, Tensor]
+    watch: Watch
+    say: Say
+    behind: float = field(default_factory=time.monotonic)
 
+    def step(self, last_row: int) -> None:
+        """Moves behind the next step, which moves the weights if its gradient is in order."""
+        first, last = self.position.next_row, min(self.position.next_row + self.steps.batch_rows, last_row)
+        self.optimizer.begin(first // self.steps.batch_rows)
+        rows, nats_per_token, num_tokens = self.passes.gradient(first, last)
+        slope = Slope(nats_per_token, num_tokens, self.optimizer.clip(self.passes.ranks))
+        verdict = judge(slope, self.position, last, self.steps)
+        if verdict.action == "apply":
+            point = self._point(last, slope)
+            self.optimizer.step(point.learning_rate)
+            self.position.advance(point)
+            self._watch(point, rows, last - first)
+            if is_anchor(self.position, self.steps):
+                self.checkpoints.save(self.state, self.position, anchor=True)
+        else:
+            self._pass_over(verdict, last, slope)
 
-def _nats(model: PreTrainedModel, batch: Batch, precision: str) -> Tensor:
-    with torch.autocast(model.device.type, torch.bfloat16, enabled=precision == "bf16"):
-        hidden_BTD = model.base_model(
-            input_ids=batch.ids_BT,
-            position_ids=batch.documents.position_ids_BT,
-            use_cache=False,
-            documents=batch.documents,
-        ).last_hidden_state
-        return linear_cross_entropy(hidden_BTD.flatten(0, 1), output_head(model), batch.labels_BT.flatten())
+    def probe(self, probe: Probe, last_row: int) -> None:
+        """Measures bits per byte where that is due, and sees whether the alarm goes off."""
+        points = probe.take(self.position, last_row, self.passes.nats)
+        self.watch.probed(points, self.position.next_row // self.steps.batch_rows)
+        probe.alarm(self.position, self.say)
 
-
-def _point(position: Position, num_rows: int, slope: Slope, steps: StepsConfig, rate: float) -> CurvePoint:
-    first, last = position.next_row, position.next_row + num_rows
-    step = first // steps.batch_rows
-    if not (math.isfinite(slope.nats_per_token) and math.isfinite(slope.norm)):
-        raise UserError(
-            f"training step {step} (rows {first} to {last - 1})",
-            f"loss {slope.nats_per_token} with gradient norm {slope.norm} at learning rate {rate:g}",
-            expected="finite numbers",
-            do=f"lower peak_learning_rate (now {steps.peak_learning_rate:g}) or raise warmup_steps",
+    def _point(self, last: int, slope: Slope) -> CurvePoint:
+        first = self.position.next_row
+        return CurvePoint(
+            step=first // self.steps.batch_rows,
+            rows=last,
+            tokens=self.position.num_tokens + slope.num_tokens,
+            learning_rate=self.learning_rate(first),
+            nats_per_token=slope.nats_per_token,
+            gradient_norm=slope.norm,
         )
-    return CurvePoint(
-        step=step,
-        rows=last,
-        tokens=position.num_tokens + slope.num_tokens,
-        learning_rate=rate,
-        nats_per_token=slope.nats_per_token,
-        gradient_norm=slope.norm,
+
+    def _pass_over(self, verdict: Verdict, last: int, slope: Slope) -> None:
+        if verdict.action == "roll back":
+            anchor = self.checkpoints.load(self.state, anchor=True)
+            if anchor is None:
+                raise hopeless(self.position, last, self.steps, f"{verdict.seen}, and no earlier step to return to")
+            self.position = anchor
+        self.watch.skipped(pass_over(self.position, last, verdict, self.say))
+        self.optimizer.zero_grad()
+
+    def _watch(self, point: CurvePoint, rows: Sequence[Row], num_rows: int) -> None:
+        now = time.monotonic()
+        groups = {name: getattr(self.steps.groups, name) for name in GroupsConfig.model_fields}
+        rates = {
+            name: point.learning_rate * each.learning_rate_factor for name, each in groups.items() if not each.frozen
+        }
+        self.watch.step(point, rows, num_rows, seconds=now - self.behind, learning_rates=rates)
+        self.behind = now
+
+
+def _watch(model: PreTrainedModel, steps: StepsConfig, position: Position, ranks: Ranks, work: Work) -> Watch:
+    folder = work.logs if ranks.first else None
+    trackers = ()
+    if folder is not None and work.execution.trackers:
+        first_step = position.next_row // steps.batch_rows
+        settings = steps.model_dump(mode="json")
+        trackers = open_trackers(
+            work.execution.trackers, folder / "trackers", run=folder.name, first_step=first_step, settings=settings
+        )
+    return Watch(
+        folder,
+        position,
+        flops_per_token=partial(train_flops_per_token, model),
+        peak_flops=work.execution.peak_flops,
+        device=model.device,
+        say=work.say,
+        trackers=trackers,
     )

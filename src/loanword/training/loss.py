@@ -3,10 +3,10 @@
 The output head is applied to a few tokens at a time; loss and gradients come out of the same pass. Every gradient is
 kept, however small: rows of new and rare pieces live on small ones.
 
-Shapes: N tokens, D width, V vocabulary, C tokens of one chunk.
+Shapes: N tokens, D width, V vocabulary, C tokens of one chunk, R of them whose logits stay in a core's caches.
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -16,96 +16,199 @@ from loanword.errors import UserError
 from loanword.model.embeddings import output_table
 
 CHUNK_LOGITS = {"cpu": 2**21, "cuda": 2**27}
-"""Logits that exist at once: 8 MB stay in a core's caches, 512 MB keep a GPU busy."""
+"""Logits that exist at once: 8 MB on a processor, 512 MB keep a GPU busy."""
+
+CHUNK_TOKENS = 256
+"""Tokens of a chunk at the least: with fewer, products wait for the head's rows to be read (docs/performance.md)."""
+
+CACHED_LOGITS = 2**18
+"""Logits that a processor takes through the softmax together: 1 MB stays in a core's caches."""
 
 
-def linear_cross_entropy(hidden_ND: Tensor, head_VD: Tensor, labels_N: Tensor) -> Tensor:
+class Head(NamedTuple):
+    """What turns hidden states into logits: x = scale * (hidden @ weight.T + bias), then softcap * tanh(x / softcap).
+
+    Without a softcap the logits are x.
+    """
+
+    weight_VD: Tensor
+    bias_V: Tensor | None = None
+    scale: float = 1.0
+    softcap: float | None = None
+
+
+def output_head(model: PreTrainedModel) -> Head:
+    """The head of `model`, its tensors being the model's own, as its class and config say; see `check_head`."""
+    config = model.config.get_text_config()
+    scaling = getattr(config, "logits_scaling", None) or 1.0
+    # Granite and MiniCPM divide by what HyperCLOVA X multiplies with.
+    scale = scaling if config.model_type.startswith("hyperclovax") else 1.0 / scaling
+    for name in ("logit_scale", "lm_head_multiplier"):
+        scale *= getattr(config, name, None) or 1.0
+    softcap = getattr(config, "final_logit_softcapping", None) or getattr(config, "logits_soft_cap", None)
+    return Head(output_table(model), getattr(model.get_output_embeddings(), "bias", None), scale, softcap)
+
+
+@torch.no_grad()
+def check_head(model: PreTrainedModel) -> None:
+    """Compares the logits that `model` gives for a few ids with those of its `output_head`.
+
+    Raises:
+        UserError: they differ: the model does something to its logits that is not known here.
+    """
+    head = output_head(model)
+    ids_BT = torch.arange(min(8, head.weight_VD.shape[0]), device=head.weight_VD.device)[None]
+    hidden_BTD = model.base_model(input_ids=ids_BT, use_cache=False).last_hidden_state
+    # Logits so large that a cap shows; those of small random weights are too small for that.
+    factor = 100.0 / _logits(hidden_BTD, head._replace(softcap=None)).abs().amax().clamp(min=1e-6)
+
+    def enlarge(_module: object, _given: object, output: Any) -> Any:
+        output.last_hidden_state = output.last_hidden_state * factor
+        return output
+
+    handle = model.base_model.register_forward_hook(enlarge)
+    try:
+        wanted_BTV = model(input_ids=ids_BT, use_cache=False).logits.float()
+    finally:
+        handle.remove()
+    given_BTV = _logits(hidden_BTD * factor, head)
+    close = given_BTV.shape == wanted_BTV.shape and bool((given_BTV - wanted_BTV).abs().amax() <= 2.0)
+    if not close:
+        raise UserError(
+            f"model of type {model.config.model_type}",
+            "its logits are not what its output head and its config make of its hidden states",
+            expected="hidden states times a matrix, with a bias, logits_scaling, logit_scale or a softcap at most",
+            do="choose another base; such heads are not trained here",
+        )
+
+
+def _logits(hidden_BTD: Tensor, head: Head) -> Tensor:
+    logits_BTV = torch.nn.functional.linear(hidden_BTD, head.weight_VD, head.bias_V).float() * head.scale
+    return logits_BTV if head.softcap is None else head.softcap * (logits_BTV / head.softcap).tanh()
+
+
+def counted(hidden_ND: Tensor, labels_N: Tensor) -> tuple[Tensor, Tensor]:
+    """Hidden states and labels of the tokens whose prediction is counted: those whose label is not -100."""
+    kept = (labels_N >= 0).nonzero().squeeze(1)
+    if kept.shape[0] == labels_N.shape[0]:
+        return hidden_ND, labels_N
+    return hidden_ND.index_select(0, kept), labels_N.index_select(0, kept)
+
+
+def scaled(hidden_ND: Tensor, head: Head) -> tuple[Tensor, Head]:
+    """The same logits by a head of scale 1."""
+    if head.scale == 1.0:
+        return hidden_ND, head
+    bias_V = None if head.bias_V is None else head.bias_V * head.scale
+    return hidden_ND * head.scale, head._replace(bias_V=bias_V, scale=1.0)
+
+
+def product_kind(hidden_ND: Tensor) -> torch.dtype:
+    """What products with `hidden_ND` are taken in: autocast's precision where it is on."""
+    device = hidden_ND.device.type
+    return torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else hidden_ND.dtype
+
+
+def linear_cross_entropy(hidden_ND: Tensor, head: Head, labels_N: Tensor) -> Tensor:
     """Sum over counted labels of -log p(label) in nats, shape (); -100 is not counted.
 
     Products are taken in autocast's precision where it is on; softmax, loss and the head's gradient are in float32.
     """
-    counted = (labels_N >= 0).nonzero().squeeze(1)
-    if counted.shape[0] < labels_N.shape[0]:
-        hidden_ND, labels_N = hidden_ND.index_select(0, counted), labels_N.index_select(0, counted)
-    device = hidden_ND.device.type
-    kind = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else hidden_ND.dtype
-    chunk = max(1, CHUNK_LOGITS.get(device, 2**24) // head_VD.shape[0])
-    nats = _LinearCrossEntropy.apply(hidden_ND, head_VD, labels_N, kind, chunk)
+    hidden_ND, labels_N = counted(hidden_ND, labels_N)
+    hidden_ND, head = scaled(hidden_ND, head)
+    kind = product_kind(hidden_ND)
+    nats = _LinearCrossEntropy.apply(hidden_ND, head.weight_VD, head.bias_V, labels_N, head.softcap, kind)
     assert isinstance(nats, Tensor)
     return nats
-
-
-def output_head(model: PreTrainedModel) -> Tensor:
-    """The matrix [V, D] that turns hidden states into logits.
-
-    Raises:
-        UserError: a model that does more to its logits than this product.
-    """
-    config = model.config.get_text_config()
-    head = model.get_output_embeddings()
-    extras = {
-        "a bias": getattr(head, "bias", None) is not None,
-        "final_logit_softcapping": bool(getattr(config, "final_logit_softcapping", None)),
-        "logits_scaling": getattr(config, "logits_scaling", 1.0) != 1.0,
-        "logit_scale": getattr(config, "logit_scale", 1.0) != 1.0,
-    }
-    if any(extras.values()):
-        raise UserError(
-            f"model of type {config.model_type}",
-            f"its output head has {', '.join(name for name, has in extras.items() if has)}",
-            expected="logits that are hidden states times a matrix",
-            do="choose another base; such heads are not trained here",
-        )
-    return output_table(model)
 
 
 class _LinearCrossEntropy(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: Any, hidden_ND: Tensor, head_VD: Tensor, labels_N: Tensor, kind: torch.dtype, chunk: int
+        ctx: Any,
+        hidden_ND: Tensor,
+        weight_VD: Tensor,
+        bias_V: Tensor | None,
+        labels_N: Tensor,
+        softcap: float | None,
+        kind: torch.dtype,
     ) -> Tensor:
-        wants_hidden, wants_head = ctx.needs_input_grad[:2]
-        cast_VD = head_VD.detach().to(kind)
+        wants_hidden, wants_weight, wants_bias = ctx.needs_input_grad[:3]
+        cast_VD = weight_VD.detach().to(kind)
         grad_hidden_ND = torch.empty_like(hidden_ND) if wants_hidden else None
-        grad_head_VD = torch.zeros_like(head_VD, dtype=torch.float32) if wants_head else None
+        grad_weight_VD = torch.zeros_like(weight_VD, dtype=torch.float32) if wants_weight else None
+        grad_bias_V = torch.zeros_like(bias_V, dtype=torch.float32) if bias_V is not None and wants_bias else None
         nats = hidden_ND.new_zeros((), dtype=torch.float32)
-        for first in range(0, hidden_ND.shape[0], chunk):
-            cast_CD = hidden_ND.detach()[first : first + chunk].to(kind)
-            logits_CV = (cast_CD @ cast_VD.T).float()
-            nats += _losses_and_gradients(logits_CV, labels_N[first : first + chunk]).sum()
+        size = max(CHUNK_TOKENS, CHUNK_LOGITS.get(hidden_ND.device.type, 2**24) // weight_VD.shape[0])
+        # One buffer for all chunks: so large a piece of memory costs a page fault every 4 kB when it is new.
+        buffer_CV = cast_VD.new_empty((min(size, hidden_ND.shape[0]), weight_VD.shape[0]), dtype=torch.float32)
+        for first in range(0, hidden_ND.shape[0], size):
+            cast_CD = hidden_ND.detach()[first : first + size].to(kind)
+            logits_CV = _product(cast_CD, cast_VD.T, out=buffer_CV[: cast_CD.shape[0]])
+            if bias_V is not None:
+                logits_CV += bias_V.detach()
+            nats += _loss_and_gradient(logits_CV, labels_N[first : first + size], softcap)
             grad_logits_CV = logits_CV.to(kind)
             if grad_hidden_ND is not None:
-                grad_hidden_ND[first : first + chunk] = grad_logits_CV @ cast_VD
-            if grad_head_VD is not None:
-                _add_product(grad_head_VD, grad_logits_CV, cast_CD)
-        ctx.save_for_backward(grad_hidden_ND, grad_head_VD)
-        ctx.head_kind = head_VD.dtype
+                grad_hidden_ND[first : first + size] = grad_logits_CV @ cast_VD
+            if grad_weight_VD is not None:
+                _add_product(grad_weight_VD, grad_logits_CV.T, cast_CD)
+            if grad_bias_V is not None:
+                grad_bias_V += logits_CV.sum(0)
+        ctx.save_for_backward(grad_hidden_ND, grad_weight_VD, grad_bias_V)
+        ctx.kinds = (hidden_ND.dtype, weight_VD.dtype, None if bias_V is None else bias_V.dtype)
         return nats
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-        grad_hidden_ND, grad_head_VD = ctx.saved_tensors
-        if grad_hidden_ND is not None:
-            grad_hidden_ND = grad_hidden_ND * grad
-        if grad_head_VD is not None:
-            grad_head_VD = (grad_head_VD * grad).to(ctx.head_kind)
-        return grad_hidden_ND, grad_head_VD, None, None, None
+        # In place: another copy of the head's gradient would be the largest tensor of a small model's step.
+        grads = [
+            None if tensor is None else tensor.mul_(grad).to(kind)
+            for tensor, kind in zip(ctx.saved_tensors, ctx.kinds, strict=True)
+        ]
+        return *grads, None, None, None
 
 
-def _losses_and_gradients(logits_CV: Tensor, labels_C: Tensor) -> Tensor:
-    """Losses in nats, [C, 1]; the logits become the gradient of their sum with respect to them."""
-    labels_C1 = labels_C.unsqueeze(1)
-    highest_C1 = logits_CV.amax(1, keepdim=True)
-    chosen_C1 = logits_CV.gather(1, labels_C1)
-    total_C1 = logits_CV.sub_(highest_C1).exp_().sum(1, keepdim=True)
-    logits_CV.mul_(total_C1.reciprocal())
-    logits_CV.scatter_add_(1, labels_C1, torch.full_like(chosen_C1, -1.0))
-    return total_C1.log() + highest_C1 - chosen_C1
+def _loss_and_gradient(logits_CV: Tensor, labels_C: Tensor, softcap: float | None) -> Tensor:
+    """Sum of the losses in nats; the logits become its gradient with respect to them as they were before the cap."""
+    num_rows = max(1, CACHED_LOGITS // logits_CV.shape[1]) if logits_CV.device.type == "cpu" else logits_CV.shape[0]
+    nats = logits_CV.new_zeros(())
+    for logits_RV, labels_R in zip(logits_CV.split(num_rows), labels_C.split(num_rows), strict=True):
+        slope_RV = None if softcap is None else _cap(logits_RV, softcap)
+        labels_R1 = labels_R.unsqueeze(1)
+        logits_RV -= logits_RV.amax(1, keepdim=True)
+        chosen_R1 = logits_RV.gather(1, labels_R1)
+        total_R1 = logits_RV.exp_().sum(1, keepdim=True)
+        nats += (total_R1.log() - chosen_R1).sum()
+        logits_RV *= total_R1.reciprocal()
+        logits_RV.scatter_add_(1, labels_R1, torch.full_like(chosen_R1, -1.0))
+        if slope_RV is not None:
+            logits_RV *= slope_RV
+    return nats
 
 
-def _add_product(grad_head_VD: Tensor, grad_logits_CV: Tensor, hidden_CD: Tensor) -> None:
-    if grad_logits_CV.dtype == torch.float32:
-        grad_head_VD.addmm_(grad_logits_CV.T, hidden_CD)
+def _cap(logits_RV: Tensor, softcap: float) -> Tensor:
+    """Caps the logits in place; their slope with respect to what they were."""
+    tanh_RV = (logits_RV / softcap).tanh_()
+    torch.mul(tanh_RV, softcap, out=logits_RV)
+    return tanh_RV.square_().neg_().add_(1.0)
+
+
+def _product(left_CD: Tensor, right_DV: Tensor, *, out: Tensor) -> Tensor:
+    """The product in float32, written to `out`."""
+    if left_CD.dtype == out.dtype:
+        return torch.mm(left_CD, right_DV, out=out)
+    if left_CD.is_cuda:
+        return torch.mm(left_CD, right_DV, out_dtype=out.dtype, out=out)
+    return out.copy_(left_CD @ right_DV)
+
+
+def _add_product(sum_VD: Tensor, left_VC: Tensor, right_CD: Tensor) -> None:
+    """Adds the product to a float32 sum, on a GPU without rounding it first."""
+    if left_VC.dtype == sum_VD.dtype:
+        sum_VD.addmm_(left_VC, right_CD)
+    elif left_VC.is_cuda:
+        torch.addmm(sum_VD, left_VC, right_CD, out_dtype=sum_VD.dtype, out=sum_VD)
     else:
-        grad_head_VD += grad_logits_CV.T @ hidden_CD
+        sum_VD += left_VC @ right_CD

@@ -1,0 +1,123 @@
+"""Shapes of decoders, as far as they decide parameters, work and memory; no torch is needed to know them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from loanword.recipe import ArchitectureConfig
+
+NOT_GATED = frozenset({"gpt_bigcode", "gpt_neox", "nemotron", "phi", "starcoder2"})
+TIED_UNLESS_SAID = frozenset({"gemma", "gemma2", "gemma3", "gemma3_text", "cohere", "cohere2"})
+
+
+@dataclass(frozen=True)
+class DecoderShape:
+    """A decoder with rotary positions and norms before attention and feed-forward; biases are left out."""
+
+    width: int
+    num_layers: int
+    num_heads: int
+    num_key_value_heads: int
+    head_width: int
+    feed_forward_width: int
+    num_pieces: int
+    tied: bool = False
+    gated: bool = True
+
+    @property
+    def query_width(self) -> int:
+        """Width of all query heads together."""
+        return self.num_heads * self.head_width
+
+    @property
+    def key_width(self) -> int:
+        """Width of all key heads together; values have the same."""
+        return self.num_key_value_heads * self.head_width
+
+    @property
+    def matrices(self) -> dict[str, tuple[int, int]]:
+        """Widths in and out of every matrix of one layer, by the names that LLaMA gives them."""
+        attention = {
+            "q_proj": (self.width, self.query_width),
+            "k_proj": (self.width, self.key_width),
+            "v_proj": (self.width, self.key_width),
+            "o_proj": (self.query_width, self.width),
+        }
+        gate = {"gate_proj": (self.width, self.feed_forward_width)} if self.gated else {}
+        rest = {"up_proj": (self.width, self.feed_forward_width), "down_proj": (self.feed_forward_width, self.width)}
+        return attention | gate | rest
+
+    @property
+    def layer_parameters(self) -> int:
+        """Parameters of the matrices of one layer."""
+        return sum(wide * high for wide, high in self.matrices.values())
+
+    @property
+    def norm_parameters(self) -> int:
+        """Parameters of all norms."""
+        return (2 * self.num_layers + 1) * self.width
+
+    @property
+    def row_parameters(self) -> int:
+        """Parameters that one piece has: a row of the input table, and one of an untied head."""
+        return self.width * (1 if self.tied else 2)
+
+    @property
+    def num_parameters(self) -> int:
+        """All parameters, tied ones counted once."""
+        return self.num_layers * self.layer_parameters + self.norm_parameters + self.num_pieces * self.row_parameters
+
+    @property
+    def multiplied_parameters(self) -> int:
+        """Parameters that a token is multiplied with: input embeddings only where they are the head too."""
+        return self.num_parameters - (0 if self.tied else self.num_pieces * self.width)
+
+    def extended(self, num_new_pieces: int) -> "DecoderShape":
+        """The same decoder with rows for more pieces."""
+        return replace(self, num_pieces=self.num_pieces + num_new_pieces)
+
+
+KNOWN = {
+    "LLaMA 1B": DecoderShape(2048, 16, 32, 8, 64, 8192, 128_256, tied=True),
+    "LLaMA 7B": DecoderShape(4096, 32, 32, 32, 128, 11_008, 32_000),
+    "LLaMA 8B": DecoderShape(4096, 32, 32, 8, 128, 14_336, 128_256),
+    "LLaMA 13B": DecoderShape(5120, 40, 40, 40, 128, 13_824, 32_000),
+}
+"""Published shapes by size. Source: config.json of Llama-3.2-1B, Llama-2-7b-hf, Meta-Llama-3-8B, Llama-2-13b-hf."""
+
+
+def architecture_shape(config: ArchitectureConfig, num_pieces: int) -> DecoderShape:
+    """Shape of a decoder that a study trains itself."""
+    return DecoderShape(
+        width=config.width,
+        num_layers=config.num_layers,
+        num_heads=config.num_heads,
+        num_key_value_heads=config.num_key_value_heads,
+        head_width=config.width // config.num_heads,
+        feed_forward_width=config.feed_forward_width,
+        num_pieces=num_pieces,
+        tied=config.tied_embeddings,
+    )
+
+
+def published_shape(config: Mapping[str, Any]) -> DecoderShape | None:
+    """Shape of a decoder by its config.json; None where it has not the usual fields, or has experts."""
+    text: Mapping[str, Any] = config.get("text_config") or config
+    if any(text.get(name) for name in ("num_local_experts", "num_experts", "n_routed_experts")):
+        return None
+    kind = str(text.get("model_type", ""))
+    try:
+        num_heads, width = int(text["num_attention_heads"]), int(text["hidden_size"])
+        return DecoderShape(
+            width=width,
+            num_layers=int(text["num_hidden_layers"]),
+            num_heads=num_heads,
+            num_key_value_heads=int(text.get("num_key_value_heads") or num_heads),
+            head_width=int(text.get("head_dim") or width // num_heads),
+            feed_forward_width=int(text["intermediate_size"]),
+            num_pieces=int(text["vocab_size"]),
+            tied=bool(text.get("tie_word_embeddings", config.get("tie_word_embeddings", kind in TIED_UNLESS_SAID))),
+            gated=kind not in NOT_GATED,
+        )
+    except (KeyError, TypeError, ValueError):
+        return None
