@@ -289,7 +289,8 @@ class Execution(Record):
 
     Training stages run in `processes` processes, one a device, over which parameters are sharded: over all of them
     (full), or inside each machine with copies between machines (hybrid). `activations` says what of a forward pass
-    is kept for the backward one, and `compile` whether blocks are compiled; None leaves either to an estimate.
+    is kept for the backward one, and `compile` whether layers are compiled. None leaves these and the micro-batch to
+    an estimate. `peak_flops` is what all devices together do in a second, where a profile says.
     `commits` says which commit of a Hub repository (`id@revision`) the study was first resolved to.
     """
 
@@ -299,7 +300,7 @@ class Execution(Record):
     processes: PositiveCount = 1
     sharding: Literal["full", "hybrid"] = "full"
     data: str = "."
-    micro_batch_tokens: PositiveCount = 16384
+    micro_batch_tokens: PositiveCount | None = None
     activations: Literal["keep", "selective", "recompute"] | None = None
     compile: bool | None = None
     peak_flops: PositiveFloat | None = None

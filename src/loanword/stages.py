@@ -390,7 +390,7 @@ def _asked(work: Work) -> LocalModel:
 
 
 @lru_cache(maxsize=1)
-def _language_model(checkpoint: Path, device: str, micro_batch_tokens: int) -> LocalModel:
+def _language_model(checkpoint: Path, device: str, micro_batch_tokens: int | None) -> LocalModel:
     """The model in a folder, loaded once for all that one process asks it."""
     from loanword.model.score import open_language_model
 

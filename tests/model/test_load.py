@@ -20,6 +20,7 @@ from loanword.model.load import (
 )
 from loanword.recipe import ArchitectureConfig
 from loanword.records import file_sha256
+from tests.model.families import FAMILIES, small_model
 
 TIED = ArchitectureConfig(
     width=16, num_layers=2, num_heads=2, num_key_value_heads=1, feed_forward_width=24, context_tokens=32
@@ -145,3 +146,13 @@ def test_parameters_and_flops_are_those_of_the_matrices() -> None:
     assert count_parameters(untied) == count_parameters(tied) + 50 * 16
     assert train_flops_per_token(tied) == train_flops_per_token(untied) == 6 * count_parameters(tied)
     assert train_flops_per_token(tied, 10) - train_flops_per_token(tied) == 12 * 2 * 16 * 10
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_every_family_goes_out_and_in_in_the_hubs_layout(tmp_path: Path, family: str) -> None:
+    made = small_model(family)
+    save_model(made, tmp_path)
+    assert not list(tmp_path.glob("*.bin"))
+    again, ids_BT = load_model(tmp_path), torch.arange(30)[None]
+    assert again.state_dict().keys() == made.state_dict().keys()
+    assert torch.equal(again(ids_BT).logits, made(ids_BT).logits)

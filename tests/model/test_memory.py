@@ -15,7 +15,17 @@ from transformers import AutoConfig, AutoModelForCausalLM
 from loanword.model import attention_paths
 from loanword.model.attention import documents_of, packed_attention
 from loanword.model.load import new_model
-from loanword.model.memory import ACTIVATIONS, Activations, Place, estimate, fitting, largest_micro_batch, recipes
+from loanword.model.lora import add_lora
+from loanword.model.memory import (
+    ACTIVATIONS,
+    Activations,
+    Place,
+    activations_that_fit,
+    estimate,
+    fitting,
+    largest_micro_batch,
+    recipes,
+)
 from loanword.model.shape import KNOWN, DecoderShape, architecture_shape, published_shape
 from loanword.recipe import ArchitectureConfig, GroupConfig, GroupsConfig, LoraConfig, StepsConfig
 from loanword.training.activations import keep_activations
@@ -36,11 +46,13 @@ def architecture(num_layers: int, num_key_value_heads: int = 2) -> ArchitectureC
     )
 
 
-def kept_bytes(num_layers: int, num_rows: int, precision: str, activations: Activations) -> int:
+def kept_bytes(num_layers: int, num_rows: int, steps: StepsConfig, activations: Activations) -> int:
     """What autograd keeps of a forward pass: every storage once, the model's own parameters left out."""
     model = new_model(architecture(num_layers), NUM_PIECES, 0, bos_id=1, eos_id=2)
-    if precision == "pure-bf16":
-        model = model.to(torch.bfloat16)
+    if steps.precision == "pure-bf16":
+        torch.nn.Module.to(model, torch.bfloat16)
+    if steps.lora is not None:
+        add_lora(model, steps.lora, 0)
     keep_activations(model, activations)
     own = {parameter.untyped_storage().data_ptr() for parameter in model.parameters()}
     kept: dict[int, Tensor] = {}
@@ -51,12 +63,10 @@ def kept_bytes(num_layers: int, num_rows: int, precision: str, activations: Acti
 
     documents = documents_of([[0, 100, 333]] * num_rows, STEPS.row_tokens)
     ids_BT = torch.arange(num_rows * STEPS.row_tokens).view(num_rows, -1) % NUM_PIECES
-    autocast = torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16")
+    autocast = torch.autocast("cpu", torch.bfloat16, enabled=steps.precision == "bf16")
     hooks = torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor)
     with packed_attention(model, "each"), autocast, hooks:
-        model.base_model(
-            input_ids=ids_BT, position_ids=documents.position_ids_BT, use_cache=False, documents=documents
-        )
+        model.base_model(input_ids=ids_BT, position_ids=documents.position_ids_BT, use_cache=False, documents=documents)
         return sum(tensor.untyped_storage().nbytes() for address, tensor in kept.items() if address not in own)
 
 
@@ -65,21 +75,33 @@ def of_a_layer(kept: Callable[[int, int], float]) -> float:
     return (kept(3, 2) - kept(3, 1)) - (kept(2, 2) - kept(2, 1))
 
 
-@pytest.mark.parametrize("activations", ["keep", "recompute"])
-@pytest.mark.parametrize("precision", ["float32", "bf16", "pure-bf16"])
+@pytest.mark.parametrize(
+    ("precision", "lora", "activations"),
+    [
+        ("float32", None, "keep"),
+        ("float32", LoraConfig(rank=4), "keep"),
+        ("bf16", None, "keep"),
+        ("bf16", LoraConfig(rank=4), "keep"),
+        ("bf16", LoraConfig(rank=4, targets=("q_proj", "up_proj")), "keep"),
+        ("pure-bf16", None, "keep"),
+        ("pure-bf16", LoraConfig(rank=4), "keep"),
+        ("bf16", None, "recompute"),
+        ("pure-bf16", None, "recompute"),
+    ],
+)
 def test_activations_of_a_layer_are_what_autograd_keeps(
-    precision: Any, activations: Any, monkeypatch: pytest.MonkeyPatch
+    precision: Any, lora: LoraConfig | None, activations: Any, monkeypatch: pytest.MonkeyPatch
 ):
     # A processor that multiplies no bf16 attends in float32; others, and GPUs, do not.
     monkeypatch.setattr(attention_paths, "CPU_MULTIPLIES_BF16", True)
-    steps = STEPS.model_copy(update={"precision": precision})
+    steps = STEPS.model_copy(update={"precision": precision, "lora": lora})
 
     def estimated(num_layers: int, num_rows: int) -> float:
         shape = architecture_shape(architecture(num_layers), NUM_PIECES)
         return estimate(shape, steps, num_rows * STEPS.row_tokens, activations, CPU).activations_bytes
 
     def measured(num_layers: int, num_rows: int) -> float:
-        return kept_bytes(num_layers, num_rows, precision, activations)
+        return kept_bytes(num_layers, num_rows, steps, activations)
 
     assert of_a_layer(estimated) == pytest.approx(of_a_layer(measured), rel=0.01)
 
@@ -123,7 +145,11 @@ def test_a_model_of_experts_or_without_the_usual_fields_has_no_shape():
 
 def test_weights_gradients_and_moments_take_what_the_recipe_says():
     shape = KNOWN["LLaMA 7B"]
-    for name, bytes_per_parameter in {"bf16": 4 + 4 + 8, "pure-bf16": 2 + 2 + 8, "pure-bf16, 8-bit state": 6.03125}.items():
+    for name, bytes_per_parameter in {
+        "bf16": 4 + 4 + 8,
+        "pure-bf16": 2 + 2 + 8,
+        "pure-bf16, 8-bit state": 6.03125,
+    }.items():
         memory = estimate(shape, recipes(STEPS)[name], 512)
         held = memory.weights_bytes + memory.gradients_bytes + memory.optimizer_bytes
         assert held == pytest.approx(bytes_per_parameter * shape.num_parameters)
@@ -187,6 +213,14 @@ def test_keeping_less_and_sharding_take_less(name: str):
     assert eight.total_bytes < alone.total_bytes
     for part in ("weights_bytes", "gradients_bytes", "optimizer_bytes"):
         assert getattr(eight, part) == pytest.approx(getattr(alone, part) / 8)
+
+
+def test_activations_are_recomputed_only_as_far_as_memory_asks():
+    shape = KNOWN["LLaMA 1B"]
+    for wanted in ACTIVATIONS:
+        capacity = estimate(shape, STEPS, 8192, wanted).total_bytes
+        assert activations_that_fit(shape, STEPS, capacity, 8192) == wanted
+    assert activations_that_fit(shape, STEPS, 1e9, 8192) == "recompute"
 
 
 def test_the_studys_own_recipe_comes_first_and_adapters_are_never_swapped_for_full_training():

@@ -264,6 +264,7 @@ def test_a_longer_vocabulary_brings_its_tables_and_its_tokenizer(
     hidden_BTD = model.base_model(ids_BT).last_hidden_state
     torch.testing.assert_close(model(ids_BT).logits, hidden_BTD @ table(ROWS + 2, 2).half().float().T)
     assert torch.equal(weights(out)[EMBED], table(ROWS + 2, 1).half())
+    assert json.loads((out / "config.json").read_text())["tie_word_embeddings"] is False
 
 
 def test_tables_of_a_tied_base_stay_one_where_an_adapter_leaves_them_equal(

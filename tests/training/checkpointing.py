@@ -99,6 +99,9 @@ def killed(folder: Path) -> dict[str, list[str]]:
         Checkpoints(place, ALONE, print).save(state(4), Position(4), anchor=anchor, wait=True)
 
     def look(place: Path) -> None:
+        for path in place.glob("*-*[0-9]"):
+            digests = json.loads((path / "digests.json").read_text())["digests"]
+            assert {file.name for file in path.iterdir()} == {"digests.json", *digests}, f"{path} is half a checkpoint"
         said: list[str] = []
         found, checkpoints = [], Checkpoints(place, ALONE, said.append)
         for anchor in (False, True):

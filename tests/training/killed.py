@@ -10,6 +10,7 @@ import random
 import signal
 import sys
 import time
+from itertools import pairwise
 from pathlib import Path
 
 import torch
@@ -23,17 +24,18 @@ from loanword.training.state import Position
 from tests.training.checkpointing import call_at, forked, status
 from tests.training.small import ROW_TOKENS, STEPS, CountingRows, small_model
 
-FAULT_POINTS = 40
-"""About as often do three checkpoints touch the disk, and what is tidied before them."""
+FAULT_POINTS = 12
+"""How often a checkpoint touches the disk, about."""
 
 
-def train_whole(out: Path, num_rows: int, heard: int, fault_point: int | None) -> None:
-    """Trains to the end, telling every step; dies where it touches the disk for the `fault_point`th time."""
-    if fault_point is not None:
-        call_at(fault_point, lambda: os.kill(os.getpid(), signal.SIGKILL))
+def train_whole(out: Path, num_rows: int, heard: int, moment: int | None, fault_point: int | None) -> None:
+    """Trains to the end, telling every step; may die after step `moment`, at the `fault_point`th touch of the disk."""
 
     def tell(done: int, total: int, unit: str) -> None:
-        os.write(heard, f"{done // (STEPS.batch_rows * ROW_TOKENS)}\n".encode())
+        step = done // (STEPS.batch_rows * ROW_TOKENS)
+        if fault_point is not None and step == moment:
+            call_at(fault_point, lambda: os.kill(os.getpid(), signal.SIGKILL))
+        os.write(heard, f"{step}\n".encode())
 
     torch.set_num_threads(1)
     out.mkdir(exist_ok=True)
@@ -52,21 +54,18 @@ def train_whole(out: Path, num_rows: int, heard: int, fault_point: int | None) -
     write_lines(training.position.curve, out / "curve.jsonl")
 
 
-def live(out: Path, num_rows: int, chance: random.Random, longest: int) -> list[int]:
-    """First and last step and exit status of a child that lives for about `longest` steps at most.
-
-    Unless it dies at a fault point, it leaves a checkpoint for the next child.
-    """
+def live(out: Path, num_rows: int, chance: random.Random, first: int, last: int) -> list[int]:
+    """First and last step and exit status of a child that is killed in or after a step of [first, last)."""
+    moment = chance.randrange(first, last)
     fault_point = chance.randrange(FAULT_POINTS) if chance.random() < 0.5 else None
-    wanted = longest if fault_point is not None else chance.randint(1, longest)
     hear, heard = os.pipe()
-    child = forked(lambda: train_whole(out, num_rows, heard, fault_point))
+    child = forked(lambda: train_whole(out, num_rows, heard, moment, fault_point))
     os.close(heard)
     steps: list[int] = []
     with os.fdopen(hear) as told:
         for line in told:
             steps.append(int(line))
-            if len(steps) >= wanted and any(out.glob(".scratch/**/row-*[0-9]")):
+            if steps[-1] >= (moment if fault_point is None else last):
                 time.sleep(chance.random() * 0.02)
                 os.kill(child, signal.SIGKILL)
                 break
@@ -77,10 +76,12 @@ def main() -> None:
     folder = Path(sys.argv[1])
     seed, kills, steps = map(int, sys.argv[2:])
     chance, num_rows = random.Random(seed), steps * STEPS.batch_rows
-    died = [live(folder / "disturbed", num_rows, chance, steps // kills - 1) for _ in range(kills)]
+    # All but the last tenth of the steps: a child must not come to its end before it is killed.
+    moments = [1 + steps * 9 * kill // (10 * kills) for kill in range(kills + 1)]
+    died = [live(folder / "disturbed", num_rows, chance, *between) for between in pairwise(moments)]
     for name in ("disturbed", "undisturbed"):
         nobody = os.open(os.devnull, os.O_WRONLY)
-        assert status(forked(lambda: train_whole(folder / name, num_rows, nobody, None))) == 0  # noqa: B023
+        assert status(forked(lambda: train_whole(folder / name, num_rows, nobody, None, None))) == 0  # noqa: B023
         os.close(nobody)
     sys.stdout.write(json.dumps(died))
 

@@ -81,6 +81,13 @@ def frozen(hidden_ND: Tensor, head: Head, labels_N: Tensor) -> Tensor:
     return linear_cross_entropy(hidden_ND, head._replace(weight_VD=weight_VD), labels_N)
 
 
+def poisoned(hidden_ND: Tensor, head: Head, labels_N: Tensor) -> Tensor:
+    """The exact loss, whose gradient of the head is not a number."""
+    weight_VD = head.weight_VD * 1.0
+    weight_VD.register_hook(lambda grad_VD: grad_VD * torch.nan)
+    return linear_cross_entropy(hidden_ND, head._replace(weight_VD=weight_VD), labels_N)
+
+
 def broken(hidden_ND: Tensor, head: Head, labels_N: Tensor) -> Tensor:
     raise RuntimeError("no such instruction\non this device")
 
@@ -105,6 +112,7 @@ WRONG: dict[str, Loss] = {
     "forgets a token": first_tokens,
     "logits a thousandth too large": changed(lambda logits_NV: 1.001 * logits_NV),
     "not a number": changed(lambda logits_NV: logits_NV * torch.nan),
+    "a gradient that is not a number": poisoned,
 }
 
 

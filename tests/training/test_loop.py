@@ -149,10 +149,8 @@ def test_a_run_that_explodes_returns_to_an_earlier_step_and_passes_over_the_rows
     assert all(bool(parameter.isfinite().all()) for parameter in model.parameters())
     anchor_row, resumed_row = ANCHOR_STEPS * STEPS.batch_rows, bad_row + 4 * STEPS.batch_rows
     assert training.position.skipped == [SkippedRows(first_row=anchor_row, last_row=resumed_row, reason="rolled back")]
-    assert [point.rows for point in training.position.curve][-17:] == [
-        anchor_row,
-        *range(resumed_row + STEPS.batch_rows, last_row + 1, STEPS.batch_rows),
-    ][-17:]
+    went_on = range(resumed_row + STEPS.batch_rows, last_row + 1, STEPS.batch_rows)
+    assert [point.rows for point in training.position.curve if point.rows >= anchor_row] == [anchor_row, *went_on]
     assert "the weights return to an earlier step" in heard[-1]
 
 

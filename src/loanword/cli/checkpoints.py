@@ -52,15 +52,7 @@ def open_model(name: str, device: str) -> "LocalModel":
     from loanword.records import Execution
 
     check_device(device)
-    return open_language_model(folder, Execution(device=device, micro_batch_tokens=micro_batch_tokens(device)))
-
-
-def micro_batch_tokens(device: str) -> int:
-    """Tokens that go through a model at once, unless a command line says otherwise.
-
-    On a CPU a row at a time stays in the cache; docs/performance.md has the measurement.
-    """
-    return 2_048 if device == "cpu" else 16_384
+    return open_language_model(folder, Execution(device=device))
 
 
 def check_device(device: str) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from loanword.cli.opening import Opened
 from loanword.cli.plan import human, table
-from loanword.model.memory import LARGEST_TOKENS, Fit, estimate, fitting
+from loanword.model.memory import LARGEST_TOKENS, USABLE, Fit, estimate, fitting
 from loanword.model.shape import KNOWN, DecoderShape
 from loanword.recipe import Recipe, StepsConfig
 from loanword.study.estimate import Estimator
@@ -15,8 +15,8 @@ from loanword.study.estimate import Estimator
 GIGABYTES = (24, 40, 80, 141)
 PIECES = 1_000
 NOTE = (
-    "A GB is 10^9 bytes. The largest micro-batch is what one device takes at once, in whole rows; 1 GB of it is left "
-    "to CUDA. The first recipe that fits is shown, the study's own before leaner ones; --json has all of them."
+    "A GB is 10^9 bytes, of which a tenth is left free. The largest micro-batch is what one device takes at once, in "
+    "whole rows. The first recipe that fits is shown, the study's own before leaner ones; --json has all of them."
 )
 
 
@@ -62,7 +62,7 @@ def print_memory(opened: Opened, *, as_json: bool) -> None:
     """Prints what fits where."""
     models, unknown = study_models(opened)
     lines = [
-        Line(model, gigabytes * 10**9, tuple(fitting(model.shape, model.steps, gigabytes * 10**9)))
+        Line(model, gigabytes * 10**9, tuple(fitting(model.shape, model.steps, USABLE * gigabytes * 10**9)))
         for model in models
         for gigabytes in GIGABYTES
     ]

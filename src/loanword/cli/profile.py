@@ -137,7 +137,7 @@ def _trials(device: str, names: list[str]) -> Iterator[Trial]:
     """Shapes with the first recipe of full training that fits; those that do not fit are left out and said."""
     import psutil
 
-    from loanword.model.memory import Place, estimate, fitting
+    from loanword.model.memory import USABLE, Place, estimate, fitting
     from loanword.model.shape import architecture_shape
     from loanword.recipe import ArchitectureConfig, StepsConfig
     from loanword.records import Execution
@@ -163,12 +163,16 @@ def _trials(device: str, names: list[str]) -> Iterator[Trial]:
             precision="float32" if kind == "cpu" else "bf16",
         )
         shape, place = architecture_shape(architecture, num_pieces), Place(kind)
-        fits = [fit for fit in fitting(shape, steps, free, place) if fit.micro_batch_tokens and fit.steps.lora is None]
+        fits = [
+            fit
+            for fit in fitting(shape, steps, USABLE * free, place)
+            if fit.micro_batch_tokens and fit.steps.lora is None
+        ]
         if not fits:
             print(f"{name}: left out: its training does not fit {free / 1e9:.1f} GB", file=sys.stderr)
             continue
         fit = fits[0]
-        tokens = min(fit.micro_batch_tokens or row_tokens, most)
+        tokens: int = min(fit.micro_batch_tokens or row_tokens, most)
         execution = Execution(device=device, micro_batch_tokens=tokens, activations=fit.activations)
         estimated = estimate(shape, fit.steps, tokens, fit.activations, place).total_bytes
         yield Trial(name, architecture, num_pieces, fit.steps, execution, estimated)
@@ -186,7 +190,7 @@ def _shape_speed(trial: Trial, speed: Any) -> "ShapeSpeed":
         recipe=recipe_name(trial.steps),
         activations=trial.execution.activations or "keep",
         row_tokens=trial.steps.row_tokens,
-        micro_batch_tokens=trial.execution.micro_batch_tokens,
+        micro_batch_tokens=trial.execution.micro_batch_tokens or trial.steps.row_tokens,
         estimated_bytes=trial.estimated_bytes,
         **speed._asdict(),
     )
@@ -227,6 +231,8 @@ def _answer(connection: Connection, function: str, threads: int, arguments: tupl
         connection.send(getattr(speed, function)(*arguments))
     except UserError as error:
         connection.send(error)
+    except torch.OutOfMemoryError as error:
+        connection.send(UserError(function, f"out of memory: {error}", do="end what else runs on the device"))
 
 
 def _print(profile: "HardwareProfile", out: Path) -> None:

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from loanword.cli.checkpoints import check_device, micro_batch_tokens
+from loanword.cli.checkpoints import check_device
 from loanword.cli.opening import Opened, add_study_arguments, lock_path, open_study, read_lock
 from loanword.cli.report import write_study_report
 from loanword.errors import UserError
@@ -14,8 +14,10 @@ from loanword.records import Execution, write_json
 from loanword.store import Job
 from loanword.store.identity import unresolved_revisions
 from loanword.study.estimate import Estimator
+from loanword.study.hardware import FILE, read_profile
 from loanword.study.plan import missing, remember, results, smaller_cuts
 from loanword.training.interruption import REQUEUE
+from loanword.training.trackers import check_trackers
 
 SECONDS_PER_FLOP = 1e-11
 LEAST_SECONDS = 1.0
@@ -26,7 +28,27 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--workers", type=int, default=None, help="stages at once (default: one a core, or one a GPU)")
     parser.add_argument("--threads", type=int, default=None, help="threads of each worker (default: cores / workers)")
     parser.add_argument("--device", default="cpu", help="cpu, cuda or mps (default: cpu)")
-    parser.add_argument("--micro-batch-tokens", type=int, default=None, help="tokens that go through the model at once")
+    parser.add_argument("--processes", type=int, default=1, help="processes of one training stage, one a device")
+    parser.add_argument("--micro-batch-tokens", type=int, default=None, help="tokens at once (default: what fits)")
+    parser.add_argument(
+        "--activations",
+        choices=("keep", "selective", "recompute"),
+        default=None,
+        help="what of a forward pass is kept for the backward one (default: what fits)",
+    )
+    parser.add_argument(
+        "--compile",
+        action=argparse.BooleanOptionalAction,
+        default=None,
+        help="compile layers (default: on a GPU)",
+    )
+    parser.add_argument(
+        "--tracker",
+        action="append",
+        choices=("tensorboard", "wandb", "trackio"),
+        default=[],
+        help="also draw training there; may be given again",
+    )
     parser.add_argument("--checkpoint-seconds", type=float, default=60.0, help="time between checkpoints of a stage")
     parser.add_argument(
         "--smoke", action="store_true", help="the study at 1/1000 of its budgets, in a store of its own"
@@ -103,24 +125,36 @@ def _execution(arguments: argparse.Namespace) -> Execution:
     Raises:
         UserError: a number that makes no sense, a device that is not here.
     """
-    for name in ("workers", "threads", "micro_batch_tokens"):
+    for name in ("workers", "threads", "processes", "micro_batch_tokens"):
         value = getattr(arguments, name)
         if value is not None and value < 1:
             raise UserError(f"--{name.replace('_', '-')} {value}", "not a positive number", do="give 1 or more")
     on_cpu = arguments.device == "cpu"
     if not on_cpu:
         check_device(arguments.device)
+    check_trackers(arguments.tracker)
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     workers = arguments.workers or (cores if on_cpu else 1)
     return Execution(
         device=arguments.device,
         workers=workers,
         threads=arguments.threads or max(1, cores // workers),
+        processes=arguments.processes,
         data=str(Path(arguments.data).resolve()),
-        micro_batch_tokens=arguments.micro_batch_tokens or micro_batch_tokens(arguments.device),
+        micro_batch_tokens=arguments.micro_batch_tokens,
+        activations=arguments.activations,
+        compile=arguments.compile,
+        peak_flops=_peak_flops(Path(arguments.store), arguments.processes),
         checkpoint_seconds=arguments.checkpoint_seconds,
+        trackers=tuple(arguments.tracker),
         commits=tuple(sorted(read_lock(arguments.study).items())),
     )
+
+
+def _peak_flops(store: Path, processes: int) -> float | None:
+    """FLOP/s of the fastest products of all devices, where this machine was measured."""
+    path = store / FILE
+    return processes * max(read_profile(path).products.values()) if path.is_file() else None
 
 
 def _resolve(opened: Opened) -> bool:

@@ -15,6 +15,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -37,16 +38,21 @@ def run_in_processes(stage: str, config: Record, work: Work, stages_module: str)
         UserError: as the stage raises it in the first process.
     """
     execution = work.execution
+
+    def resize(micro_batch_tokens: int) -> None:
+        nonlocal execution
+        execution = execution.model_copy(update={"micro_batch_tokens": micro_batch_tokens})
+        work.resize(micro_batch_tokens)
+
+    heard = replace(work, resize=resize)
     while True:
         task = work.scratch / "task.json"
         write_json(_task(stage, config, work, stages_module, execution), task)
-        code = _launch(execution.processes, task, work)
-        if code != OUT_OF_MEMORY:
+        code = _launch(execution.processes, task, heard)
+        if code != OUT_OF_MEMORY or execution.micro_batch_tokens is None:
             break
-        halved = execution.micro_batch_tokens // 2
-        work.resize(halved)
-        work.say(f"out of memory: going on with a micro-batch of {halved:,} tokens")
-        execution = execution.model_copy(update={"micro_batch_tokens": halved})
+        resize(execution.micro_batch_tokens // 2)
+        work.say(f"out of memory: going on with a micro-batch of {execution.micro_batch_tokens:,} tokens")
     if code:
         raise SystemExit(code)
 
@@ -108,6 +114,8 @@ def _heard(line: str, work: Work) -> int | None:
         work.progress(*said)
     elif kind == "say":
         work.say(*said)
+    elif kind == "resize":
+        work.resize(*said)
     elif kind == "refused":
         raise UserError(said[0], said[1], expected=said[2], do=said[3])
     return said[0] if kind == "ended" else None
@@ -159,6 +167,7 @@ def _run(task: Mapping[str, Any], execution: Execution, first: bool) -> None:
         execution,
         progress=lambda *said: _tell(first, "progress", *said),
         say=lambda *said: _tell(first, "say", *said),
+        resize=lambda *said: _tell(first, "resize", *said),
         logs=Path(task["logs"]) if task["logs"] and first else None,
     )
     stage.run(config, work)

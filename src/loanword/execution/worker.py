@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from loanword.errors import UserError
 from loanword.execution.ranks import run_in_processes
@@ -95,21 +95,22 @@ def _fill(
     scratch.mkdir(exist_ok=True)
     said = _Said(scratch / "said.json", messages, job.key)
     begun = scratch / "execution.json"
+    trains = stage.trains is not None and stage.trains(job.config)
     work = Work(
         inputs,
         out,
         job.seed or 0,
-        _same_execution(begun, task.execution, stage.trains, said.say),
+        _same_execution(begun, task.execution, trains, said.say),
         pulse.progress,
         said.say,
         resize=lambda micro_batch_tokens: _change(begun, micro_batch_tokens=micro_batch_tokens),
-        logs=store.root / "logs" / out.name if stage.trains else None,
+        logs=store.root / "logs" / out.name if trains else None,
     )
     _use_threads(work.execution.threads)
     spent = Spent(scratch / "spent.json")
     started = time.time()
     with pulse, spent:
-        if stage.trains and work.execution.processes > 1:
+        if trains and work.execution.processes > 1:
             run_in_processes(job.stage, job.config, work, task.stages)
         else:
             stage.run(job.config, work)
@@ -133,8 +134,10 @@ class Begun(Record):
 
     device: str
     threads: int
-    micro_batch_tokens: int
+    micro_batch_tokens: int | None
     processes: int = 1
+    sharding: Literal["full", "hybrid"] = "full"
+    compile: bool | None = None
 
 
 def _same_execution(path: Path, execution: Execution, trains: bool, say: Say) -> Execution:

@@ -153,6 +153,8 @@ def works_on(path: PathName, device: torch.device) -> bool:
     try:
         with torch.enable_grad():
             _built(path, documents, {None}).attend(query_BHTD, key_BGTD, value_BGTD, Scores()).sum().backward()
+    except torch.OutOfMemoryError:  # says nothing about the path
+        raise
     except RuntimeError:  # what a missing kernel, a GPU that is too old and a failed compilation all raise
         return False
     return True

@@ -11,6 +11,7 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor
 from transformers import (
+    MODEL_FOR_CAUSAL_LM_MAPPING,
     AutoConfig,
     AutoModelForCausalLM,
     LlamaConfig,
@@ -59,7 +60,7 @@ def load_model(checkpoint: Path, *, device: str = "cpu", dtype: torch.dtype = to
     """
     check_checkpoint(checkpoint)
     logging.disable_progress_bar()  # progress is drawn by the command line alone
-    read_config(checkpoint)
+    attention = _attention(read_config(checkpoint))
     try:
         loaded: Any = AutoModelForCausalLM.from_pretrained(
             checkpoint,
@@ -67,7 +68,7 @@ def load_model(checkpoint: Path, *, device: str = "cpu", dtype: torch.dtype = to
             local_files_only=True,
             use_safetensors=True,
             trust_remote_code=False,
-            attn_implementation="sdpa",
+            attn_implementation=attention,
             output_loading_info=True,
             ignore_mismatched_sizes=True,
         )
@@ -99,8 +100,9 @@ def model_of(
     wanted = {name: parameter.shape for name, parameter in empty.named_parameters(remove_duplicate=False)}
     other = {name for name, shape in wanted.items() if name in tensors and tensors[name].shape != shape}
     _check_weights(where, {"mismatched_keys": other})
+    attention = _attention(config)
     loaded: Any = type(empty).from_pretrained(
-        None, config=config, state_dict=tensors, dtype=dtype, attn_implementation="sdpa", output_loading_info=True
+        None, config=config, state_dict=tensors, dtype=dtype, attn_implementation=attention, output_loading_info=True
     )
     model, report = loaded
     _check_weights(where, report)
@@ -198,6 +200,12 @@ def read_config(checkpoint: Path) -> PretrainedConfig:
             expected="an architecture of the installed transformers; code from a checkpoint is never run",
             do="use a checkpoint of a known architecture, or a newer transformers",
         ) from None
+
+
+def _attention(config: PretrainedConfig) -> str:
+    """Which of transformers' own kinds of attention a model has: Gemma 2 caps its scores, which `sdpa` cannot."""
+    model = MODEL_FOR_CAUSAL_LM_MAPPING.get(type(config), None)
+    return "sdpa" if model is None or model._supports_sdpa else "eager"
 
 
 def _check_weights(where: object, report: dict[str, Any]) -> None:

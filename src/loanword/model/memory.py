@@ -26,6 +26,8 @@ CHUNK_LOGITS, CHUNK_TOKENS = {"cpu": 2**21, "cuda": 2**27}, 256  # as the loss t
 BESIDE_BYTES = {"cpu": 8_000_000, "cuda": 1_000_000_000}
 """What is there beside tensors: work space of libraries, measured on a CPU; CUDA's context, assumed, on a GPU."""
 LARGEST_TOKENS = 2**20
+USABLE = 0.9
+"""Share of a device's memory that an estimate may fill: estimates are within 10 % of the peak."""
 
 
 class Memory(NamedTuple):
@@ -134,6 +136,16 @@ def largest_micro_batch(
     return num_rows * steps.row_tokens or None
 
 
+def activations_that_fit(
+    shape: DecoderShape, steps: StepsConfig, capacity_bytes: float, micro_batch_tokens: int, place: Place = GPU
+) -> Activations:
+    """What computes least again among what fits; `recompute` where nothing does."""
+    for activations in ACTIVATIONS:
+        if estimate(shape, steps, micro_batch_tokens, activations, place).total_bytes <= capacity_bytes:
+            return activations
+    return "recompute"
+
+
 def fitting(shape: DecoderShape, steps: StepsConfig, capacity_bytes: float, place: Place = GPU) -> Iterator[Fit]:
     """Recipes in order of preference, first the given one; each with activations kept, kept in part, recomputed."""
     for name, leaner in recipes(steps).items():
@@ -146,16 +158,16 @@ def fitting(shape: DecoderShape, steps: StepsConfig, capacity_bytes: float, plac
 def recipes(steps: StepsConfig) -> dict[str, StepsConfig]:
     """The given steps, then the same with ever less memory, by a name for people."""
     lora = steps.lora or LoraConfig()
-    changes: list[dict[str, object]] = [{}]
-    if steps.lora is None:  # who asks for adapters is not offered full training
-        changes += [
-            {"precision": "bf16"},
-            {"precision": "pure-bf16"},
-            {"precision": "pure-bf16", "optimizer_state": "8-bit"},
-        ]
-    changes += [
+    adapters: list[dict[str, object]] = [
         {"precision": "pure-bf16", "lora": lora.model_copy(update={"four_bit": four_bit})} for four_bit in (False, True)
     ]
+    full: list[dict[str, object]] = [
+        {"precision": "bf16"},
+        {"precision": "pure-bf16"},
+        {"precision": "pure-bf16", "optimizer_state": "8-bit"},
+    ]
+    # Who asks for adapters is not offered full training.
+    changes = [{}, *(full if steps.lora is None else []), *adapters]
     leaner = [steps.model_copy(update=change) for change in changes]
     return {recipe_name(each): each for each in leaner}
 
@@ -176,7 +188,7 @@ def _still(shape: DecoderShape, steps: StepsConfig, place: Place) -> Memory:
     weight, moment = _weight_bytes(steps), FLOAT if steps.optimizer_state == "float32" else STATE_8_BIT
     matrices = shape.num_layers * shape.layer_parameters
     tables = shape.num_pieces * shape.row_parameters
-    adapters = 0 if lora is None else shape.num_layers * _adapter_parameters(shape, lora)
+    adapters = 0 if lora is None else shape.num_layers * lora.rank * sum(map(sum, _moved(shape, steps).values()))
     trained = adapters
     if lora is None:
         trained += matrices * (not groups.backbone.frozen) + shape.norm_parameters * (not groups.norms.frozen)
@@ -214,12 +226,17 @@ def _layer_bytes(shape: DecoderShape, steps: StepsConfig, activations: Activatio
         return residual
     if activations == "selective":  # the layer's input, products of matrices, and of attention
         return residual + product * (2 * query + 2 * key + 2 * width + ups * wide) + sums
-    norms = 2 * (FLOAT * width + residual + FLOAT)
-    # Autocast makes a copy for each product that reads: three in attention, one or two after it.
-    inputs = product * width * (3 + ups if _autocasts(steps) else 2)
-    # On a CPU documents are joined by a copy.
-    attention = product * (query * (3 if place.device == "cpu" else 2) + 2 * key) + sums
-    return norms + inputs + attention + product * 2 * ups * wide
+    trains_norms = steps.lora is None and not steps.groups.norms.frozen
+    norms = 2 * (FLOAT * width + FLOAT + (residual if trains_norms else 0))
+    # Inputs of trained matrices: autocast makes a copy for each of them; joining documents is a copy on a CPU.
+    moved = _moved(shape, steps)
+    sharing = [moved.keys() & names for names in ({"q_proj", "k_proj", "v_proj"}, {"gate_proj", "up_proj"})]
+    inputs = width * sum(len(names) if _autocasts(steps) else min(1, len(names)) for names in sharing)
+    joined = query * ("o_proj" in moved and place.device == "cpu")
+    attention = 2 * query + 2 * key + joined
+    feed_forward = wide * (2 * ups - 1 + ("down_proj" in moved))
+    inside = 0 if steps.lora is None else steps.lora.rank * len(moved)
+    return norms + sums + product * (inputs + attention + feed_forward + inside)
 
 
 def _backward_bytes(shape: DecoderShape, steps: StepsConfig) -> float:
@@ -238,9 +255,12 @@ def _loss_bytes(shape: DecoderShape, steps: StepsConfig, num_tokens: int, place:
     return logits + head
 
 
-def _adapter_parameters(shape: DecoderShape, lora: LoraConfig) -> int:
-    chosen = [widths for name, widths in shape.matrices.items() if not lora.targets or name in lora.targets]
-    return lora.rank * sum(wide + high for wide, high in chosen)
+def _moved(shape: DecoderShape, steps: StepsConfig) -> dict[str, tuple[int, int]]:
+    """The matrices of a layer that are trained, or have adapters that are."""
+    if steps.lora is None:
+        return {} if steps.groups.backbone.frozen else shape.matrices
+    targets = steps.lora.targets
+    return {name: widths for name, widths in shape.matrices.items() if not targets or name in targets}
 
 
 def _trains_tables(steps: StepsConfig) -> bool:

@@ -5,8 +5,6 @@ Out: a link to the checkpoint where nothing has to be done; else config.json, sa
 
 A weight is original + patch, then each adapter in order, summed in float32 and rounded once, to the precision of the
 original weights (float32 where they have several). Equal parts give equal bytes.
-
-Source: arXiv 2304.08177 (Chinese-LLaMA: LoRA with embeddings, head and tokenizer); OpenLMLab/OpenChineseLLaMA (patch).
 """
 
 from collections.abc import Mapping

@@ -24,6 +24,8 @@ from loanword.protocols import ChoicePrompt, ChoiceScores, Progress, TextLikelih
 from loanword.records import Execution, Message
 from loanword.tokenizer.load import Tokenizer, load_tokenizer
 
+AT_ONCE_TOKENS = {"cpu": 2_048}
+"""Tokens of a forward pass, where an Execution does not say: 16,384 on other devices."""
 CPU_LOGITS = 2**22
 """Logits of one forward pass on a CPU: 2**26 of them, far beyond its cache, took twice the time."""
 DEVICE_LOGITS = 2**28
@@ -181,7 +183,8 @@ def open_language_model(
     tokenizer = load_tokenizer(checkpoint)
     model = load_model(checkpoint, device=execution.device)
     check_tokenizer_fits(model, tokenizer.num_pieces, checkpoint)
-    return LocalModel(model, tokenizer, execution.micro_batch_tokens, encode_prompt=encode_prompt)
+    at_once = execution.micro_batch_tokens or AT_ONCE_TOKENS.get(execution.device, 16_384)
+    return LocalModel(model, tokenizer, at_once, encode_prompt=encode_prompt)
 
 
 def _by_header(

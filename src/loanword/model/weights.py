@@ -97,7 +97,7 @@ def _read_safetensors(path: Path) -> Iterator[tuple[str, Tensor]]:
 
 def _read_bin(path: Path) -> Iterator[tuple[str, Tensor]]:
     try:
-        content = torch.load(path, map_location="cpu", weights_only=False)
+        content = torch.load(path, map_location="cpu", weights_only=True)
     except (UnpicklingError, RuntimeError, EOFError, OSError) as error:
         said = (str(error) or type(error).__name__).splitlines()[0]
         raise _not_tensors(path, f"cannot be read as tensors: {said}") from None

@@ -14,7 +14,7 @@ from loanword.report.wording import benchmark_name, decimal, language_name, perc
 MARGIN_BITS_PER_BYTE = 0.1
 MARGIN_ACCURACY = 0.1
 
-PLACEMENT = ("device", "world_size", "micro_batch_tokens")
+PLACEMENT = ("device", "processes", "micro_batch_tokens")
 """Fields of an Execution whose change may change a training artifact's last bits."""
 
 

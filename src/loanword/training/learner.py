@@ -67,6 +67,6 @@ def prepared(model: PreTrainedModel, steps: StepsConfig, on: Execution, ranks: R
 
 
 def trained_weights(learner: Learner) -> dict[str, Tensor]:
-    """Parameters that are trained, live, by name; tied ones once."""
+    """Parameters that are trained, live, under `weights/NAME`; tied ones once."""
     named = learner.model.named_parameters()
-    return {name: parameter.detach() for name, parameter in named if parameter.requires_grad}
+    return {f"weights/{name}": parameter.detach() for name, parameter in named if parameter.requires_grad}

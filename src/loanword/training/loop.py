@@ -6,7 +6,7 @@ in it looks at a clock or draws what the seed does not decide, so a killed stage
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
@@ -20,7 +20,9 @@ from loanword.recipe import GroupsConfig, StepsConfig
 from loanword.records import CurvePoint
 from loanword.tokens.rows import Row
 from loanword.training import parallel
+from loanword.training.compiling import compiles
 from loanword.training.data import RowSource
+from loanword.training.fitting import fitted
 from loanword.training.guard import Slope, Verdict, hopeless, is_anchor, judge, pass_over
 from loanword.training.interruption import REQUEUE, noticed
 from loanword.training.learner import prepared, trained_weights
@@ -37,9 +39,8 @@ CHECKPOINTS = "checkpoints"
 
 @dataclass(frozen=True)
 class Training:
-    """What `train` leaves: names of the parameters it trained, the optimizer, where it came to, among which processes."""
+    """What `train` leaves beside the weights: the optimizer, where it came to, and among which processes."""
 
-    names: tuple[str, ...]
     optimizer: Optimizer
     position: Position
     ranks: Ranks
@@ -71,11 +72,13 @@ def train(
         UserError: training diverges, or the alarm of `probe` stops it.
         SystemExit: 75, behind a checkpoint, where the process was asked to stop.
     """
-    on, ranks = work.execution, parallel.ranks(work.execution)
+    ranks = parallel.ranks(work.execution)
+    on = fitted(model, steps, work, ranks.size)
+    work = replace(work, execution=on)
     learner = prepared(model, steps, on, ranks, work.say)
-    optimizer = Optimizer(learner.model, steps, num_old_rows=num_old_rows, seed=work.seed)
-    weights = trained_weights(learner)
-    state = {f"weights/{name}": tensor for name, tensor in weights.items()} | optimizer.tensors()
+    compiled = compiles(on, learner.model.device)
+    optimizer = Optimizer(learner.model, steps, num_old_rows=num_old_rows, seed=work.seed, compiled=compiled)
+    state = trained_weights(learner) | optimizer.tensors()
     checkpoints = Checkpoints(work.scratch / CHECKPOINTS, ranks, work.say)
     position = checkpoints.load(state)
     if position is None:
@@ -101,7 +104,7 @@ def train(
             work.progress(course.position.next_row * steps.row_tokens, last_row * steps.row_tokens, "tokens")
     checkpoints.finish()
     watch.close()
-    return Training(tuple(weights), optimizer, course.position, ranks)
+    return Training(optimizer, course.position, ranks)
 
 
 @dataclass

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 
 import torch
 
+from loanword.errors import UserError
 from loanword.protocols import Work
 from loanword.tokens.rows import Row
 from loanword.training.data import Batch, RowSource, count_predictions, micro_batches, read_rows
@@ -15,11 +16,15 @@ class Passes:
     """This process's passes over its share of each step's rows.
 
     Where memory does not hold a micro-batch it is halved, down to one row, which is said and kept for a resume.
+
+    Raises:
+        UserError: memory does not hold one row.
     """
 
     def __init__(self, learner: Learner, rows: RowSource, ranks: Ranks, work: Work) -> None:
         self.ranks = ranks
         self._learner, self._rows, self._work = learner, rows, work
+        assert work.execution.micro_batch_tokens is not None, "see `fitted`"
         self._micro_batch_tokens = work.execution.micro_batch_tokens
 
     def gradient(self, first: int, last: int) -> tuple[list[Row], float, int]:
@@ -44,8 +49,9 @@ class Passes:
             try:
                 return self._backward(rows, num_tokens)
             except torch.OutOfMemoryError:
-                # Other processes wait for this one: all of them have to start anew.
-                if self.ranks.size > 1 or self._micro_batch_tokens <= len(rows[0].ids):
+                if self._micro_batch_tokens <= len(rows[0].ids):
+                    raise _too_large(len(rows[0].ids)) from None
+                if self.ranks.size > 1:  # the others wait for this one: all of them have to start anew
                     raise
             self._learner.zero_grad()
             if torch.cuda.is_available():
@@ -65,3 +71,12 @@ class Passes:
 
     def _batches(self, rows: Sequence[Row]) -> Iterator[Batch]:
         return micro_batches(rows, self._micro_batch_tokens, self._learner.model.device)
+
+
+def _too_large(row_tokens: int) -> UserError:
+    return UserError(
+        "memory of the device",
+        f"does not hold a training step over one row of {row_tokens:,} tokens",
+        expected="room for the model, its optimizer's state, and one row",
+        do="see `loanword plan STUDY --memory`: --activations recompute, more --processes, pure-bf16, 8-bit or LoRA",
+    )

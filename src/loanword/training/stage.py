@@ -23,7 +23,7 @@ from loanword.model.load import (
     save_model,
     train_flops_per_token,
 )
-from loanword.model.lora import add_lora, load_trainable, merge_lora
+from loanword.model.lora import add_lora, load_trainable, merge_lora, trainable_tensors
 from loanword.model.weights import check_finite
 from loanword.protocols import Work
 from loanword.recipe import StepsConfig
@@ -52,11 +52,12 @@ TRAINED = "trained.safetensors"
 
 @dataclass(frozen=True)
 class Trained:
-    """A trained model, and what the loop left of it."""
+    """A trained model, what the loop left of it, and which of its parameters a cut trained by LoRA has to keep."""
 
     model: PreTrainedModel
     training: loop.Training
     steps: StepsConfig
+    names: tuple[str, ...]
 
 
 def load(folder: Path) -> PreTrainedModel:
@@ -143,6 +144,7 @@ def train(
             expected=f"at most {context_tokens(model):,}, the model's context",
             do=f"set row_tokens = {context_tokens(model)} or less",
         )
+    names = tuple(trainable_tensors(model))
     training = loop.train(
         model,
         rows,
@@ -155,7 +157,7 @@ def train(
         optimizer_file=None if after is None else after / OPTIMIZER,
         probe=probe,
     )
-    return Trained(model, training, steps)
+    return Trained(model, training, steps, names)
 
 
 def save(model: PreTrainedModel, tokenizer: Path, out: Path, chat_template: str | None = None) -> None:
@@ -173,7 +175,7 @@ def save_cut(trained: Trained, tokenizer: Path, seen: Seen, out: Path) -> None:
     if trained.steps.lora is None:
         save(model, tokenizer, out)
     else:
-        kept = {name: model.get_parameter(name).detach().contiguous() for name in trained.training.names}
+        kept = {name: model.get_parameter(name).detach().contiguous() for name in trained.names}
         save_file(kept, out / TRAINED)
     _write_position(trained.training.position, out)
     _write_summary(model, seen, trained.training.position, out)
