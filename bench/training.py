@@ -72,10 +72,10 @@ def _problem(shape: ArchitectureConfig, batch_rows: int, num_steps: int) -> Prob
 
 
 def _row(index: int) -> Row:
-    """A row of a stream whose documents have a median of 500 tokens."""
+    """A row of a stream whose documents are as long as those of English Wikipedia: 370 tokens in the median, 680 in the mean."""
     random = np.random.default_rng(index)
     stream = random.zipf(1.3, ROW_TOKENS + 1) % NUM_PIECES
-    ends = np.cumsum(random.lognormal(6.2, 0.8, 40).astype(np.int64) + 2) - random.integers(500)
+    ends = np.cumsum(random.lognormal(5.9, 1.1, 60).astype(np.int64) + 2) - random.integers(500)
     starts = (0, *(int(end) for end in ends if 0 < end < ROW_TOKENS))
     labels = stream[1:].copy()
     labels[[start - 1 for start in starts[1:]]] = NOT_COUNTED

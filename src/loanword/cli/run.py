@@ -68,11 +68,12 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _run(arguments: argparse.Namespace) -> bool:
+    execution = _execution(arguments)
     opened = open_study(arguments, smoke=arguments.smoke)
     opened.store.create()
     if _resolve(opened):
         opened = open_study(arguments, smoke=arguments.smoke)
-    execution = _execution(arguments)
+        execution = _execution(arguments)  # the lock file now names commits
     opened.sources.save()
     todo = missing(results(opened.study), opened.finished)
     if todo and not _build(opened, todo, execution, arguments.stages):

@@ -23,7 +23,7 @@ from loanword.errors import UserError
 from loanword.protocols import Stage, Work
 from loanword.records import Execution, Record, write_json
 
-OUT_OF_MEMORY, ORPHANED = 72, 75
+OUT_OF_MEMORY, ORPHANED = 72, 76
 MARK = "loanword-rank "
 """Lines of standard output that are ours begin with this; libraries may print others."""
 

@@ -94,8 +94,8 @@ def _fill(
     scratch = out / SCRATCH
     scratch.mkdir(exist_ok=True)
     said = _Said(scratch / "said.json", messages, job.key)
-    begun = scratch / "execution.json"
     trains = stage.trains is not None and stage.trains(job.config)
+    begun = scratch / "execution.json"
     work = Work(
         inputs,
         out,
