@@ -30,6 +30,10 @@ def main() -> int:
     for name in arguments.names or bench.names():
         started = time.perf_counter()
         result = bench.load(name).run(quick=arguments.quick)
+        if "skipped" in result:
+            print(f"{name}: not run, {result['skipped']}\n", flush=True)
+            lines.append({"name": name, "skipped": result["skipped"], "passed": True, "machine": machine()})
+            continue
         print_table(result["name"], result["rows"])
         print(f"{time.perf_counter() - started:.1f} s\n", flush=True)
         lines.append(line(result, quick=arguments.quick))

@@ -8,10 +8,10 @@ import statistics
 import tempfile
 import time
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import Any, Literal, NamedTuple, cast
 
 import numpy as np
 import torch
@@ -60,7 +60,11 @@ class Measurement(NamedTuple):
     seconds: float
 
 
-def precision() -> str:
+Arms = Mapping[str, tuple[Callable[[Problem, int], Measurement], int]]
+"""How each arm is measured, and how many rows it takes at once."""
+
+
+def precision() -> Literal["bf16", "float32"]:
     """bf16 where the processor multiplies it in hardware; float32 is faster elsewhere."""
     has = torch.cpu.get_capabilities()
     return "bf16" if any(has.get(name) for name in ("avx512_bf16", "amx_bf16", "bf16")) else "float32"
@@ -82,19 +86,41 @@ def one_thread() -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def ratio(rounds: Sequence[Mapping[str, Measurement]], ours: str) -> float:
-    """Processor seconds of the fastest other arm over those of `ours`: the median over rounds."""
-    others = (min(each[arm].cpu_seconds for arm in each if arm != ours) for each in rounds)
-    return statistics.median(other / each[ours].cpu_seconds for other, each in zip(others, rounds, strict=True))
+def compare(name: str, goal: float, arms: Arms, problems: Mapping[str, Problem], *, quick: bool) -> dict[str, Any]:
+    """A bench's result: ours, the first arm, against the fastest other one, by processor seconds.
 
-
-def median_speed(rounds: Sequence[Mapping[str, Measurement]], arm: str, problem: Problem) -> dict[str, float]:
-    """What the table says of an arm."""
-    return {
-        "tokens per CPU-second": round(problem.num_tokens / statistics.median(each[arm].cpu_seconds for each in rounds)),
-        "tokens per second": round(problem.num_tokens / statistics.median(each[arm].seconds for each in rounds)),
-        "last loss": rounds[0][arm].losses[-1],
-    }
+    Arms take turns in every round, and a problem's ratio is the median over rounds; the smallest of all problems'
+    counts. Losses must agree first.
+    """
+    rows: list[dict[str, Any]] = []
+    ratios: list[float] = []
+    for parameters, problem in problems.items():
+        with one_thread():
+            rounds = [
+                {arm: measure(problem, at_once) for arm, (measure, at_once) in arms.items()}
+                for _ in range(1 if quick else 3)
+            ]
+        ours, *others = arms
+        for measured in rounds:
+            for other in others:
+                np.testing.assert_allclose(measured[ours].losses, measured[other].losses, rtol=tolerance())
+        ratios.append(
+            statistics.median(min(each[arm].cpu_seconds for arm in others) / each[ours].cpu_seconds for each in rounds)
+        )
+        for arm in arms:
+            cpu_seconds = statistics.median(each[arm].cpu_seconds for each in rounds)
+            rows.append(
+                {
+                    "parameters": parameters,
+                    "arm": arm,
+                    "tokens per CPU-second": round(problem.num_tokens / cpu_seconds),
+                    "tokens per second": round(
+                        problem.num_tokens / statistics.median(each[arm].seconds for each in rounds)
+                    ),
+                    "last loss": rounds[0][arm].losses[-1],
+                }
+            )
+    return {"name": name, "ratio": min(ratios), "goal": goal, "rows": rows}
 
 
 def loanword(problem: Problem, rows_at_once: int) -> Measurement:
@@ -125,12 +151,17 @@ def loanword(problem: Problem, rows_at_once: int) -> Measurement:
 def transformers_trainer(problem: Problem, rows_at_once: int) -> Measurement:
     """transformers' Trainer, over rows in order."""
     return _measured(
-        _Ordered, TrainingArguments, problem, rows_at_once, train_dataset=_Rows(problem.rows), remove_unused_columns=False
+        _Ordered,
+        TrainingArguments,
+        problem,
+        rows_at_once,
+        train_dataset=_Rows(problem.rows),
+        remove_unused_columns=False,
     )
 
 
 def trl_packing(problem: Problem, rows_at_once: int) -> Measurement:
-    """TRL's SFTTrainer over the same packed rows: what its `packing` makes of conversations, but that nothing is cut."""
+    """TRL's SFTTrainer over the same packed rows: as its `packing` would make them, but that nothing is cut."""
     table = Table.from_list([_packed(row) for row in problem.rows])
     more = {"packing": True, "dataset_kwargs": {"skip_prepare_dataset": True}, "max_length": problem.steps.row_tokens}
     return _measured(_OrderedSFT, SFTConfig, problem, rows_at_once, train_dataset=table, **more)

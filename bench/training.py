@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from bench import _trainers as trainers
-from bench._trainers import Problem, median_speed, one_thread
+from bench._trainers import Problem
 from loanword.recipe import ArchitectureConfig, StepsConfig
 from loanword.tokens.rows import NOT_COUNTED, Row
 
@@ -41,22 +41,10 @@ ARMS = {
 
 
 def run(quick: bool) -> dict[str, Any]:
-    """The smaller of both shapes' ratios, each against the Trainer's faster setting; medians over interleaved rounds."""
-    rows: list[dict[str, Any]] = []
-    ratios: list[float] = []
-    for name, shape in SHAPES.items():
-        problem = _problem(shape, 4 if quick else 8, 1 if quick else 2)
-        with one_thread():
-            rounds = [
-                {arm: measure(problem, at_once) for arm, (measure, at_once) in ARMS.items()}
-                for _ in range(1 if quick else 3)
-            ]
-        for measured in rounds:
-            for other in measured.values():
-                np.testing.assert_allclose(measured["loanword"].losses, other.losses, rtol=trainers.tolerance())
-        ratios.append(trainers.ratio(rounds, "loanword"))
-        rows += [{"parameters": name, "arm": arm, **median_speed(rounds, arm, problem)} for arm in ARMS]
-    return {"name": "training", "ratio": min(ratios), "goal": GOAL, "rows": rows}
+    """The smaller of both shapes' ratios."""
+    batch_rows, num_steps = (4, 1) if quick else (8, 2)
+    problems = {name: _problem(shape, batch_rows, num_steps) for name, shape in SHAPES.items()}
+    return trainers.compare("training", GOAL, ARMS, problems, quick=quick)
 
 
 def _problem(shape: ArchitectureConfig, batch_rows: int, num_steps: int) -> Problem:
@@ -72,7 +60,7 @@ def _problem(shape: ArchitectureConfig, batch_rows: int, num_steps: int) -> Prob
 
 
 def _row(index: int) -> Row:
-    """A row of a stream whose documents are as long as those of English Wikipedia: 370 tokens in the median, 680 in the mean."""
+    """A row of a stream of documents as long as English Wikipedia's: 370 tokens in the median, 680 in the mean."""
     random = np.random.default_rng(index)
     stream = random.zipf(1.3, ROW_TOKENS + 1) % NUM_PIECES
     ends = np.cumsum(random.lognormal(5.9, 1.1, 60).astype(np.int64) + 2) - random.integers(500)

@@ -9,15 +9,12 @@ In: instructions/alpaca_en.jsonl.gz and tokenizers/llama-32k below the folder th
 """
 
 import os
-import statistics
 import tempfile
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from bench import _trainers as trainers
-from bench._trainers import Problem, median_speed, one_thread
+from bench._trainers import Problem
 from bench.training import SHAPES
 from loanword.corpus.instructions import read_instructions
 from loanword.recipe import StepsConfig
@@ -36,25 +33,12 @@ ARMS = {
 
 
 def run(quick: bool) -> dict[str, Any]:
-    """The smaller of both shapes' ratios, each against SFTTrainer's faster setting; medians over interleaved rounds."""
+    """The smaller of both shapes' ratios."""
     data = Path(os.environ.get("LOANWORD_TEST_DATA", Path(__file__).parents[1] / ".." / "shared" / "data"))
     if not (data / "instructions").is_dir():
-        return {"name": "tuning", "ratio": None, "goal": GOAL, "rows": [], "skipped": f"no data in {data.name}/"}
-    rows: list[dict[str, Any]] = []
-    ratios: list[float] = []
-    for name in SHAPES:
-        problem = _problem(data, name, 1 if quick else 3)
-        with one_thread():
-            rounds = [
-                {arm: measure(problem, at_once) for arm, (measure, at_once) in ARMS.items()}
-                for _ in range(1 if quick else 3)
-            ]
-        for measured in rounds:
-            for other in measured.values():
-                np.testing.assert_allclose(measured["loanword"].losses, other.losses, rtol=trainers.tolerance())
-        ratios.append(trainers.ratio(rounds, "loanword"))
-        rows += [{"parameters": name, "arm": arm, **median_speed(rounds, arm, problem)} for arm in ARMS]
-    return {"name": "tuning", "ratio": min(ratios), "goal": GOAL, "rows": rows}
+        return {"skipped": f"no {data.name}/instructions: LOANWORD_TEST_DATA names the folder"}
+    problems = {name: _problem(data, name, 1 if quick else 3) for name in SHAPES}
+    return trainers.compare("tuning", GOAL, ARMS, problems, quick=quick)
 
 
 def _problem(data: Path, shape: str, num_steps: int) -> Problem:

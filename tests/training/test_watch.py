@@ -28,7 +28,7 @@ SKIPPED = SkippedRows(first_row=4, last_row=6, reason="exploding")
 
 
 def watch(folder: Path | None, position: Position | None = None, **settings) -> Watch:
-    given = {"flops_per_token": lambda attended: 600.0 + 24 * attended, "say": quiet} | settings
+    given = {"flops_per_token": lambda attended: 600.0 + 24 * attended, "device": CPU, "say": quiet} | settings
     return Watch(folder, position or Position(0), **given)
 
 
@@ -36,7 +36,7 @@ def tell(watched: Watch, step: int, seconds: float = 0.5) -> CurvePoint:
     point = CurvePoint(
         step=step, rows=2 * step + 2, tokens=15, learning_rate=1.0, nats_per_token=1 / 3, gradient_norm=0.1
     )
-    watched.step(point, TWO_ROWS, seconds=seconds, learning_rates=RATES, device=CPU)
+    watched.step(point, TWO_ROWS, len(TWO_ROWS), seconds=seconds, learning_rates=RATES)
     return point
 
 
@@ -73,6 +73,13 @@ def test_a_line_tells_a_step_in_numbers_that_can_be_checked_by_hand(tmp_path: Pa
     assert line.flops_per_second == pytest.approx(32 * (600 + 24 * 8))
     assert line.flops_per_second_causal == pytest.approx(32 * (600 + 24 * 3.5))
     assert (line.mfu, line.mfu_causal) == pytest.approx((32 * 792 / 1e6, 32 * 684 / 1e6))
+
+
+def test_a_step_that_processes_share_is_counted_whole(tmp_path: Path) -> None:
+    watched = watch(tmp_path)
+    point = CurvePoint(step=0, rows=6, tokens=45, learning_rate=1.0, nats_per_token=1.0, gradient_norm=0.1)
+    watched.step(point, TWO_ROWS, 6, seconds=0.5, learning_rates=RATES)
+    assert lines(tmp_path)[0].tokens_per_second == 96.0
 
 
 def test_without_a_peak_there_is_no_share_of_it(tmp_path: Path) -> None:

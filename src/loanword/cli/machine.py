@@ -17,12 +17,12 @@ GIGABYTE = 10**9
 LEAST_FREE_BYTES = 2 * GIGABYTE
 
 EXTRAS = {
-    "liger_kernel": "fused loss and norms on a GPU",
-    "torchao": "8-bit training",
-    "kernels": "flash-attention kernels from the Hub",
-    "flash_attn": "flash attention",
-    "bitsandbytes": "4-bit bases",
-    "peft": "LoRA adapters",
+    "liger_kernel": "a fused loss on a GPU",
+    "torchao": "products in float8 on a GPU",
+    "bitsandbytes": "QLoRA",
+    "tensorboard": "training drawn by --tracker tensorboard",
+    "wandb": "training drawn by --tracker wandb",
+    "trackio": "training drawn by --tracker trackio",
     "vllm": "fast generation",
     "lm_eval": "the harness that our scores are tested against",
 }
