@@ -21,7 +21,8 @@ from tokenizers.models import WordLevel
 from torch.utils.data import Dataset, SequentialSampler
 from transformers import LlamaForCausalLM, PreTrainedTokenizerFast, Trainer, TrainingArguments
 from transformers.trainer_callback import PrinterCallback
-from trl import SFTConfig, SFTTrainer
+from trl.trainer.sft_config import SFTConfig
+from trl.trainer.sft_trainer import SFTTrainer
 
 from loanword.model.attention import documents_of
 from loanword.model.load import new_model
@@ -190,12 +191,14 @@ class _Rows(Dataset[dict[str, torch.Tensor]]):
 
 class _Ordered(Trainer):
     def _get_train_sampler(self, train_dataset: Any = None) -> SequentialSampler:
-        return SequentialSampler(train_dataset or self.train_dataset)
+        rows: Any = train_dataset or self.train_dataset
+        return SequentialSampler(rows)
 
 
 class _OrderedSFT(SFTTrainer):
     def _get_train_sampler(self, train_dataset: Any = None) -> SequentialSampler:
-        return SequentialSampler(train_dataset or self.train_dataset)
+        rows: Any = train_dataset or self.train_dataset
+        return SequentialSampler(rows)
 
 
 def _packed(row: Row) -> dict[str, list[int]]:

@@ -43,8 +43,13 @@ def killed_after(words: Sequence[str], seconds: float) -> bool:
     return False
 
 
-def interrupted_when(words: Sequence[str], condition: object, seconds: float = 120) -> tuple[int, str]:
-    """Sends Ctrl-C to a command once a condition holds; its exit code and what it said."""
+def interrupted_when(
+    words: Sequence[str], condition: object, seconds: float = 120, *, sent: signal.Signals = signal.SIGINT
+) -> tuple[int, str]:
+    """Sends Ctrl-C, or another signal, to a command once a condition holds; its exit code and what it said.
+
+    As from a terminal, Ctrl-C goes to its whole process group; SIGTERM goes to the command alone.
+    """
     assert callable(condition)
     process = subprocess.Popen(
         words, env=environment(), start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
@@ -52,8 +57,8 @@ def interrupted_when(words: Sequence[str], condition: object, seconds: float = 1
     end = time.monotonic() + seconds
     while not condition() and process.poll() is None and time.monotonic() < end:
         time.sleep(0.05)
-    os.killpg(process.pid, signal.SIGINT)
-    _, error = process.communicate(timeout=30)
+    (os.killpg if sent == signal.SIGINT else os.kill)(process.pid, sent)
+    _, error = process.communicate(timeout=60)
     return process.returncode, error
 
 

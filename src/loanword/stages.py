@@ -76,13 +76,8 @@ def wire(recipe: Recipe, job: Callable[..., Job]) -> Mapping[str, Job]:
         jobs |= {f"tokens.{role}": made for role, made in read.items() if role != "tokenizer"}
         if pretraining.watch is not None:
             read |= {"watched.source": source, "watched.target": target}
-        if pretraining.steps.schedule == "cosine":
-            read["base"] = base  # no budget's cosine is the start of another's: there is no trunk
-        else:
-            jobs["trunk"] = job("trunk", TrunkConfig(**dict(pretraining)), seed=recipe.seed, base=base, **read)
-            # Adapters are trained beside the base, which a cut does not hold.
-            read |= {"trunk": jobs["trunk"]} | ({"base": base} if pretraining.steps.lora else {})
-        model = jobs["pretraining"] = job("pretraining", pretraining, seed=recipe.seed, **read)
+        jobs |= _pretrained(pretraining, job, recipe.seed, base, read)
+        model = jobs["pretraining"]
     elif recipe.tokenizer.num_new_pieces:
         model = jobs["pretraining"] = job("pretraining", _unpretrained(), base=base, tokenizer=tokenizer)
 
@@ -99,6 +94,18 @@ def wire(recipe: Recipe, job: Callable[..., Job]) -> Mapping[str, Job]:
         responses = jobs[f"responses.{name}"] = job("responses", asked, model=model)
         jobs[f"grades.{name}"] = job("grades", recipe.grades, responses=responses)
     return jobs
+
+
+def _pretrained(
+    config: PretrainingConfig, job: Callable[..., Job], seed: int, base: Job, read: Mapping[str, Job | None]
+) -> dict[str, Job]:
+    """A trunk and what branches off it; no trunk for a cosine, since no budget's is the start of another's."""
+    if config.steps.schedule == "cosine":
+        return {"pretraining": job("pretraining", config, seed=seed, base=base, **read)}
+    trunk = job("trunk", TrunkConfig(**dict(config)), seed=seed, base=base, **read)
+    # Adapters are trained beside the base, which a cut does not hold.
+    beside = {"base": base} if config.steps.lora else {}
+    return {"trunk": trunk, "pretraining": job("pretraining", config, seed=seed, trunk=trunk, **beside, **read)}
 
 
 def _unpretrained() -> PretrainingConfig:
@@ -190,7 +197,10 @@ def trunk(config: TrunkConfig, work: Work) -> None:
     cut_row, rate = schedule.decay_start(rows.num_rows, steps), schedule.constant_rate(steps)
     nearest = work.inputs.get("nearest")
     model, probe = stage.starting_model(work, steps, nearest), _probe(config, work)
-    trained = stage.train(model, rows.trunk, cut_row, steps, rate, work, after=nearest, probe=probe)
+    old_rows = stage.num_old_rows(work)
+    trained = stage.train(
+        model, rows.trunk, cut_row, steps, rate, work, after=nearest, probe=probe, num_old_rows=old_rows
+    )
     stage.save_cut(trained, work.inputs["tokenizer"], rows.seen(cut_row), work.out)
 
 
@@ -208,7 +218,10 @@ def pretraining(config: PretrainingConfig, work: Work) -> None:
     rows, steps, cut = _pretraining_rows(config, work), config.steps, work.inputs.get("trunk")
     rate = schedule.decaying_rate(steps, rows.num_rows)
     model, probe = stage.starting_model(work, steps, cut), _probe(config, work)
-    trained = stage.train(model, rows.whole, rows.num_rows, steps, rate, work, after=cut, probe=probe)
+    old_rows = stage.num_old_rows(work)
+    trained = stage.train(
+        model, rows.whole, rows.num_rows, steps, rate, work, after=cut, probe=probe, num_old_rows=old_rows
+    )
     stage.save_trained(trained, work.inputs["tokenizer"], rows.seen(rows.num_rows), work.out)
 
 

@@ -28,11 +28,18 @@ from tests.training.small import NUM_PIECES, ROW_TOKENS, STEPS, CountingRows, sm
 
 
 def trained(
-    model: LlamaForCausalLM, folder: Path, first_row: int, last_row: int, execution: Execution = Execution(), **changes
+    model: LlamaForCausalLM, folder: Path, first_row: int, last_row: int, execution: Execution | None = None, **changes
 ) -> Training:
     folder.mkdir(exist_ok=True)
     settings = {"steps": STEPS, "learning_rate": constant_rate(STEPS)} | changes
-    work = Work({}, folder, 0, execution, progress=settings.pop("progress", silent), say=settings.pop("say", quiet))
+    work = Work(
+        {},
+        folder,
+        0,
+        execution or Execution(),
+        progress=settings.pop("progress", silent),
+        say=settings.pop("say", quiet),
+    )
     return train(model, CountingRows(), settings.pop("start", Position(first_row)), last_row, work=work, **settings)
 
 

@@ -165,9 +165,9 @@ def _run(task: Mapping[str, Any], execution: Execution, first: bool) -> None:
         Path(task["out"]),
         task["seed"],
         execution,
-        progress=lambda *said: _tell(first, "progress", *said),
-        say=lambda *said: _tell(first, "say", *said),
-        resize=lambda *said: _tell(first, "resize", *said),
+        progress=lambda done, total, unit: _tell(first, "progress", done, total, unit),
+        say=lambda sentence: _tell(first, "say", sentence),
+        resize=lambda micro_batch_tokens: _tell(first, "resize", micro_batch_tokens),
         logs=Path(task["logs"]) if task["logs"] and first else None,
     )
     stage.run(config, work)

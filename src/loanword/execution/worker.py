@@ -5,6 +5,7 @@ import errno
 import importlib
 import json
 import os
+import resource
 import shutil
 import signal
 import sys
@@ -176,7 +177,7 @@ class Spent:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._before = read_seconds(path)
-        self._start = (time.monotonic(), time.process_time())
+        self._start = (time.monotonic(), _cpu_seconds())
 
     def __enter__(self) -> "Spent":
         self._stop = threading.Event()
@@ -194,7 +195,7 @@ class Spent:
         wall, cpu = self._start
         return {
             "seconds": round(self._before["seconds"] + time.monotonic() - wall, 3),
-            "cpu_seconds": round(self._before["cpu_seconds"] + time.process_time() - cpu, 3),
+            "cpu_seconds": round(self._before["cpu_seconds"] + _cpu_seconds() - cpu, 3),
         }
 
     def _keep(self) -> None:
@@ -204,6 +205,12 @@ class Spent:
     def _write(self) -> None:
         with contextlib.suppress(OSError):  # a full disk is the stage's to report
             write_json(self.total(), self.path)
+
+
+def _cpu_seconds() -> float:
+    """Of this process, and of those it started that have ended: the processes of a training stage are among them."""
+    ended = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return time.process_time() + ended.ru_utime + ended.ru_stime
 
 
 def read_seconds(path: Path) -> dict[str, float]:

@@ -204,7 +204,7 @@ def read_config(checkpoint: Path) -> PretrainedConfig:
 
 def _attention(config: PretrainedConfig) -> str:
     """Which of transformers' own kinds of attention a model has: Gemma 2 caps its scores, which `sdpa` cannot."""
-    model = MODEL_FOR_CAUSAL_LM_MAPPING.get(type(config), None)
+    model: Any = MODEL_FOR_CAUSAL_LM_MAPPING.get(type(config), None)
     return "sdpa" if model is None or model._supports_sdpa else "eager"
 
 

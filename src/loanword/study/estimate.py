@@ -18,6 +18,7 @@ from loanword.recipe import (
     LearnedTokenizerConfig,
     LikelihoodsConfig,
     PretrainingConfig,
+    StepsConfig,
     TrunkConfig,
     TuningConfig,
 )
@@ -71,7 +72,7 @@ class Estimator:
     def _shape(self, job: Job) -> DecoderShape | None:
         if isinstance(job.config, BaseConfig):
             return self._base_shape(job, job.config)
-        inputs = [job.inputs[role] for role in ("base", "trunk", "model") if role in job.inputs]
+        inputs = [job.inputs[role] for role in ("trunk", "base", "model") if role in job.inputs]
         shape = self.shape(inputs[0]) if inputs else None
         made = job.inputs.get("tokenizer")
         if shape is None or made is None or not isinstance(made.config, ExtendedTokenizerConfig):
@@ -146,18 +147,23 @@ def _base(estimator: Estimator, job: Job) -> Estimate:
 
 def _trunk(estimator: Estimator, job: Job) -> Estimate:
     assert isinstance(job.config, TrunkConfig)
-    share = 1 - job.config.steps.decay_share
+    share = 1 - _decay_share(job.config.steps)
     text, num_tokens = estimator.trained_tokens(job.config.budget, job.config.replay, share, job)
     return _training(estimator, job, text, num_tokens, 3)
 
 
 def _pretraining(estimator: Estimator, job: Job) -> Estimate:
     assert isinstance(job.config, PretrainingConfig)
-    if "trunk" not in job.inputs:
+    if not job.config.budget.amount:
         return _training(estimator, job, 0, 0, 1)
-    share = job.config.steps.decay_share
+    share = _decay_share(job.config.steps)
     text, num_tokens = estimator.trained_tokens(job.config.budget, job.config.replay, share, job)
     return _training(estimator, job, text, num_tokens, 1)
+
+
+def _decay_share(steps: StepsConfig) -> float:
+    """Share of a budget's rows that are not the trunk's."""
+    return {"warmup-stable-decay": steps.decay_share, "cosine": 1.0, "constant": 0.0}[steps.schedule]
 
 
 def _tuning(estimator: Estimator, job: Job) -> Estimate:

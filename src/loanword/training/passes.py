@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 import torch
+from torch.distributed.fsdp import FSDPModule
 
 from loanword.errors import UserError
 from loanword.protocols import Work
@@ -42,6 +43,8 @@ class Passes:
         """Nats of the counted labels of `rows`; leaves no gradient."""
         with torch.no_grad():
             nats = sum(float(self._learner(batch)) for batch in self._batches(self.ranks.share(rows)))
+        if isinstance(self._learner, FSDPModule):
+            self._learner.reshard()  # without a backward pass the tables stay gathered
         return self.ranks.total(nats)[0]
 
     def _fitting(self, rows: Sequence[Row], num_tokens: int) -> float:
