@@ -37,7 +37,7 @@ def run(quick: bool) -> dict[str, Any]:
     data = Path(os.environ.get("LOANWORD_TEST_DATA", Path(__file__).parents[1] / ".." / "shared" / "data"))
     if not (data / "instructions").is_dir():
         return {"skipped": f"no {data.name}/instructions: LOANWORD_TEST_DATA names the folder"}
-    problems = {name: _problem(data, name, 1 if quick else 3) for name in SHAPES}
+    problems = {name: _problem(data, name, 1 if quick else 2) for name in SHAPES}
     return trainers.compare("tuning", GOAL, ARMS, problems, quick=quick)
 
 
