@@ -155,6 +155,13 @@ class StepsConfig(Record):
         """Rows of one optimizer step."""
         return self.batch_tokens // self.row_tokens
 
+    @property
+    def tells_new_rows_apart(self) -> bool:
+        """Whether rows of new pieces are trained otherwise than those of old ones."""
+        plain = GroupConfig()
+        alike = self.groups.new_rows == plain and self.groups.new_head_rows == plain
+        return bool(self.only_new_rows_steps) or not alike
+
     def acting(self, *, extends: bool) -> "StepsConfig":
         """These steps with every setting that does not act at its default; `extends`: whether there are new pieces."""
         unused: dict[str, object] = {}
@@ -369,9 +376,19 @@ class Recipe(Record):
                 missing.append("tuning.steps.row_tokens: must equal conversations.row_tokens")
             if not self.conversations.files:
                 missing.append("conversations.files: missing")
+        for path, steps in (("tuning.steps", self.tuning.steps), ("base.train.steps", self._base_steps)):
+            if steps is not None and steps.tells_new_rows_apart:
+                told = "only_new_rows_steps, groups.new_rows and groups.new_head_rows act in further pretraining alone"
+                missing.append(f"{path}: {told}")
+        if self._base_steps is not None and self._base_steps.lora is not None:
+            missing.append("base.train.steps.lora: a base is trained whole")
         if missing:
             raise ValueError("; ".join(missing))
         return self
+
+    @property
+    def _base_steps(self) -> StepsConfig | None:
+        return None if self.base.train is None else self.base.train.steps
 
     @property
     def acting_pretraining(self) -> PretrainingConfig | None:

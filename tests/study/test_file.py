@@ -103,6 +103,15 @@ def test_norwegian_stays_a_string(tmp_path: Path) -> None:
             "recipe.pretraining.budget.bytes: input should be a valid integer (got true)",
         ),
         (("bytes = 1000", "bytes = 1, documents = 2"), "give exactly one of documents, bytes, tokens"),
+        (("1e-3", "0.0"), "peak_learning_rate: input should be greater than 0 (got 0.0)"),
+        (("1e-3", "10.0"), "peak_learning_rate: input should be less than or equal to 1 (got 10.0)"),
+        (
+            (
+                "[recipe.pretraining]",
+                "[recipe.tuning.steps]\npeak_learning_rate = 1e-4\nonly_new_rows_steps = 3\n[recipe.pretraining]",
+            ),
+            "tuning.steps: only_new_rows_steps, groups.new_rows and groups.new_head_rows act in further pretraining alone",
+        ),
         (('target = "zh"', 'target = "Chinese!"'), "recipe.target: string should match pattern"),
         (('target = "zh"', ""), "recipe.target: missing"),
         (("[recipe.corpus.zh]", "[recipe.corpus.vi]"), "corpus.zh: missing"),

@@ -148,7 +148,7 @@ def _scale(layer: nn.Module) -> float:
 
 def _quantise(model: PreTrainedModel) -> None:
     try:
-        import bitsandbytes
+        import bitsandbytes  # pyright: ignore[reportMissingImports]
     except ImportError:
         raise UserError(
             "steps.lora.four_bit",
@@ -179,7 +179,7 @@ def _plain(layer: nn.Module, dtype: torch.dtype) -> nn.Linear:
     state = getattr(layer.weight, "quant_state", None)
     if state is None:
         return layer
-    from bitsandbytes.functional import dequantize_4bit
+    from bitsandbytes.functional import dequantize_4bit  # pyright: ignore[reportMissingImports]
 
     with torch.device("meta"):
         plain = nn.Linear(layer.in_features, layer.out_features, layer.bias is not None)

@@ -153,7 +153,7 @@ def liger_cross_entropy(hidden_ND: Tensor, head: Head, labels_N: Tensor) -> Tens
         # There Liger leaves out the head's gradient, or divides by zero.
         return linear_cross_entropy(hidden_ND, head, labels_N)
     # Importing it compiles for the device at hand, so only who uses it pays.
-    from liger_kernel.transformers.functional import liger_fused_linear_cross_entropy
+    from liger_kernel.transformers.functional import liger_fused_linear_cross_entropy  # pyright: ignore[reportMissingImports]
 
     hidden_ND, head = scaled(hidden_ND, head)
     nats = liger_fused_linear_cross_entropy(
@@ -190,6 +190,6 @@ def _broken() -> tuple[type[Exception], ...]:
     """What a kernel raises that this machine cannot compile or run."""
     if importlib.util.find_spec("triton") is None:
         return BROKEN
-    from triton.errors import TritonError
+    from triton.errors import TritonError  # pyright: ignore[reportMissingImports]
 
     return (*BROKEN, TritonError)

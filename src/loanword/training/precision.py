@@ -70,7 +70,7 @@ def multiply_in_float8(model: PreTrainedModel, *, emulated: bool = False) -> Non
 
     Source: torchao's tensorwise recipe: e4m3 forward, e5m2 for gradients, scales found anew in each pass.
     """
-    from torchao.float8 import Float8LinearConfig, convert_to_float8_training
+    from torchao.float8 import Float8LinearConfig, convert_to_float8_training  # pyright: ignore[reportMissingImports]
 
     for layer in decoder_layers(model):
         names = {name for name, module in layer.named_modules() if _is_backbone_matrix(name, module)}
