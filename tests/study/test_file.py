@@ -110,7 +110,7 @@ def test_norwegian_stays_a_string(tmp_path: Path) -> None:
                 "[recipe.pretraining]",
                 "[recipe.tuning.steps]\npeak_learning_rate = 1e-4\nonly_new_rows_steps = 3\n[recipe.pretraining]",
             ),
-            "tuning.steps: only_new_rows_steps, groups.new_rows and groups.new_head_rows act in further pretraining alone",
+            "tuning.steps: only_new_rows_steps, groups.new_rows and groups.new_head_rows act in further pretraining",
         ),
         (('target = "zh"', 'target = "Chinese!"'), "recipe.target: string should match pattern"),
         (('target = "zh"', ""), "recipe.target: missing"),
