@@ -126,6 +126,12 @@ def test_workers_must_be_some(data: Path, capsys: pytest.CaptureFixture[str]) ->
     )
 
 
+@pytest.mark.parametrize("seconds", ["0", "-1", "nan", "inf"])
+def test_checkpoints_must_be_some_time_apart(data: Path, capsys: pytest.CaptureFixture[str], seconds: str) -> None:
+    error = said(capsys, "run", data / "study.toml", "--data", data, f"--checkpoint-seconds={seconds}")
+    assert "--checkpoint-seconds" in error and "not a positive number" in error
+
+
 def test_stages_that_cannot_be_imported_are_named(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
     error = said(capsys, "plan", data / "study.toml", "--data", data, "--stages", "nowhere.stages")
     assert "--stages nowhere.stages" in error

@@ -80,6 +80,8 @@ def problems(error: ValidationError) -> list[str]:
             found.append(f"{path}: unknown key")
         elif detail["type"] == "missing":
             found.append(f"{path}: missing")
+        elif detail["type"] == "value_error":  # a record's own, which names the values that it is about
+            found.append(f"{path}: {detail['msg'].removeprefix('Value error, ')}")
         else:
             got = json.dumps(detail.get("input"), ensure_ascii=False, default=str)
             found.append(f"{path}: {detail['msg'][:1].lower()}{detail['msg'][1:]} (got {got[:80]})")

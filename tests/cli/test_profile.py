@@ -119,6 +119,15 @@ def test_an_unknown_size_is_refused_before_anything_is_measured(loanword, tmp_pa
     assert "20M" in answer.err
 
 
+@pytest.mark.parametrize("name", ["folder", "nowhere/profile.json", "/proc/profile.json"])
+def test_a_file_that_cannot_be_written_is_refused_before_anything_is_measured(name: str, loanword, tmp_path: Path):
+    (tmp_path / "folder").mkdir()
+    answer = loanword("profile", "--shapes", "3M", "--out", tmp_path / name)
+    assert answer.code == 2
+    assert answer.err.startswith("error: ")  # measuring draws its progress there
+    assert "--out" in answer.err
+
+
 def test_a_profile_survives_the_disk(tmp_path: Path):
     measured = machine(speed("small", 10**6, 1e9))
     write_json(measured, tmp_path / "profile.json")

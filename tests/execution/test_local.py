@@ -135,6 +135,8 @@ def test_a_stage_that_takes_the_whole_machine_runs_alone(store: Store, tmp_path:
         ("bug", StageCrashed, "ZeroDivisionError: a bug"),
         ("killed", UserError, "exit code -9"),
         ("full", UserError, "no space left on the device"),
+        ("full for tensors", UserError, "no space left on the device"),
+        ("damaged tensors", StageCrashed, "incomplete metadata"),
     ],
 )
 def test_a_mishap_stops_the_build_and_keeps_what_was_finished(
@@ -145,6 +147,13 @@ def test_a_mishap_stops_the_build_and_keeps_what_was_finished(
         build(store, jobs)
     assert store.finished(jobs[0])
     assert not any(store.finished(job) for job in jobs[1:])
+
+
+def test_the_stage_that_refuses_is_named_before_what_it_refuses(store: Store, tmp_path: Path) -> None:
+    seen = Seen()
+    with pytest.raises(UserError, match="run out"):
+        build(store, chain(tmp_path, mishap="user"), seen=seen)
+    assert seen.sentences == ["count: cannot be built"]
 
 
 def test_two_builds_at_once_share_the_work(store: Store, tmp_path: Path) -> None:

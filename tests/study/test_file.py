@@ -112,9 +112,11 @@ def test_norwegian_stays_a_string(tmp_path: Path) -> None:
             ),
             "tuning.steps: only_new_rows_steps, groups.new_rows and groups.new_head_rows act in further pretraining",
         ),
+        (("1e-3", "nan"), "recipe.pretraining.steps.peak_learning_rate: not a finite number (got nan)"),
+        (("1e-3", "-inf"), "recipe.pretraining.steps.peak_learning_rate: not a finite number (got -inf)"),
         (('target = "zh"', 'target = "Chinese!"'), "recipe.target: string should match pattern"),
         (('target = "zh"', ""), "recipe.target: missing"),
-        (("[recipe.corpus.zh]", "[recipe.corpus.vi]"), "corpus.zh: missing"),
+        (("[recipe.corpus.zh]", "[recipe.corpus.vi]"), "recipe.(whole): corpus.zh: missing\n"),
         (('name = "small"', "nam = 1"), "nam: unknown key"),
     ],
 )

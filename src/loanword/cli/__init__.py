@@ -49,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return USAGE
     except KeyboardInterrupt:
-        print("\nstopped; nothing is lost: the same command continues", file=sys.stderr)
+        print("\nstopped; the store keeps what was finished: run the same command again", file=sys.stderr)
         return INTERRUPTED
     except BrokenPipeError:
         # Whoever read our output has gone (`| head`); Python would complain again when it closes stdout.

@@ -8,6 +8,7 @@ import multiprocessing
 import os
 import signal
 import sys
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
@@ -74,8 +75,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.out is None:
         Store(arguments.store).create()
     out = arguments.out or arguments.store / FILE
-    if not out.parent.is_dir():
-        raise UserError(out.parent, "no such folder", do="make it, or name another file with --out")
+    _check_writable(out)
     if arguments.threads < 1:
         raise UserError(f"--threads {arguments.threads}", "not a positive number", do="give 1 or more")
     names = arguments.shapes.split(",") if arguments.shapes else list(SHAPES[kind])
@@ -87,6 +87,19 @@ def run(arguments: argparse.Namespace) -> int:
     write_json(profile, out)
     _print(profile, out)
     return 0
+
+
+def _check_writable(out: Path) -> None:
+    """Measuring takes minutes, which a file that cannot be written afterwards would lose."""
+    if not out.parent.is_dir():
+        raise UserError(out.parent, "no such folder", do="make it, or name another file with --out")
+    if out.is_dir():
+        raise UserError(out, "is a folder", expected="a file", do="name a file with --out")
+    try:
+        with tempfile.TemporaryFile(dir=out.parent):
+            pass
+    except OSError as error:
+        raise UserError(out, f"cannot be written: {error.strerror}", do="name another file with --out") from None
 
 
 def _measured(device: str, threads: int, names: list[str]) -> "HardwareProfile":

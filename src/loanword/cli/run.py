@@ -1,6 +1,7 @@
 """`loanword run`: builds what is missing of a study, then writes its report."""
 
 import argparse
+import math
 import os
 import sys
 from collections.abc import Sequence
@@ -130,6 +131,10 @@ def _execution(arguments: argparse.Namespace) -> Execution:
         value = getattr(arguments, name)
         if value is not None and value < 1:
             raise UserError(f"--{name.replace('_', '-')} {value}", "not a positive number", do="give 1 or more")
+    if not 0 < arguments.checkpoint_seconds < math.inf:
+        raise UserError(
+            f"--checkpoint-seconds {arguments.checkpoint_seconds}", "not a positive number", do="give seconds above 0"
+        )
     on_cpu = arguments.device == "cpu"
     if not on_cpu:
         check_device(arguments.device)

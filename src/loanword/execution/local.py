@@ -185,6 +185,8 @@ class Scheduler:
 
     def _heard(self, running: _Running, kind: str, job: Job | None, said: Any) -> None:
         if kind == "failed":
+            if job is not None:
+                self.show.said(job, "cannot be built")
             raise said
         if kind == "crashed":
             raise StageCrashed(f"{job.key if job else '?'} failed in its worker:\n{said}")

@@ -7,6 +7,7 @@ first one says on its standard output, as lines of JSON, reaches the worker.
 In: FILE, a JSON object: stage, stages module, config, inputs, out, seed, execution.
 """
 
+import errno
 import importlib
 import json
 import os
@@ -19,9 +20,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from safetensors import SafetensorError
+
 from loanword.errors import UserError
 from loanword.protocols import Stage, Work
 from loanword.records import Execution, Record, write_json
+from loanword.store.disk import is_full
 
 OUT_OF_MEMORY, ORPHANED = 72, 76
 MARK = "loanword-rank "
@@ -36,6 +40,7 @@ def run_in_processes(stage: str, config: Record, work: Work, stages_module: str)
 
     Raises:
         UserError: as the stage raises it in the first process.
+        OSError: the disk was full in one of them.
     """
     execution = work.execution
 
@@ -118,6 +123,8 @@ def _heard(line: str, work: Work) -> int | None:
         work.resize(*said)
     elif kind == "refused":
         raise UserError(said[0], said[1], expected=said[2], do=said[3])
+    elif kind == "full":
+        raise OSError(errno.ENOSPC, *said)
     return said[0] if kind == "ended" else None
 
 
@@ -142,6 +149,10 @@ def main() -> None:
     except UserError as error:
         _tell(first, "refused", str(error.where), error.what, error.expected, error.do)
         raise SystemExit(2) from None
+    except (OSError, SafetensorError) as error:
+        if is_full(error):
+            _tell(True, "full", str(error))
+        raise
     except torch.OutOfMemoryError:
         _tell(True, "ended", OUT_OF_MEMORY)
         raise SystemExit(OUT_OF_MEMORY) from None

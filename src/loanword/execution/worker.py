@@ -1,7 +1,6 @@
 """A worker: builds the jobs of one task in a process of its own, under leases, from where a killed one stopped."""
 
 import contextlib
-import errno
 import importlib
 import json
 import os
@@ -18,12 +17,15 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, Literal
 
+from safetensors import SafetensorError
+
 from loanword.errors import UserError
 from loanword.execution.ranks import run_in_processes
 from loanword.protocols import Say, Stage, Work
 from loanword.records import Execution, Record, read_json, write_json
 from loanword.store import Job, Store
 from loanword.store.artifacts import SCRATCH
+from loanword.store.disk import is_full
 from loanword.store.leases import HEARTBEAT_SECONDS, Lease
 
 PROGRESS_SECONDS = 0.1
@@ -59,8 +61,10 @@ def work_on(task: Task, messages: Connection, parent: Connection) -> None:
         except UserError as error:
             messages.send(("failed", job.key, error))
             return
-        except OSError as error:
-            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        except BrokenPipeError:  # nobody listens any more
+            os._exit(ORPHANED)
+        except (OSError, SafetensorError) as error:
+            if not is_full(error):
                 messages.send(("crashed", job.key, traceback.format_exc()))
                 return
             messages.send(("failed", job.key, _full(store, job)))

@@ -99,7 +99,7 @@ def _read_bin(path: Path) -> Iterator[tuple[str, Tensor]]:
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except (UnpicklingError, RuntimeError, EOFError, OSError) as error:
-        said = (str(error) or type(error).__name__).splitlines()[0]
+        said = (str(error) or type(error).__name__).splitlines()[0].partition(". ")[0]  # torch goes on with advice
         raise _not_tensors(path, f"cannot be read as tensors: {said}") from None
     if not isinstance(content, dict):
         raise _not_tensors(path, f"holds a {type(content).__name__}")

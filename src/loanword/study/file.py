@@ -7,6 +7,7 @@ tables that set several keys together. `[[runs]]` adds single cells, `[[compare]
 import difflib
 import itertools
 import json
+import math
 import tomllib
 import types
 import typing
@@ -73,11 +74,18 @@ def read_study(path: Path) -> StudyFile:
         raise UserError(path, f"not UTF-8 at byte {error.start}", do="save the file as UTF-8") from None
     except tomllib.TOMLDecodeError as error:
         raise UserError(path, f"not TOML: {error}", do="mend the line") from None
+    odd = [f"{key}: not a finite number (got {leaf})" for key, leaf in flat(table).items() if _is_endless(leaf)]
+    if odd:
+        raise _invalid(path, odd)
     try:
         return StudyFile.model_validate_json(json.dumps(table, allow_nan=False))
     except (TypeError, ValueError) as error:
         found = problems(error) if isinstance(error, ValidationError) else [str(error)]
         raise _invalid(path, found) from None
+
+
+def _is_endless(value: object) -> bool:
+    return isinstance(value, float) and not math.isfinite(value)
 
 
 def cells(study: StudyFile, where: object) -> list[Cell]:

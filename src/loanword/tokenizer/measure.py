@@ -43,7 +43,12 @@ def measure(tokenizer: Tokenizer, texts: Iterable[str], language: str) -> Tokeni
         num_characters += sum(map(len, batch))
         num_words += sum(len(text.split()) for text in batch)
     if not num_tokens or not num_words:
-        raise UserError(f"text of language {language}", "nothing to measure", expected="text", do="give some documents")
+        raise UserError(
+            f"held-out text of {language}",
+            "nothing to measure",
+            expected="at least one document with words",
+            do=f"set corpus.{language}.held_out_documents in a study, or give a file with text",
+        )
     return TokenizerMeasure(
         language=language,
         num_tokens=num_tokens,

@@ -6,7 +6,6 @@ the sha256 of the others. A folder of such a name is whole: it is filled as `NAM
 renamed last. No pickle is written or read.
 """
 
-import errno
 import os
 import re
 import shutil
@@ -29,6 +28,7 @@ from torch.distributed.tensor import DTensor
 from loanword.errors import UserError
 from loanword.protocols import Say
 from loanword.records import Count, CurvePoint, ProbePoint, Record, SkippedRows, file_sha256, read_json
+from loanword.store.disk import is_full
 from loanword.training.parallel import Ranks
 
 POSITION, DIGESTS = "position.json", "digests.json"
@@ -315,7 +315,7 @@ def _if_it_fits(write: Callable[[], T]) -> T | None:
     try:
         return write()
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        if not is_full(error):
             raise
         return None
 
