@@ -208,6 +208,27 @@ def test_a_disk_that_is_full_at_any_point_costs_one_checkpoint_at_most(
     assert point > 5 and said == []
 
 
+def test_a_disk_that_stays_full_is_said_once_until_a_checkpoint_fits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    checkpoints = Checkpoints(tmp_path / "full", ALONE, said.append)
+
+    def full(opened: int) -> None:
+        raise OSError(errno.ENOSPC, "full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        save(checkpoints, 1)
+        save(checkpoints, 2)
+    assert len(said) == 1
+    save(checkpoints, 3)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        save(checkpoints, 4)
+    assert len(said) == 2 and loaded(checkpoints) == 3
+
+
 def test_another_error_of_the_disk_is_not_survived(checkpoints: Checkpoints, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(opened: int) -> None:
         raise OSError(errno.EIO, os.strerror(errno.EIO))

@@ -95,6 +95,7 @@ class Checkpoints:
         self._group = dist.new_group(backend="gloo") if ranks.size > 1 else None
         self._thread = ThreadPoolExecutor(1, "checkpoint")
         self._writing: tuple[str, Future[bool]] | None = None
+        self._wrote = True
         self._plan: SavePlan | None = None
         self._copies: dict[str, Tensor] = {}
         self._taken, self._held_seconds = time.monotonic(), 0.0
@@ -115,8 +116,8 @@ class Checkpoints:
         """Copies the state and writes the copy while training goes on; returns after the copy, or at the end (`wait`).
 
         One checkpoint is written at a time: while one is, another is left out, but an anchor, or one that is waited
-        for, comes after it. Where the disk is full nothing is written: that is said at the next call, and what was
-        there before stays.
+        for, comes after it. Where the disk is full nothing is written: that is said at the next call, once until one
+        fits again, and what was there before stays.
         """
         busy = self._writing is not None and not self._writing[1].done()
         if not (anchor or wait) and self._ranks.any(busy):
@@ -145,7 +146,9 @@ class Checkpoints:
             return
         name, writing = self._writing
         self._writing = None
-        if not writing.result() and self._ranks.first:
+        written, wrote_before = writing.result(), self._wrote
+        self._wrote = written
+        if not written and wrote_before and self._ranks.first:
             self._say(f"no space left for checkpoint {name} in {self._folder}: training goes on without it")
 
     def load(self, tensors: Mapping[str, Tensor], *, anchor: bool = False) -> Position | None:
