@@ -11,6 +11,7 @@ from transformers import LlamaConfig, LlamaForCausalLM
 
 from loanword import stages
 from loanword.cli import main
+from loanword.cli.checkpoints import check_device
 from loanword.errors import UserError
 from loanword.protocols import Work
 from loanword.recipe import (
@@ -130,6 +131,13 @@ def test_workers_must_be_some(data: Path, capsys: pytest.CaptureFixture[str]) ->
 def test_checkpoints_must_be_some_time_apart(data: Path, capsys: pytest.CaptureFixture[str], seconds: str) -> None:
     error = said(capsys, "run", data / "study.toml", "--data", data, f"--checkpoint-seconds={seconds}")
     assert "--checkpoint-seconds" in error and "not a positive number" in error
+
+
+def test_there_is_a_device_for_every_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    check_device("cuda", 2)
+    with pytest.raises(UserError, match=r"--processes 3 - more than there are devices(?s:.*)at most 2"):
+        check_device("cuda", 3)
 
 
 def test_stages_that_cannot_be_imported_are_named(data: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -55,8 +55,8 @@ def open_model(name: str, device: str) -> "LocalModel":
     return open_language_model(folder, Execution(device=device))
 
 
-def check_device(device: str) -> None:
-    """Nothing, where torch can use a device.
+def check_device(device: str, processes: int = 1) -> None:
+    """Nothing, where torch can use a device, and has one of its kind for each of some processes.
 
     Raises:
         UserError: it cannot.
@@ -67,6 +67,13 @@ def check_device(device: str) -> None:
     counts = {"cpu": 1, "cuda": torch.cuda.device_count(), "mps": int(torch.backends.mps.is_available())}
     place = index if colon else "0"
     if kind in counts and place.isdecimal() and int(place) < counts[kind]:
-        return
+        if kind == "cpu" or processes <= counts[kind]:
+            return
+        raise UserError(
+            f"--processes {processes}",
+            "more than there are devices",
+            expected=f"at most {counts[kind]}, one a device",
+            do="give fewer",
+        )
     there = ["cpu", *(f"cuda:{number}" for number in range(counts["cuda"])), *["mps"] * counts["mps"]]
     raise UserError(f"--device {device}", "no such device here", expected=", ".join(there), do="see `loanword doctor`")

@@ -137,7 +137,7 @@ def _execution(arguments: argparse.Namespace) -> Execution:
         )
     on_cpu = arguments.device == "cpu"
     if not on_cpu:
-        check_device(arguments.device)
+        check_device(arguments.device, arguments.processes)
     check_trackers(arguments.tracker)
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     workers = arguments.workers or (cores if on_cpu else 1)
