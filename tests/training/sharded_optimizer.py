@@ -70,7 +70,7 @@ def train(folder: Path, recipe: str, ranks: Ranks) -> None:
     if ranks.first:
         save_file(whole, folder / f"{recipe}.weights.safetensors")
         (folder / f"{recipe}.norms.json").write_text(json.dumps(norms))
-    ranks.barrier()
+    ranks.total(0.0)
     again = Optimizer(model, steps, num_old_rows=NUM_OLD)
     again.load(folder / f"{recipe}.optimizer.safetensors")
     again.save(folder / f"{recipe}.again.safetensors", ranks)

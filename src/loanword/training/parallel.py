@@ -57,10 +57,6 @@ class Ranks:
         """Whether the flag is up in any process."""
         return self.total(float(flag))[0] > 0
 
-    def barrier(self) -> None:
-        """Returns when every process is here."""
-        self.total(0.0)
-
 
 ALONE = Ranks()
 
