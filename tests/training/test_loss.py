@@ -24,7 +24,8 @@ from transformers import (
 )
 
 from loanword.errors import UserError
-from loanword.training.loss import CHUNK_LOGITS, Head, check_head, linear_cross_entropy, output_head
+from loanword.model.memory import CHUNK_LOGITS
+from loanword.training.loss import Head, check_head, linear_cross_entropy, output_head
 
 WIDTH, NUM_PIECES, NUM_NEW = 24, 4096, 500
 NUM_TOKENS = 2 * (CHUNK_LOGITS["cpu"] // NUM_PIECES) + 77  # two whole chunks and a part

@@ -20,7 +20,7 @@ from typing import Any, Literal
 from safetensors import SafetensorError
 
 from loanword.errors import UserError
-from loanword.execution.ranks import run_in_processes
+from loanword.execution.ranks import ORPHANED, run_in_processes
 from loanword.protocols import Say, Stage, Work
 from loanword.records import Execution, Record, read_json, write_json
 from loanword.store import Job, Store
@@ -29,7 +29,6 @@ from loanword.store.disk import is_full
 from loanword.store.leases import HEARTBEAT_SECONDS, Lease
 
 PROGRESS_SECONDS = 0.1
-ORPHANED = 76
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,10 @@ ACTIVATIONS: tuple[Activations, ...] = ("keep", "selective", "recompute")
 HALF, FLOAT = 2, 4
 STATE_8_BIT = 1 + FLOAT / 256  # a code, and a scale for every 256 of them
 WEIGHT_4_BIT = 0.5 + FLOAT / 64  # a code, and a scale for every 64 of them
-CHUNK_LOGITS, CHUNK_TOKENS = {"cpu": 2**21, "cuda": 2**27}, 256  # as the loss takes them
+CHUNK_LOGITS = {"cpu": 2**21, "cuda": 2**27}
+"""Logits that exist at once in the loss: 8 MB on a processor, 512 MB keep a GPU busy."""
+CHUNK_TOKENS = 256
+"""Tokens of a chunk at the least: with fewer, products wait for the head's rows to be read (docs/performance.md)."""
 BESIDE_BYTES = {"cpu": 8_000_000, "cuda": 1_000_000_000}
 """What is there beside tensors: work space of libraries, measured on a CPU; CUDA's context, assumed, on a GPU."""
 LARGEST_TOKENS = 2**20

@@ -17,8 +17,9 @@ import torch
 from torch import Tensor
 from torch.nn import LinearCrossEntropyOptions, functional
 
+from loanword.model.memory import CHUNK_LOGITS
 from loanword.protocols import Say
-from loanword.training.loss import CHUNK_LOGITS, Head, counted, linear_cross_entropy, product_kind, scaled
+from loanword.training.loss import Head, counted, linear_cross_entropy, product_kind, scaled
 
 Loss = Callable[[Tensor, Head, Tensor], Tensor]
 """`loss(hidden_ND, head, labels_N)` is the sum of -log p(label) over counted labels in nats, shape ()."""

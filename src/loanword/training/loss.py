@@ -14,12 +14,7 @@ from transformers import PreTrainedModel
 
 from loanword.errors import UserError
 from loanword.model.embeddings import output_table
-
-CHUNK_LOGITS = {"cpu": 2**21, "cuda": 2**27}
-"""Logits that exist at once: 8 MB on a processor, 512 MB keep a GPU busy."""
-
-CHUNK_TOKENS = 256
-"""Tokens of a chunk at the least: with fewer, products wait for the head's rows to be read (docs/performance.md)."""
+from loanword.model.memory import CHUNK_LOGITS, CHUNK_TOKENS
 
 CACHED_LOGITS = 2**18
 """Logits that a processor takes through the softmax together: 1 MB stays in a core's caches."""
