@@ -79,12 +79,65 @@ def test_holm_adjusts_as_its_definition_says(p_values: list[float]):
         assert found >= p_value
 
 
-def test_macro_accuracy_weighs_subjects_alike_and_is_exact_where_nothing_varies():
-    assert statistics.macro_accuracy([10, 0], [10, 90]) == Estimate(0.5, 0.5, 0.5)
-    found = statistics.macro_accuracy([50, 5], [100, 10])
+def earned(*outcomes: tuple[int, int]) -> list[statistics.Floats]:
+    """Strata of so many right of so many."""
+    return [np.array([(float(place < right), 1.0) for place in range(total)]) for right, total in outcomes]
+
+
+def test_a_mean_of_subjects_weighs_them_alike_and_is_exact_where_nothing_varies():
+    assert statistics.share_estimate(earned((10, 10), (0, 90))) == Estimate(0.5, 0.5, 0.5)
+    found = statistics.share_estimate(earned((50, 100), (5, 10)))
     assert found.value == 0.5
     # The small subject makes the interval: half of the standard errors of .05 and .158, in squares.
     assert found.high - found.low == pytest.approx(2 * 1.96 * 0.5 * math.hypot(0.05, 0.158), rel=0.06)
+
+
+def test_a_scoring_rate_is_points_over_points():
+    rows = np.array([(6.0, 6.0), (3.0, 6.0), (0.0, 2.0), (1.0, 1.0)] * 40)
+    found = statistics.share_estimate([rows])
+    assert found.value == pytest.approx(10 / 15)
+    resampled = statistics.resampled_sums(rows)
+    plain = statistics.bootstrap_estimate(10 / 15, resampled[:, 0] / resampled[:, 1])
+    assert (found.low, found.high) == pytest.approx((plain.low, plain.high), abs=0.005)
+
+
+def test_drawing_kinds_of_rows_is_drawing_rows():
+    rows_NK = np.random.default_rng(5).integers(0, 2, (300, 2)).astype(float)
+    kinds_RK = statistics.resampled_totals(rows_NK, np.random.default_rng(1), 20_000)
+    plain_RK = statistics.resampled_sums(rows_NK, num_resamples=20_000)
+    assert kinds_RK.mean(axis=0) == pytest.approx(plain_RK.mean(axis=0), rel=0.005)
+    assert np.cov(kinds_RK.T) == pytest.approx(np.cov(plain_RK.T), rel=0.06, abs=1.5)
+
+
+def test_many_different_rows_are_drawn_one_by_one(monkeypatch: pytest.MonkeyPatch):
+    rows_NK = np.random.default_rng(6).normal(2, 1, (400, 1))
+    monkeypatch.setattr(statistics, "MOST_KINDS_OF_ROWS", 10)
+    sums_RK = statistics.resampled_totals(rows_NK, np.random.default_rng(1), 5_000)
+    assert sums_RK.mean() == pytest.approx(rows_NK.sum(), rel=0.005)
+    assert sums_RK.std() == pytest.approx(rows_NK.std() * 20, rel=0.05)
+
+
+def test_a_paired_bootstrap_of_right_and_wrong_agrees_with_mcnemar():
+    rng = np.random.default_rng(2)
+    control_N = rng.random(2000) < 0.4
+    arm_N = np.where(rng.random(2000) < 0.1, rng.random(2000) < 0.6, control_N)
+    rows = np.stack([arm_N, control_N, np.ones(2000)], axis=1).astype(float)
+    bootstrap, exact = statistics.paired_shares([rows]), statistics.paired_accuracy(arm_N, control_N)
+    assert bootstrap.difference.value == pytest.approx(exact.difference.value)
+    assert bootstrap.standard_error == pytest.approx(exact.standard_error, rel=0.03)
+    assert bootstrap.difference.low == pytest.approx(exact.difference.low, abs=0.002)
+    assert math.log10(bootstrap.p_value) == pytest.approx(math.log10(exact.p_value), rel=0.2)
+
+
+def test_the_smallest_detectable_difference_is_found_in_four_of_five_repetitions():
+    rng = np.random.default_rng(9)
+    noise = 0.3 / math.sqrt(400)
+    detectable = PairedDifference(Estimate(0, 0, 0), 1.0, 400, noise).smallest_detectable
+    found = [
+        scipy.stats.ttest_1samp(rng.normal(detectable, 0.3, 400), 0)[1] < statistics.SIGNIFICANCE
+        for _ in range(2000)
+    ]
+    assert np.mean(found) == pytest.approx(statistics.POWER, abs=0.03)
 
 
 def test_paired_difference_is_sharper_than_two_intervals_of_their_own():
@@ -146,7 +199,7 @@ def test_without_an_effect_a_verdict_is_rarely_helps_or_hurts():
 
 
 def _paired(value: float, low: float, high: float, num_examples: int = 500) -> PairedDifference:
-    return PairedDifference(Estimate(value, low, high), 0.5, num_examples)
+    return PairedDifference(Estimate(value, low, high), 0.5, num_examples, (high - low) / 3.92)
 
 
 def test_verdict_follows_its_rule():

@@ -143,7 +143,7 @@ def _differences(
         )
         ours, theirs = knowledge.get((arm.label, benchmark)), knowledge.get((control.label, benchmark))
         paired = compare_knowledge(ours, theirs) if ours and theirs else None
-        found.append(Difference(measure, ours and ours.micro, theirs and theirs.micro, paired))
+        found.append(Difference(measure, ours and ours.headline, theirs and theirs.headline, paired))
     return found
 
 

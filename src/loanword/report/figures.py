@@ -110,14 +110,17 @@ def knowledge_figure(runs: Sequence[RunRecords], knowledge: Knowledge) -> Figure
     for benchmark, facts in benchmarks_of(runs).items():
         asked = [run for run in runs if f"grades.{benchmark}" in run.artifacts]
         bars = [
-            Bar(run.label, score.micro if (score := knowledge.get((run.label, benchmark))) else None) for run in asked
+            Bar(run.label, score.headline if (score := knowledge.get((run.label, benchmark))) else None)
+            for run in asked
         ]
         described = "; ".join(
             f"{bar.label}: {percent(bar.estimate.value) if bar.estimate else MISSING}" for bar in bars
         )
-        title = f"{benchmark_name(benchmark)}: share of questions answered correctly"
+        title = f"{benchmark_name(benchmark)}: the score that its authors report"
         drawings.append(
-            bar_panel(f"knowledge-{benchmark}", benchmark_name(benchmark), title, described + ".", bars, facts.chance)
+            bar_panel(
+                f"knowledge-{benchmark}", benchmark_name(benchmark), title, described + ".", bars, facts.headline_chance
+            )
         )
     if not drawings:
         return None

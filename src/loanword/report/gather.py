@@ -8,7 +8,7 @@ as missing; an artifact that several runs share is read once.
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -86,16 +86,37 @@ class Manifest(_Lenient):
     provenance: Provenance = Provenance()
 
 
+class ScoreFacts(_Lenient):
+    """One number that is reported of a benchmark: what it averages over, and what it is by chance."""
+
+    name: str
+    over: Literal["questions", "subjects", "points"] = "questions"
+    measure: Literal["score", "f1"] = "score"
+    is_part: bool = False
+    subjects: tuple[str, ...] = ()
+    chance: float | None = None
+
+
 class BenchmarkFacts(_Lenient):
     """What a benchmark's responses say of the benchmark."""
 
     name: str
+    title: str = ""
     language: str = ""
     chance: float | None = None
     split: str = ""
     num_shots: int | None = None
     protocol: str = ""
-    hard_subjects: tuple[str, ...] = ()
+    answering: str = ""
+    precision: str = ""
+    fragile_nats: float = 0.0
+    scores: tuple[ScoreFacts, ...] = ()
+    malformed: dict[str, str] = {}
+
+    @property
+    def headline_chance(self) -> float | None:
+        """What naming options at random earns of the number that is reported first."""
+        return self.scores[0].chance if self.scores else self.chance
 
 
 @dataclass(frozen=True)
@@ -246,7 +267,11 @@ def _read_run(run: RunFolders, reader: _Reader) -> RunRecords:
         artifacts=artifacts,
         likelihoods=likelihoods,
         grades={_part(role): grades for role, grades in payloads("grades", "grades.jsonl", _grades)},
-        benchmarks={_part(role): facts for role, facts in payloads("responses", "benchmark.json", _benchmark)},
+        benchmarks={
+            _part(role): facts
+            for stage in ("responses", "grades")
+            for role, facts in payloads(stage, "benchmark.json", _benchmark)
+        },
         curves=curves,
         summaries=summaries,
         measures=measures.get("tokenizer", () if "tokenizer" in artifacts else measures.get("tokenizer.base", ())),

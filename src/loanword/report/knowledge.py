@@ -1,34 +1,63 @@
-"""Accuracy on benchmarks, by run: over all questions (micro), over subjects (macro), and over the hard subjects."""
+"""Scores on benchmarks, by run: the numbers that each benchmark's authors report, and what stands beside them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
 from loanword.records import Grade
-from loanword.report.gather import BenchmarkFacts, RunRecords
-from loanword.report.statistics import Estimate, PairedDifference, macro_accuracy, paired_accuracy, wilson
+from loanword.report.gather import BenchmarkFacts, RunRecords, ScoreFacts
+from loanword.report.statistics import (
+    Estimate,
+    Floats,
+    PairedDifference,
+    paired_accuracy,
+    paired_shares,
+    share_estimate,
+    wilson,
+)
+
+
+@dataclass(frozen=True)
+class ReportedScore:
+    """One number of a benchmark under one run, and what naming options at random would earn."""
+
+    facts: ScoreFacts
+    estimate: Estimate
+    num_examples: int
+
+    @property
+    def chance(self) -> float | None:
+        return self.facts.chance
 
 
 @dataclass(frozen=True)
 class KnowledgeScore:
-    """One benchmark under one run. An unparsed response is not correct, and is counted apart.
+    """One benchmark under one run. An unparsed response earns nothing, and is counted apart.
 
-    `correct` holds every question by its subject and id.
+    The first of `scores` is the one that the benchmark's authors report. `num_fragile` counts responses whose
+    likeliest option is hardly likelier than the next; None where options were not scored.
     """
 
-    micro: Estimate
-    macro: Estimate
-    hard: Estimate | None
-    num_subjects: int
+    scores: tuple[ReportedScore, ...]
+    grades: Mapping[tuple[str, str], Grade]
     num_unparsed: int
+    num_fragile: int | None
     mean_shots: float
     fewest_shots: int
-    correct: Mapping[tuple[str, str], bool]
+
+    @property
+    def headline(self) -> Estimate:
+        return self.scores[0].estimate
 
     @property
     def num_questions(self) -> int:
-        return len(self.correct)
+        return len(self.grades)
+
+    @cached_property
+    def num_subjects(self) -> int:
+        return len({subject for subject, _ in self.grades})
 
 
 Knowledge = Mapping[tuple[str, str], KnowledgeScore]
@@ -39,7 +68,7 @@ def score_knowledge(runs: Sequence[RunRecords]) -> Knowledge:
     """The score of every run on every benchmark that it was graded on."""
     facts = benchmarks_of(runs)
     return {
-        (run.label, benchmark): _score(grades, facts[benchmark].hard_subjects)
+        (run.label, benchmark): score_grades(grades, facts[benchmark])
         for run in runs
         for benchmark, grades in run.grades.items()
         if grades
@@ -55,37 +84,88 @@ def benchmarks_of(runs: Sequence[RunRecords]) -> dict[str, BenchmarkFacts]:
     return {name: known.get(name, BenchmarkFacts(name=name)) for name in planned}
 
 
-def compare_knowledge(arm: KnowledgeScore, control: KnowledgeScore) -> PairedDifference | None:
-    """Difference in accuracy over the questions that both runs were graded on, None where there is none."""
-    shared = [question for question in arm.correct if question in control.correct]
-    if not shared:
-        return None
-    return paired_accuracy(
-        np.array([arm.correct[question] for question in shared]),
-        np.array([control.correct[question] for question in shared]),
-    )
-
-
-def _score(grades: Sequence[Grade], hard_subjects: Sequence[str]) -> KnowledgeScore:
-    correct = {(grade.subject, grade.id): grade.outcome == "correct" for grade in grades}
+def score_grades(grades: Sequence[Grade], facts: BenchmarkFacts) -> KnowledgeScore:
+    """Every score of a benchmark that its grades hold examples of."""
     shots = [grade.num_shots for grade in grades]
-    subjects = list(dict.fromkeys(grade.subject for grade in grades))
-    hard = [subject for subject in subjects if subject in hard_subjects]
+    margins = [grade.margin_nats for grade in grades if grade.margin_nats is not None]
+    by_subject = _by_subject(grades)
+    scored = [_score(by_subject, one) for one in scores_of(facts, list(by_subject))]
     return KnowledgeScore(
-        micro=wilson(sum(correct.values()), len(correct)),
-        macro=_macro(correct, subjects),
-        hard=_macro(correct, hard) if hard else None,
-        num_subjects=len(subjects),
+        scores=tuple(score for score in scored if score is not None),
+        grades={(grade.subject, grade.id): grade for grade in grades},
         num_unparsed=sum(grade.outcome == "unparsed" for grade in grades),
+        num_fragile=sum(margin < facts.fragile_nats for margin in margins) if margins else None,
         mean_shots=sum(shots) / len(shots),
         fewest_shots=min(shots),
-        correct=correct,
     )
 
 
-def _macro(correct: Mapping[tuple[str, str], bool], subjects: Sequence[str]) -> Estimate:
-    outcomes: dict[str, list[bool]] = {subject: [] for subject in subjects}
-    for (subject, _), right in correct.items():
-        if subject in outcomes:
-            outcomes[subject].append(right)
-    return macro_accuracy([sum(found) for found in outcomes.values()], [len(found) for found in outcomes.values()])
+def scores_of(facts: BenchmarkFacts, subjects: Sequence[str]) -> tuple[ScoreFacts, ...]:
+    """The numbers to report; for a benchmark that names none, over questions and over subjects."""
+    names = tuple(subjects)
+    return facts.scores or (
+        ScoreFacts(name="accuracy", over="questions", subjects=names, chance=facts.chance),
+        ScoreFacts(name="mean of subjects", over="subjects", subjects=names, chance=facts.chance),
+    )
+
+
+def compare_knowledge(arm: KnowledgeScore, control: KnowledgeScore) -> PairedDifference | None:
+    """Difference in the headline over the examples that both runs were graded on, None where there is none.
+
+    Over questions that are right or wrong the test is McNemar's; elsewhere a paired bootstrap.
+    """
+    facts = arm.scores[0].facts
+    pairs = paired_grades(arm, control, facts.subjects)
+    if not pairs:
+        return None
+    values = [(value(ours, facts), value(theirs, facts)) for ours, theirs in pairs]
+    if facts.over == "questions" and all(one in (0.0, 1.0) for both in values for one in both):
+        return paired_accuracy(np.array([a == 1 for a, _ in values]), np.array([b == 1 for _, b in values]))
+    return paired_shares(paired_strata(pairs, facts))
+
+
+def paired_grades(arm: KnowledgeScore, control: KnowledgeScore, subjects: Sequence[str]) -> list[tuple[Grade, Grade]]:
+    """The grades of both runs to each example of some subjects that both were graded on, in the arm's order."""
+    return [
+        (ours, control.grades[key]) for key, ours in arm.grades.items() if key in control.grades and key[0] in subjects
+    ]
+
+
+def paired_strata(pairs: Sequence[tuple[Grade, Grade]], facts: ScoreFacts) -> list[Floats]:
+    """(earned by the arm, by the control, possible) of each example, by what a score is averaged over."""
+    rows: dict[str, list[tuple[float, float, float]]] = {}
+    for ours, theirs in pairs:
+        weight = ours.points if facts.over == "points" else 1.0
+        stratum = ours.subject if facts.over == "subjects" else ""
+        rows.setdefault(stratum, []).append((value(ours, facts) * weight, value(theirs, facts) * weight, weight))
+    return [np.array(found, dtype=np.float64) for found in rows.values()]
+
+
+def value(grade: Grade, facts: ScoreFacts) -> float:
+    """What a grade counts in a score."""
+    return grade.score if facts.measure == "score" else grade.f1 or 0.0
+
+
+def _by_subject(grades: Sequence[Grade]) -> dict[str, list[Grade]]:
+    found: dict[str, list[Grade]] = {}
+    for grade in grades:
+        found.setdefault(grade.subject, []).append(grade)
+    return found
+
+
+def _score(by_subject: Mapping[str, Sequence[Grade]], facts: ScoreFacts) -> ReportedScore | None:
+    asked = [by_subject[subject] for subject in facts.subjects if subject in by_subject]
+    if not asked:
+        return None
+    num_examples = sum(map(len, asked))
+    values = [value(grade, facts) for grades in asked for grade in grades]
+    if facts.over == "questions" and all(one in (0.0, 1.0) for one in values):
+        return ReportedScore(facts, wilson(int(sum(values)), num_examples), num_examples)
+    strata = asked if facts.over == "subjects" else [[grade for grades in asked for grade in grades]]
+    return ReportedScore(facts, share_estimate([_columns(grades, facts) for grades in strata]), num_examples)
+
+
+def _columns(grades: Sequence[Grade], facts: ScoreFacts) -> Floats:
+    weights = [grade.points if facts.over == "points" else 1.0 for grade in grades]
+    rows = [(value(grade, facts) * weight, weight) for grade, weight in zip(grades, weights, strict=True)]
+    return np.array(rows, dtype=np.float64)

@@ -27,6 +27,10 @@ SMALLEST_NUM_EXAMPLES = 30
 DRAWS_PER_CHUNK = 5_000_000
 
 Z = NormalDist().inv_cdf((1 + CONFIDENCE) / 2)
+POWER = 0.8
+POWER_Z = NormalDist().inv_cdf(POWER)
+MOST_KINDS_OF_ROWS = 256
+"""Distinct rows up to which counting how often each is drawn is faster than drawing them one by one."""
 
 
 @dataclass(frozen=True)
@@ -40,11 +44,20 @@ class Estimate:
 
 @dataclass(frozen=True)
 class PairedDifference:
-    """Arm minus control over the same examples, with an unadjusted two-sided p-value."""
+    """Arm minus control over the same examples, with an unadjusted two-sided p-value and its standard error."""
 
     difference: Estimate
     p_value: float
     num_examples: int
+    standard_error: float
+
+    @property
+    def smallest_detectable(self) -> float:
+        """The true difference that so many such examples would show in four of five repetitions, at p < 0.05.
+
+        Source: Cohen 1988, power of a two-sided normal test.
+        """
+        return (Z + POWER_Z) * self.standard_error
 
 
 @dataclass(frozen=True)
@@ -101,7 +114,49 @@ def paired_bootstrap(
     differences_R = arm_R - control_R
     difference, error = arm - control, float(np.std(differences_R, ddof=1))
     p_value = 1.0 if difference == 0 else 0.0 if error == 0 else math.erfc(abs(difference) / error / math.sqrt(2))
-    return PairedDifference(bootstrap_estimate(difference, differences_R), p_value, num_examples)
+    return PairedDifference(bootstrap_estimate(difference, differences_R), p_value, num_examples, error)
+
+
+def resampled_totals(columns_NK: Floats, rng: np.random.Generator, num_resamples: int = NUM_RESAMPLES) -> Floats:
+    """Column sums over draws of N rows with replacement, [R, K], where few rows differ from each other.
+
+    How often each kind of row is drawn is multinomial, so that whole resamples are drawn at once.
+    """
+    kinds_MK, times_M = np.unique(columns_NK, axis=0, return_counts=True)
+    if len(kinds_MK) > MOST_KINDS_OF_ROWS:
+        return resampled_sums(columns_NK, num_resamples=num_resamples, seed=int(rng.integers(2**31)))
+    drawn_RM = rng.multinomial(len(columns_NK), times_M / len(columns_NK), size=num_resamples)
+    return drawn_RM @ kinds_MK
+
+
+def resampled_shares(strata: Sequence[Floats], *, seed: int = RESAMPLING_SEED) -> Floats:
+    """Resampled shares of the last column, [R, K - 1]: a column's sum over the last one's, averaged over the strata.
+
+    Rows are drawn inside their stratum. Equal strata give equal draws.
+    """
+    rng = np.random.default_rng([seed, len(strata), sum(map(len, strata))])
+    totals = (resampled_totals(columns_NK, rng) for columns_NK in strata)
+    return np.mean([totals_RK[:, :-1] / totals_RK[:, -1:] for totals_RK in totals], axis=0)
+
+
+def shares(strata: Sequence[Floats]) -> Floats:
+    """The shares of the last column, [K - 1], that `resampled_shares` resamples."""
+    sums = (columns_NK.sum(axis=0) for columns_NK in strata)
+    return np.mean([sums_K[:-1] / sums_K[-1] for sums_K in sums], axis=0)
+
+
+def share_estimate(strata: Sequence[Floats]) -> Estimate:
+    """A score with its interval over examples: rows are (earned, possible)."""
+    (value,) = shares(strata)
+    return bootstrap_estimate(float(value), resampled_shares(strata)[:, 0])
+
+
+def paired_shares(strata: Sequence[Floats]) -> PairedDifference:
+    """Difference of two scores over the same examples: rows are (earned by the arm, by the control, possible)."""
+    arm, control = shares(strata)
+    resampled_R2 = resampled_shares(strata)
+    num_examples = sum(map(len, strata))
+    return paired_bootstrap(float(arm), float(control), resampled_R2[:, 0], resampled_R2[:, 1], num_examples)
 
 
 def wilson(num_correct: int, num_examples: int) -> Estimate:
@@ -114,17 +169,6 @@ def wilson(num_correct: int, num_examples: int) -> Estimate:
     centre = (share + Z**2 / (2 * num_examples)) / scale
     half = Z * math.sqrt(share * (1 - share) / num_examples + Z**2 / (4 * num_examples**2)) / scale
     return Estimate(share, min(share, max(0.0, centre - half)), max(share, min(1.0, centre + half)))
-
-
-def macro_accuracy(
-    num_correct_S: Sequence[int], num_examples_S: Sequence[int], *, seed: int = RESAMPLING_SEED
-) -> Estimate:
-    """Unweighted mean of the subjects' accuracies; examples are resampled within their subject."""
-    correct, asked = np.asarray(num_correct_S, dtype=np.int64), np.asarray(num_examples_S, dtype=np.int64)
-    rng = np.random.default_rng([seed, len(asked)])
-    # Drawing n right-or-wrong outcomes with replacement is a binomial draw at the observed accuracy.
-    resampled_RS = rng.binomial(asked, correct / asked, size=(NUM_RESAMPLES, len(asked))) / asked
-    return bootstrap_estimate(float(np.mean(correct / asked)), resampled_RS.mean(axis=1))
 
 
 def paired_accuracy(arm_N: Bools, control_N: Bools) -> PairedDifference:
@@ -140,7 +184,8 @@ def paired_accuracy(arm_N: Bools, control_N: Bools) -> PairedDifference:
     half = Z * math.sqrt((share_gained + share_lost - centre**2) / (num_examples + 2))
     difference = (gained - lost) / num_examples
     interval = Estimate(difference, max(-1.0, centre - half), min(1.0, centre + half))
-    return PairedDifference(interval, mcnemar_p_value(gained, lost), num_examples)
+    error = math.sqrt((gained + lost) / num_examples - difference**2) / math.sqrt(num_examples)
+    return PairedDifference(interval, mcnemar_p_value(gained, lost), num_examples, error)
 
 
 def mcnemar_p_value(gained: int, lost: int) -> float:

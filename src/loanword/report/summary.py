@@ -121,16 +121,17 @@ def _knowledge_findings(runs: Sequence[RunRecords], knowledge: Knowledge) -> lis
         scored = [(run.label, score) for run in runs if (score := knowledge.get((run.label, benchmark)))]
         if not scored:
             continue
-        label, best = max(scored, key=lambda pair: pair[1].micro.value)
-        lowest = min(score.micro.value for _, score in scored)
-        interval = f"95\u202f% interval {percent(best.micro.low)} to {percent(best.micro.high)}"
-        text = f"{percent(best.micro.value)} of {plain(best.num_questions)} questions under {label} ({interval})."
+        label, best = max(scored, key=lambda pair: pair[1].headline.value)
+        lowest = min(score.headline.value for _, score in scored)
+        interval = f"95\u202f% interval {percent(best.headline.low)} to {percent(best.headline.high)}"
+        asked = f"{plain(best.num_questions)} questions"
+        text = f"{percent(best.headline.value)} on {asked} under {label} ({interval})."
         if len(scored) > 1:
-            text = f"Between {percent(lowest)} and {percent(best.micro.value)}; the most is {text}"
-        if facts.chance is not None:
-            above = [name for name, score in scored if score.micro.low > facts.chance]
+            text = f"Between {percent(lowest)} and {percent(best.headline.value)}; the most is {text}"
+        if facts.headline_chance is not None:
+            above = [name for name, score in scored if score.headline.low > facts.headline_chance]
             told = f"{joined(above)} {'is' if len(above) == 1 else 'are'} above it" if above else "no run is above it"
-            text += f" Guessing scores {percent(facts.chance)}; by its interval {told}."
+            text += f" Guessing scores {percent(facts.headline_chance)}; by its interval {told}."
         found.append(Finding(benchmark_name(benchmark), text))
     return found
 

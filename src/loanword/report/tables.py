@@ -118,54 +118,62 @@ def likelihoods_table(language: str, runs: Sequence[RunRecords], scores: Scores)
 
 
 def knowledge_table(benchmark: str, facts: BenchmarkFacts, runs: Sequence[RunRecords], knowledge: Knowledge) -> Table:
-    """Accuracy on one benchmark of every run that was to answer it."""
-    has_hard = any(score.hard is not None for (_, name), score in knowledge.items() if name == benchmark)
+    """Every whole score on one benchmark of every run that was to answer it."""
     asked = [run for run in runs if f"grades.{benchmark}" in run.artifacts]
+    scored = {run.label: score for run in asked if (score := knowledge.get((run.label, benchmark)))}
+    names = list(
+        dict.fromkeys(one.facts.name for score in scored.values() for one in score.scores if not one.facts.is_part)
+    )
+    names = names or ["accuracy"]
     rows: list[list[Cell]] = []
     for run in asked:
-        score = knowledge.get((run.label, benchmark))
+        score = scored.get(run.label)
+        estimates = {one.facts.name: one.estimate for one in score.scores} if score else {}
         rows.append(
             [
                 text_cell(run.label),
-                estimate_cell(score and score.micro, percent, bounds=_points),
-                estimate_cell(score and score.macro, percent, bounds=_points),
-                *([estimate_cell(score and score.hard, percent, bounds=_points)] if has_hard else []),
+                *(estimate_cell(estimates.get(name), percent, bounds=_points) for name in names),
                 number_cell(score and score.num_questions, plain),
                 number_cell(score and score.num_unparsed, plain),
+                number_cell(score and score.num_fragile, plain, planned=score is None or score.num_fragile is not None),
                 number_cell(score and score.mean_shots, lambda value: decimal(value, 1)),
                 number_cell(score and score.fewest_shots, plain),
             ]
         )
     columns = [
         RUN,
-        Column("accuracy", "Accuracy"),
-        Column("macro_accuracy", "Mean over subjects"),
-        *([Column("hard_accuracy", "Hard subjects")] if has_hard else []),
+        *(Column(name.replace(" ", "_"), _capital(name)) for name in names),
         Column("num_questions", "Questions"),
         Column("num_unparsed", "Unparsed"),
+        Column("num_fragile", "Fragile"),
         Column("mean_shots", "Shots that fitted"),
         Column("fewest_shots", "Fewest shots"),
     ]
-    return Table(
-        f"knowledge.{benchmark}", benchmark_name(benchmark), _knowledge_note(facts), tuple(columns), one_group(rows)
-    )
+    title = facts.title or benchmark_name(benchmark)
+    return Table(f"knowledge.{benchmark}", title, _knowledge_note(facts), tuple(columns), one_group(rows))
 
 
 def _knowledge_note(facts: BenchmarkFacts) -> str:
     asked = [
         f"{facts.split} split" if facts.split else "",
         f"{facts.num_shots} shots" if facts.num_shots is not None else "",
+        f"{facts.protocol} protocol" if facts.protocol else "",
+        f"answered by {facts.answering}" if facts.answering else "",
+        f"model in {facts.precision}" if facts.precision else "",
     ]
-    asked += [f"{facts.protocol} protocol" if facts.protocol else ""]
     settings = ", ".join(part for part in asked if part)
-    chance = "Chance level not recorded." if facts.chance is None else f"Guessing scores {percent(facts.chance)}."
+    guessing = [f"{percent(one.chance)} of {one.name}" for one in facts.scores if one.chance and not one.is_part]
+    if not facts.scores:
+        guessing = [] if facts.chance is None else [percent(facts.chance)]
+    malformed = f"{len(facts.malformed)} published labels cannot be right; they are counted all the same."
     return " ".join(
         part
         for part in (
             f"{_capital(settings)}." if settings else "",
-            chance,
-            "Accuracy is over all questions, with Wilson's interval; the mean over subjects weighs each subject alike, "
-            "with a bootstrap interval over questions within subjects.",
+            f"Guessing scores {joined(guessing)}." if guessing else "Chance level not recorded.",
+            "Intervals over questions are Wilson's, those of other scores from a bootstrap over examples. Fragile: the "
+            f"likeliest option is less than {facts.fragile_nats:g} nats likelier than the next.",
+            malformed if facts.malformed else "",
         )
         if part
     )

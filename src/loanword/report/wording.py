@@ -20,7 +20,10 @@ LANGUAGE_NAMES: Mapping[str, str] = {
     "te": "Telugu", "ur": "Urdu", "vi": "Vietnamese", "zh": "Chinese",
 }  # fmt: skip
 
-BENCHMARK_NAMES: Mapping[str, str] = {"ceval": "C-Eval", "mmlu": "MMLU", "agieval": "AGIEval", "gaokao": "GAOKAO-Bench"}
+BENCHMARK_NAMES: Mapping[str, str] = {
+    "ceval": "C-Eval", "mmlu": "MMLU", "agieval": "AGIEval", "gaokao": "GAOKAO-Bench",
+    "triviaqa": "TriviaQA", "nq_open": "NQ-open",
+}  # fmt: skip
 
 SETTING_NAMES: Mapping[str, str] = {
     "source": "source language",

@@ -1,0 +1,86 @@
+"""Two evaluations of the same benchmark, example by example."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from loanword.records import Grade
+from loanword.report.knowledge import KnowledgeScore, paired_grades, paired_strata
+from loanword.report.statistics import PairedDifference, holm, mcnemar_p_value, paired_accuracy, paired_shares
+
+
+@dataclass(frozen=True)
+class SubjectPair:
+    """One subject under both: shares of questions answered correctly, and a p-value adjusted over all subjects."""
+
+    subject: str
+    num_examples: int
+    arm: float
+    control: float
+    paired: PairedDifference
+    adjusted_p: float
+
+
+@dataclass(frozen=True)
+class Pairing:
+    """An arm against a control over the examples that both were graded on.
+
+    `headline` is the difference of the number that the benchmark's authors report, by paired bootstrap; `gained` are
+    the examples that only the arm answered correctly, `lost` those that only the control did; `mcnemar_p` tests
+    them. `num_alone` counts examples that only one of the two was graded on.
+    """
+
+    score_name: str
+    headline: PairedDifference
+    mcnemar_p: float
+    gained: tuple[Grade, ...]
+    lost: tuple[Grade, ...]
+    subjects: tuple[SubjectPair, ...]
+    num_examples: int
+    num_alone: int
+
+
+def pair(arm: KnowledgeScore, control: KnowledgeScore) -> Pairing | None:
+    """The pairing of two scores of one benchmark, None where no example was graded under both."""
+    facts = arm.scores[0].facts
+    pairs = paired_grades(arm, control, facts.subjects)
+    if not pairs:
+        return None
+    gained = tuple(ours for ours, theirs in pairs if _right(ours) and not _right(theirs))
+    lost = tuple(ours for ours, theirs in pairs if _right(theirs) and not _right(ours))
+    everything = len(arm.grades.keys() | control.grades.keys())
+    return Pairing(
+        score_name=facts.name,
+        headline=paired_shares(paired_strata(pairs, facts)),
+        mcnemar_p=mcnemar_p_value(len(gained), len(lost)),
+        gained=gained,
+        lost=lost,
+        subjects=_subjects(pairs),
+        num_examples=len(pairs),
+        num_alone=everything - len(arm.grades.keys() & control.grades.keys()),
+    )
+
+
+def _subjects(pairs: Sequence[tuple[Grade, Grade]]) -> tuple[SubjectPair, ...]:
+    by_subject: dict[str, list[tuple[bool, bool]]] = {}
+    for ours, theirs in pairs:
+        by_subject.setdefault(ours.subject, []).append((_right(ours), _right(theirs)))
+    rights = {subject: np.array(found, dtype=np.bool_) for subject, found in by_subject.items()}
+    tested = {subject: paired_accuracy(right_N2[:, 0], right_N2[:, 1]) for subject, right_N2 in rights.items()}
+    adjusted = holm([paired.p_value for paired in tested.values()])
+    return tuple(
+        SubjectPair(
+            subject=subject,
+            num_examples=paired.num_examples,
+            arm=float(rights[subject][:, 0].mean()),
+            control=float(rights[subject][:, 1].mean()),
+            paired=paired,
+            adjusted_p=p_value,
+        )
+        for (subject, paired), p_value in zip(tested.items(), adjusted, strict=True)
+    )
+
+
+def _right(grade: Grade) -> bool:
+    return grade.outcome == "correct"
