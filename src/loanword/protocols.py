@@ -4,11 +4,11 @@ A LanguageModel may be a checkpoint in this process or a server elsewhere; evalu
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
-from loanword.records import Execution, Message, Record
+from loanword.records import Decoding, Execution, Record
 
 Progress = Callable[[int, int, str], None]
 """`progress(done, total, unit)`: how far a stage is; safe to call often."""
@@ -37,7 +37,8 @@ class Work:
     A killed stage is called again with the same `out` and what it had left there. `scratch` lies inside
     `out`, outlives a kill, and is removed before the artifact is finished. `logs` is for what people watch and no
     artifact holds; None where nobody watches. `resize` is told the micro-batch in tokens that fits, where that of
-    `execution` does not: a resumed stage starts with it, and provenance shows it.
+    `execution` does not: a resumed stage starts with it, and provenance shows it. `server_key` opens the server of
+    `execution`; it is written nowhere.
     """
 
     inputs: Mapping[str, Path]
@@ -48,6 +49,7 @@ class Work:
     say: Say = quiet
     resize: Callable[[int], None] = unchanged
     logs: Path | None = None
+    server_key: str | None = field(default=None, repr=False)
 
     @property
     def scratch(self) -> Path:
@@ -105,6 +107,36 @@ class ChoiceScores:
 
 
 @dataclass(frozen=True)
+class OpenPrompt:
+    """A question that is answered in words; its text is put together as that of a ChoicePrompt.
+
+    With `chat` the model's own template is applied: `system`, where there is one, is the system's message, the rest
+    the user's. Without it `system` stands before the header as plain text.
+    """
+
+    id: str
+    header: str
+    shots: tuple[str, ...]
+    question: str
+    system: str = ""
+    chat: bool = False
+
+
+@dataclass(frozen=True)
+class Generated:
+    """What was said, how many shots fitted, and how it ended.
+
+    "stopped": by EOS or before a stop string, which is not in the text; "cut": at the most tokens that were asked
+    for, or where the context was full; "too long": the question does not fit the context, and nothing was said.
+    """
+
+    text: str
+    num_shots: int
+    num_tokens: int
+    ended: Literal["stopped", "cut", "too long"]
+
+
+@dataclass(frozen=True)
 class TextLikelihood:
     """Negative log-likelihood in nats of a text's tokens, and what it is divided by."""
 
@@ -114,12 +146,24 @@ class TextLikelihood:
 
 
 class LanguageModel(Protocol):
-    """What evaluation speaks to. Results keep the order of what was asked."""
+    """What evaluation speaks to. Results keep the order of what was asked, and do not depend on it.
+
+    `described` is what is known of whoever answers, besides the checkpoint.
+    """
+
+    @property
+    def described(self) -> Mapping[str, str]: ...
 
     def choose(self, prompts: Sequence[ChoicePrompt], progress: Progress = silent) -> list[ChoiceScores]: ...
+
+    def choose_singly(self, prompts: Sequence[ChoicePrompt]) -> list[ChoiceScores] | None:
+        """What `choose` gives, each prompt read whole and by itself; None where nothing is ever shared."""
+        ...
 
     def likelihoods(
         self, texts: Sequence[str], *, window_tokens: int, stride_tokens: int, progress: Progress = silent
     ) -> list[TextLikelihood]: ...
 
-    def generate(self, conversations: Sequence[Sequence[Message]], *, max_new_tokens: int) -> list[str]: ...
+    def generate(
+        self, prompts: Sequence[OpenPrompt], decoding: Decoding, progress: Progress = silent
+    ) -> list[Generated]: ...

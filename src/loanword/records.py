@@ -260,30 +260,73 @@ class DocumentLikelihood(Record):
     num_bytes: Count
 
 
-class ChoiceResponse(Record):
-    """What the model gave each choice letter of one multiple-choice example."""
+class Decoding(Record):
+    """How a response is generated: at most so many tokens, up to the first stop string.
+
+    At temperature 0 every token is the likeliest; else it is drawn from the likeliest tokens that hold `top_p` of the
+    probability. Equal seeds give equal responses to a prompt, whatever else is asked beside it.
+    """
+
+    max_new_tokens: PositiveCount
+    stop: tuple[str, ...] = ()
+    temperature: Annotated[float, Field(ge=0)] = 0.0
+    top_p: Annotated[float, Field(gt=0, le=1)] = 1.0
+    seed: Count = 0
+
+
+class ChoiceScore(Record):
+    """What a model gave each choice of one question: nats of its ids after the prompt, which were `choice_ids`.
+
+    No likelihoods: the question is longer than the model's context by itself.
+    """
+
+    choices: tuple[str, ...]
+    log_likelihoods_nats: tuple[float, ...]
+    choice_ids: tuple[tuple[int, ...], ...]
+
+
+class Response(Record):
+    """What a model answered to one example: likelihoods of choices, or texts.
+
+    `scores` holds one a part of the example (most have one part), `texts` what was said, call by call: the last is
+    what is read. `answers` is what is right, `options` the texts of the options, `points` what the example is worth.
+    No `answers`: the label is withheld, or a judge's to give; then the `question` and a `reference` answer are kept.
+    """
 
     id: str
     benchmark: str
     subject: str
     num_shots: Count
-    choices: tuple[str, ...]
-    log_likelihoods_nats: tuple[float, ...]
-    choice_ids: tuple[tuple[int, ...], ...]
-    answer: str
+    answers: tuple[str, ...]
+    options: tuple[str, ...] = ()
+    question: str = ""
+    reference: str = ""
+    points: PositiveFloat = 1.0
+    scores: tuple[ChoiceScore, ...] = ()
+    texts: tuple[str, ...] = ()
+    num_new_tokens: Count = 0
+    ended: Literal["scored", "stopped", "cut", "too long"]
 
 
 class Grade(Record):
-    """Our judgement of one response."""
+    """Our judgement of one response.
+
+    `score` is the share of the example's `points` that it earns; only the whole of them is correct. `margin_nats` is
+    how much likelier what was given is than the next choice, the least of an example's parts. `f1` is that of free
+    answers.
+    """
 
     id: str
     benchmark: str
     subject: str
     outcome: Literal["correct", "incorrect", "unparsed"]
-    score: float
+    score: Annotated[float, Field(ge=0, le=1)]
+    points: PositiveFloat = 1.0
     given: str
     answer: str
     num_shots: Count
+    margin_nats: float | None = None
+    f1: float | None = None
 
 
 class Execution(Record):
@@ -292,8 +335,10 @@ class Execution(Record):
     Training stages run in `processes` processes, one a device, over which parameters are sharded: over all of them
     (full), or inside each machine with copies between machines (hybrid). `activations` says what of a forward pass
     is kept for the backward one, and `compile` whether layers are compiled. None leaves these and the micro-batch to
-    an estimate. `peak_flops` is what all devices together do in a second, where a profile says.
-    `commits` says which commit of a Hub repository (`id@revision`) the study was first resolved to.
+    an estimate. `peak_flops` is what all devices together do in a second, where a profile says. `server` is the address
+    of one that speaks OpenAI's protocol, for bases that are served; `engine` is what answers benchmarks with a
+    checkpoint's weights. `commits` says which commit of a Hub repository (`id@revision`) the study was first resolved
+    to.
     """
 
     device: str = "cpu"
@@ -309,3 +354,5 @@ class Execution(Record):
     checkpoint_seconds: PositiveFloat = 60.0
     trackers: tuple[Literal["tensorboard", "wandb", "trackio"], ...] = ()
     commits: tuple[tuple[str, str], ...] = ()
+    server: str | None = None
+    engine: Literal["transformers", "vllm"] = "transformers"

@@ -8,6 +8,7 @@ import pytest
 from loanword.errors import UserError
 from loanword.recipe import TokensConfig
 from loanword.store import Job, Naming, Sources, Store
+from loanword.store.artifacts import run_folder
 
 
 @pytest.fixture
@@ -65,7 +66,7 @@ def test_a_store_of_a_newer_version_is_refused(tmp_path: Path) -> None:
 def test_links_for_people_follow_the_artifact(store: Store, job: Job) -> None:
     fill(store, job)
     store.finish(job, {})
-    store.link("my study", "extended, 2 MB", "tokens.zh", job)
-    store.link("my study", "extended, 2 MB", "tokens.zh", job)
+    store.link(run_folder(store.root, "my study", "extended, 2 MB"), "tokens.zh", job)
+    store.link(run_folder(store.root, "my study", "extended, 2 MB"), "tokens.zh", job)
     link = store.root / "studies" / "my-study" / "runs" / "extended--2-MB" / "tokens.zh"
     assert link.resolve() == store.folder(job).resolve()

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from loanword.errors import UserError
-from loanword.recipe import BaseConfig, CorpusConfig, LikelihoodsConfig
+from loanword.recipe import BaseConfig, BenchmarkConfig, CorpusConfig, DescriptionConfig, LikelihoodsConfig
 from loanword.store import Naming, Sources
 from loanword.store.identity import unresolved_revisions
 
-VERSIONS = {"corpus": 1, "likelihoods": 1, "base": 1, "tokens": 1}
+VERSIONS = {"corpus": 1, "likelihoods": 1, "base": 1, "tokens": 1, "responses": 1}
 
 
 @pytest.fixture
@@ -157,3 +157,31 @@ def test_every_repository_of_a_base_is_resolved(data: Path) -> None:
 def test_parts_without_what_they_belong_to_are_refused(settings: str, said: str) -> None:
     with pytest.raises(ValueError, match=said):
         BaseConfig.model_validate_json(settings)
+
+
+def asked(folder: str | None = None, **settings: object) -> BenchmarkConfig:
+    description = DescriptionConfig.model_validate(
+        {"language": "sw", "question": "{q}", "options": "o", "answer": "a", "files": {"test": "x.csv"}} | settings
+    )
+    return BenchmarkConfig(name="mine", folder=folder, split="test", description=description)
+
+
+def test_a_data_set_of_the_hub_counts_by_its_commit(data: Path) -> None:
+    unresolved = Naming(Sources(data), VERSIONS).job("responses", asked(hub="org/name"))
+    commits = {"datasets/org/name@main": "0" * 40, "org/name@main": "1" * 40}
+    resolved = Naming(Sources(data, commits=commits), VERSIONS).job("responses", asked(hub="org/name"))
+    pinned = Naming(Sources(data), VERSIONS).job("responses", asked(hub="org/name", revision="0" * 40))
+    assert unresolved_revisions([unresolved]) == ["datasets/org/name@main"]
+    assert resolved.identity["description"]["hub"] == f"datasets/org/name@{'0' * 40}"
+    assert resolved.name == pinned.name != unresolved.name
+    assert unresolved_revisions([resolved, pinned]) == []
+
+
+def test_a_described_folder_counts_by_content(data: Path) -> None:
+    for folder, text in (("one", "x"), ("same", "x"), ("other", "y")):
+        (data / folder).mkdir()
+        (data / folder / "x.csv").write_text(text)
+    naming = Naming(Sources(data), VERSIONS)
+    one, same, other = (naming.job("responses", asked(folder)).name for folder in ("one", "same", "other"))
+    assert one == same != other
+    assert naming.job("responses", asked("one", letters=("1", "2", "3", "4"))).name != one

@@ -23,11 +23,14 @@ HEAVY = (
     "tokens.pack",
     "tokens.chat",
     "tokens.budget",
-    "model.score",
+    "model.opening",
     "model.hub",
     "training.stage",
     "evaluation.likelihood",
-    "evaluation.choices",
+    "evaluation.answering",
+    "evaluation.check",
+    "evaluation.facts",
+    "evaluation.grading",
     "evaluation.benchmarks",
 )
 for room in HEAVY:

@@ -29,6 +29,8 @@ from loanword.store.disk import is_full
 from loanword.store.leases import HEARTBEAT_SECONDS, Lease
 
 PROGRESS_SECONDS = 0.1
+SERVER_KEYS = ("LOANWORD_API_KEY", "OPENAI_API_KEY")
+"""Where the environment holds the key of the server that an Execution names; the first that is set."""
 
 
 @dataclass(frozen=True)
@@ -109,6 +111,7 @@ def _fill(
         said.say,
         resize=lambda micro_batch_tokens: _change(begun, micro_batch_tokens=micro_batch_tokens),
         logs=store.root / "logs" / out.name if trains else None,
+        server_key=next((os.environ[name] for name in SERVER_KEYS if os.environ.get(name)), None),
     )
     _use_threads(work.execution.threads)
     spent = Spent(scratch / "spent.json")

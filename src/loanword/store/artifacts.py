@@ -146,15 +146,24 @@ class Store:
         folder.rename(final)
         return Artifact(final, manifest)
 
-    def link(self, study: str, run: str, role: str, job: Job) -> None:
-        """Leaves a readable link to a finished artifact under `studies/`."""
-        folder = self.root / "studies" / file_name(study) / "runs" / file_name(run)
+    def link(self, folder: Path, role: str, job: Job) -> None:
+        """Leaves a readable link to a finished artifact in a folder of the store."""
         folder.mkdir(parents=True, exist_ok=True)
         link, goal = folder / role, os.path.relpath(self.folder(job), folder)
         if link.is_symlink() and str(link.readlink()) == goal:
             return
         link.unlink(missing_ok=True)
         link.symlink_to(goal)
+
+
+def run_folder(root: Path, study: str, run: str) -> Path:
+    """Where a store keeps links to the artifacts of one run of a study."""
+    return root / "studies" / file_name(study) / "runs" / file_name(run)
+
+
+def evaluation_folder(root: Path, label: str) -> Path:
+    """Where a store keeps links to what one model was asked without a study."""
+    return root / "evaluations" / file_name(label)
 
 
 def file_name(label: str) -> str:

@@ -15,11 +15,13 @@ from pathlib import Path
 from typing import Any
 
 from loanword.errors import UserError
-from loanword.recipe import BaseConfig, CheckpointSource
+from loanword.recipe import BaseConfig, CheckpointSource, DescriptionConfig
 from loanword.records import Record, SourceFile, canonical_json, file_sha256
 
 NAME_LENGTH = 20
 UNRESOLVED = "unresolved"
+DATASETS = "datasets/"
+"""What the name of a Hub data set begins with where it stands beside those of models."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,8 @@ class Job:
 class Sources:
     """Content digests of outside files and folders below a data root, cached by path, size and time.
 
-    `commits` maps `id@revision` of Hub repositories to commits that are known (the study's lock file).
+    `commits` maps `id@revision` of Hub repositories to commits that are known (the study's lock file); the id of a
+    data set begins with `datasets/`.
     """
 
     def __init__(self, root: Path, *, cache_file: Path | None = None, commits: Mapping[str, str] | None = None) -> None:
@@ -89,12 +92,11 @@ class Sources:
                 expected="a folder with config.json and safetensors below the data root, or a Hub id such as org/name",
                 do="correct the base in the study file, or give the data root with --data",
             )
-        wanted = hub_revision(name, revision)
-        model, _, revision = wanted.partition("@")
-        if len(revision) == 40 and set(revision) <= set("0123456789abcdef"):
-            return wanted
-        commit = self.commits.get(wanted)
-        return f"{model}@{commit}" if commit else f"{UNRESOLVED}:{wanted}"
+        return self._at_commit(hub_revision(name, revision))
+
+    def dataset(self, name: str, revision: str | None = None) -> str:
+        """`datasets/id@commit` of a Hub data set, or `unresolved:datasets/id@revision`."""
+        return self._at_commit(hub_revision(f"{DATASETS}{name}", revision))
 
     def save(self) -> None:
         """Keeps the digests for the next start."""
@@ -104,6 +106,13 @@ class Sources:
             temporary.write_text(json.dumps(self._cached, sort_keys=True), encoding="utf-8")
             temporary.replace(self._cache_file)
             self._changed = False
+
+    def _at_commit(self, wanted: str) -> str:
+        id, _, revision = wanted.partition("@")
+        if len(revision) == 40 and set(revision) <= set("0123456789abcdef"):
+            return wanted
+        commit = self.commits.get(wanted)
+        return f"{id}@{commit}" if commit else f"{UNRESOLVED}:{wanted}"
 
     def _file_digest(self, path: Path) -> str:
         status = path.stat()
@@ -177,6 +186,8 @@ def identity_of(config: Record, sources: Sources) -> dict[str, Any]:
     plain = {name: _plain(hints[name], getattr(config, name), sources) for name in type(config).model_fields}
     if isinstance(config, BaseConfig) and config.model is not None:
         plain["model"] = sources.checkpoint(config.model, plain.pop("revision"))
+    if isinstance(config, DescriptionConfig) and config.hub is not None:
+        plain["hub"] = sources.dataset(config.hub, plain.pop("revision"))
     return plain
 
 

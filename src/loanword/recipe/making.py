@@ -1,0 +1,149 @@
+"""What a run's model is made of: text, tokenizer, base, further pretraining, instruction tuning."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from loanword.recipe.steps import ArchitectureConfig, Budget, StepsConfig
+from loanword.records import Count, Language, PositiveCount, PositiveFloat, Record, Share, SourcePath
+
+
+class CheckpointSource:
+    """Marks a field that names a checkpoint: a folder by content, or a Hub id by commit."""
+
+
+class CorpusConfig(Record):
+    """Source files of one language, and what of them is kept. Order and held-out split follow `split_seed`."""
+
+    language: Language = "und"
+    files: tuple[SourcePath, ...] = Field(min_length=1)
+    text_field: str = "text"
+    limit_bytes: PositiveCount | None = None
+    held_out_documents: Count = 100
+    min_characters: Count = 1
+    broken_lines: Literal["fatal", "quarantine"] = "fatal"
+    split_seed: Count = 0
+
+
+class LearnedTokenizerConfig(Record):
+    """A tokenizer learned from nothing: SentencePiece BPE with byte fallback."""
+
+    num_pieces: Annotated[int, Field(ge=300)]
+    sample_bytes: PositiveCount = 10_000_000
+
+
+class ExtendedTokenizerConfig(Record):
+    """Pieces added to the base's tokenizer by continued BPE on target text; no base id moves."""
+
+    num_new_pieces: Count = 0
+    sample_bytes: PositiveCount = 10_000_000
+    gate_bytes: PositiveCount = 5_000_000
+    initialisation: Literal["mean"] = "mean"
+
+
+class TrainedBaseConfig(Record):
+    """A base that the study trains from its source corpus."""
+
+    architecture: ArchitectureConfig
+    tokenizer: LearnedTokenizerConfig
+    num_tokens: PositiveCount
+    steps: StepsConfig
+
+
+class BaseConfig(Record):
+    """Where the base comes from: a checkpoint (`model`, a folder or a Hub id), or training here (`train`).
+
+    `served` is a model by the name under which the Execution's server has it: it can be asked, and nothing else.
+
+    A checkpoint may need what others published for it, each a folder or a Hub id (`id`, or `id@revision`). `patch`:
+    tensors added to those of `original_weights` (else of `model`). `adapter`: LoRA adapters in peft's layout, one or
+    several, merged in order; tables that come with one replace the base's. `tokenizer` replaces the base's tokenizer;
+    without it the last adapter or the patch that has a tokenizer of its own gives it.
+    """
+
+    model: Annotated[str, CheckpointSource()] | None = None
+    revision: str | None = None
+    patch: Annotated[str, CheckpointSource()] | None = None
+    original_weights: Annotated[str, CheckpointSource()] | None = None
+    adapter: tuple[Annotated[str, CheckpointSource()], ...] = ()
+    tokenizer: Annotated[str, CheckpointSource()] | None = None
+    train: TrainedBaseConfig | None = None
+    served: Annotated[str, Field(min_length=1)] | None = None
+
+    @field_validator("adapter", mode="before")
+    @classmethod
+    def _one_or_several(cls, value: object) -> object:
+        return (value,) if isinstance(value, str) else tuple(value) if isinstance(value, list) else value  # type: ignore[arg-type]
+
+    @model_validator(mode="after")
+    def _one_origin(self) -> "BaseConfig":
+        if sum(origin is not None for origin in (self.model, self.train, self.served)) != 1:
+            raise ValueError(
+                "give either model (a folder or a Hub id) or train (an architecture and a budget), or served (a name)"
+            )
+        parts = ("revision", "patch", "original_weights", "adapter", "tokenizer")
+        if self.model is None and (given := [name for name in parts if getattr(self, name)]):
+            raise ValueError(f"{' and '.join(given)} {'goes' if len(given) == 1 else 'go'} with model")
+        if self.original_weights is not None and self.patch is None:
+            raise ValueError("original_weights goes with patch")
+        return self
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """What is put to the model, as the study names it."""
+        named = (self.patch, self.original_weights, *self.adapter, self.tokenizer)
+        return tuple(name for name in named if name is not None)
+
+
+class TokensConfig(Record):
+    """How documents become ids: each one is BOS, its ids, EOS. Rows are cut when they are read."""
+
+
+class WatchConfig(Record):
+    """Bits per byte of held-out text along the way: of the target, and of the source as an alarm for retention.
+
+    The texts are the first `probe_bytes` of either corpus's held-out split, the same in every run. The alarm goes off
+    where source bits per byte rise more than `retention_budget_bits` above what they were at the start.
+    """
+
+    every_tokens: PositiveCount
+    probe_bytes: PositiveCount = 200_000
+    retention_budget_bits: PositiveFloat | None = None
+    alarm: Literal["warn", "stop"] = "warn"
+
+
+class PretrainingConfig(Record):
+    """Further pretraining: target text up to `budget`, source text on top as `replay` share of all rows."""
+
+    budget: Budget = Budget(bytes=0)
+    replay: Share = 0.0
+    allow_epochs: bool = False
+    watch: WatchConfig | None = None
+    steps: StepsConfig
+
+
+class TrunkConfig(Record):
+    """The constant-rate trajectory up to where the decay towards `budget` leaves it."""
+
+    budget: Budget
+    replay: Share
+    allow_epochs: bool
+    watch: WatchConfig | None
+    steps: StepsConfig
+
+
+class ConversationsConfig(Record):
+    """Instruction data; subsets are nested, so 1,000 are the start of 5,000 are the start of the whole."""
+
+    files: tuple[SourcePath, ...] = ()
+    num_conversations: Count | None = None
+    row_tokens: PositiveCount = 2048
+    template: Literal["alpaca"] = "alpaca"
+
+
+class TuningConfig(Record):
+    """Instruction tuning on response tokens."""
+
+    num_conversations: Count = 0
+    epochs: PositiveCount = 1
+    steps: StepsConfig | None = None

@@ -1,0 +1,86 @@
+"""A recipe: one config a stage, and a seed."""
+
+from pydantic import Field, model_validator
+
+from loanword.recipe.asking import BenchmarkConfig, GradesConfig, LikelihoodsConfig, ResponsesConfig
+from loanword.recipe.making import (
+    BaseConfig,
+    ConversationsConfig,
+    CorpusConfig,
+    ExtendedTokenizerConfig,
+    PretrainingConfig,
+    TokensConfig,
+    TuningConfig,
+)
+from loanword.recipe.steps import StepsConfig
+from loanword.records import Count, Language, Record
+
+
+class Recipe(Record):
+    """Everything that decides what one run produces."""
+
+    seed: Count = 0
+    source: Language = "en"
+    target: Language
+    base: BaseConfig
+    corpus: dict[Language, CorpusConfig] = Field(default_factory=dict)
+    tokenizer: ExtendedTokenizerConfig = ExtendedTokenizerConfig()
+    tokens: TokensConfig = TokensConfig()
+    pretraining: PretrainingConfig | None = None
+    conversations: ConversationsConfig = ConversationsConfig()
+    tuning: TuningConfig = TuningConfig()
+    likelihoods: LikelihoodsConfig = LikelihoodsConfig()
+    benchmarks: dict[str, BenchmarkConfig] = Field(default_factory=dict)
+    responses: ResponsesConfig = ResponsesConfig()
+    grades: GradesConfig = GradesConfig()
+
+    @model_validator(mode="after")
+    def _whole(self) -> "Recipe":
+        missing = [f"corpus.{language}: missing" for language in self.languages if language not in self.corpus]
+        unknown = [name for name in self.responses.benchmarks if name not in self.benchmarks]
+        missing += [f"responses.benchmarks: {name!r} is not described under benchmarks" for name in unknown]
+        if self.tuning.num_conversations:
+            if self.tuning.steps is None:
+                missing.append("tuning.steps: missing")
+            elif self.tuning.steps.row_tokens != self.conversations.row_tokens:
+                missing.append("tuning.steps.row_tokens: must equal conversations.row_tokens")
+            if not self.conversations.files:
+                missing.append("conversations.files: missing")
+        for path, steps in (("tuning.steps", self.tuning.steps), ("base.train.steps", self._base_steps)):
+            if steps is not None and steps.tells_new_rows_apart:
+                told = "only_new_rows_steps, groups.new_rows and groups.new_head_rows act in further pretraining alone"
+                missing.append(f"{path}: {told}")
+        if self._base_steps is not None and self._base_steps.lora is not None:
+            missing.append("base.train.steps.lora: a base is trained whole")
+        if self.base.served is not None and (self._changes_base or self.likelihoods.texts):
+            missing.append("base.served: a served model can answer benchmarks, but neither be trained nor read text")
+        if missing:
+            raise ValueError("; ".join(missing))
+        return self
+
+    @property
+    def _changes_base(self) -> bool:
+        return bool(self.tokenizer.num_new_pieces or self.acting_pretraining or self.tuning.num_conversations)
+
+    @property
+    def _base_steps(self) -> StepsConfig | None:
+        return None if self.base.train is None else self.base.train.steps
+
+    @property
+    def acting_pretraining(self) -> PretrainingConfig | None:
+        """The further pretraining of this run without settings that do not act; None where there is none."""
+        if self.pretraining is None or not self.pretraining.budget.amount:
+            return None
+        steps = self.pretraining.steps.acting(extends=self.tokenizer.num_new_pieces > 0)
+        return self.pretraining.model_copy(update={"steps": steps})
+
+    @property
+    def languages(self) -> list[str]:
+        """Languages whose corpora act in this run, the source first."""
+        extends = self.tokenizer.num_new_pieces > 0
+        pretraining = self.acting_pretraining
+        pretrains = pretraining is not None
+        reads_source = pretrains and (pretraining.replay > 0 or pretraining.watch is not None)
+        trains_base = self.base.train is not None
+        needed = {self.source: trains_base or extends or reads_source, self.target: extends or pretrains}
+        return [language for language, acts in needed.items() if acts]
