@@ -13,6 +13,7 @@ from loanword import stages
 from loanword.cli import main
 from loanword.cli.checkpoints import check_device
 from loanword.errors import UserError
+from loanword.evaluation.benchmarks import settled
 from loanword.protocols import Work
 from loanword.recipe import (
     ArchitectureConfig,
@@ -225,7 +226,7 @@ def test_a_benchmark_without_one_of_its_subjects_is_refused(data: Path, tmp_path
     shutil.copytree(shared_data / "benchmarks/ceval/dev", data / "ceval/dev")
     (data / "ceval/val/logic_val.csv").unlink()
     with pytest.raises(UserError, match="logic"):
-        stages.responses(BenchmarkConfig(name="ceval", folder="ceval"), work(data, tmp_path / "out"))
+        stages.responses(settled(BenchmarkConfig(name="ceval", folder="ceval")), work(data, tmp_path / "out"))
 
 
 def test_an_architecture_that_does_not_divide_is_refused() -> None:

@@ -36,7 +36,7 @@ def test_the_rooms_keep_their_contracts(copy: Path):
     ("room", "line", "contract"),
     [
         ("tokenizer/load.py", "import loanword.training.loop", "Rooms know only the rooms below them"),
-        ("report/page.py", "import loanword.evaluation.choices", "Rooms know only the rooms below them"),
+        ("report/page.py", "import loanword.evaluation.grading", "Rooms know only the rooms below them"),
         ("report/page.py", "import torch", "Planning, grading and reporting need no torch"),
         ("corpus/read.py", "import transformers", "Planning, grading and reporting need no torch"),
     ],

@@ -12,8 +12,10 @@ from pathlib import Path
 import pytest
 
 from loanword import stages
+from loanword.evaluation.benchmarks import settled
 from loanword.protocols import Work
 from loanword.recipe import (
+    BenchmarkConfig,
     ConversationsConfig,
     CorpusConfig,
     ExtendedTokenizerConfig,
@@ -21,7 +23,7 @@ from loanword.recipe import (
     LearnedTokenizerConfig,
     TokensConfig,
 )
-from loanword.records import ChoiceResponse, Execution, canonical_json, write_json, write_lines
+from loanword.records import ChoiceScore, Execution, Response, canonical_json, write_json, write_lines
 from loanword.store.artifacts import payload_digests
 
 GOLDEN = Path(__file__).parent / "golden" / "stage_digests.json"
@@ -78,17 +80,24 @@ def _sources(root: Path) -> None:
     (root / "instructions.jsonl").write_text("".join(json.dumps(one) + "\n" for one in asked), encoding="utf-8")
     (root / "responses").mkdir()
     responses = (
-        ChoiceResponse(
+        Response(
             id=str(number),
             benchmark="ceval",
             subject="logic",
             num_shots=5,
-            choices=("A", "B", "C", "D"),
-            log_likelihoods_nats=(-1.0, -2.0 + number % 3, -3.0, -4.0),
-            choice_ids=((1,), (2,), (3,), (4,)),
-            answer="ABCD"[number % 4],
+            answers=("ABCD"[number % 4],),
+            scores=(
+                ChoiceScore(
+                    choices=("A", "B", "C", "D"),
+                    log_likelihoods_nats=(-1.0, -2.0 + number % 3, -3.0, -4.0),
+                    choice_ids=((1,), (2,), (3,), (4,)),
+                ),
+            ),
+            ended="scored",
         )
         for number in range(12)
     )
     write_lines(responses, root / "responses" / "responses.jsonl")
-    write_json({"name": "ceval"}, root / "responses" / "benchmark.json")
+    asked = settled(BenchmarkConfig(name="ceval", folder="ceval"))
+    facts = {"name": "ceval", "config": asked.model_dump(mode="json", exclude={"folder"})}
+    write_json(facts, root / "responses" / "benchmark.json")

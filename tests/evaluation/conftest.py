@@ -1,13 +1,17 @@
 """Benchmark folders with questions of our own, one for every subject."""
 
 import csv
-from collections.abc import Callable, Sequence
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import pytest
 
 Rows = Sequence[Sequence[str]]
 WriteCsv = Callable[[Path, Rows], None]
+
+GOLDEN = Path(__file__).parents[1] / "golden"
 
 GEOGRAPHY_DEV = [
     ["Which of these is a peninsula?", "Iberia", "Iceland", "Madagascar", "None", "A"],
@@ -63,10 +67,28 @@ def mmlu_folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def ceval_folder(tmp_path: Path) -> Path:
-    """All 52 subjects with the same two shots and one question."""
+    """All 52 subjects with the same two shots and one question, which test asks too, its label withheld."""
     from loanword.evaluation.benchmarks.ceval import SUBJECTS
 
     for name in SUBJECTS:
         write_csv(tmp_path / "dev" / f"{name}_dev.csv", LOGIC_DEV)
         write_csv(tmp_path / "val" / f"{name}_val.csv", LOGIC_VAL)
+        write_csv(tmp_path / "test" / f"{name}_test.csv", [row[:-1] for row in LOGIC_VAL])
     return tmp_path
+
+
+@pytest.fixture(scope="session")
+def require_golden() -> Callable[[str, str, Iterable[tuple[str, str]]], None]:
+    """Fails unless prompts, by id, are those of one setting of a golden file: all together, and some one by one."""
+
+    def require(name: str, setting: str, prompts: Iterable[tuple[str, str]]) -> None:
+        expected = json.loads((GOLDEN / f"{name}.json").read_text(encoding="utf-8"))[setting]
+        texts = {id: text.encode() for id, text in prompts}
+        for id, one in expected["prompts"].items():
+            found = {"sha256": hashlib.sha256(texts[id]).hexdigest(), "num_bytes": len(texts[id])}
+            assert found == one, f"{setting}: {id}"
+        assert len(texts) == expected["num_prompts"], setting
+        whole = hashlib.sha256(b"".join(text + b"\0" for text in texts.values()))
+        assert whole.hexdigest() == expected["sha256"], setting
+
+    return require

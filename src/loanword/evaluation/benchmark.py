@@ -1,18 +1,18 @@
-"""Multiple-choice benchmarks as values, and their questions as they lie on disk: one CSV file a subject and split.
+"""Benchmarks as values: what they ask, in which ways, how what comes back is read, and which numbers are reported.
 
-In: folder/{dev,val,test}/<subject>_<split>.csv, UTF-8. Out: one `SubjectQuestions` a subject.
-Every field is read as text: the answers `None` and `NA` are words, not missing values.
+A benchmark is loaded into `SubjectQuestions`; an `Asking` makes prompts of them and reads the responses. Adding one is
+a file with a `Benchmark` value. Nothing here knows a model.
 """
 
-import csv
-import io
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 from loanword.errors import UserError
-from loanword.protocols import ChoicePrompt
-from loanword.recipe import BenchmarkConfig
+from loanword.protocols import ChoicePrompt, OpenPrompt
+from loanword.recipe import Answering, BenchmarkConfig
+from loanword.records import Response
 
 LETTERS = ("A", "B", "C", "D")
 
@@ -29,81 +29,112 @@ class Subject:
 
 @dataclass(frozen=True)
 class Example:
-    """One question with its four options; `answer` is the letter of the right one."""
+    """One question; `answers` is what is right: a letter, several that belong together, one a part, or a text.
+
+    No answers: its label is withheld. `options` are texts as they are published; none where the question is open.
+    """
 
     id: str
     question: str
     options: tuple[str, ...]
-    answer: str
+    answers: tuple[str, ...]
+    passage: str = ""
+    explanation: str = ""
+    points: float = 1.0
 
 
 @dataclass(frozen=True)
 class SubjectQuestions:
-    """What one subject asks: `shots` are the solved examples of its prompts, in file order."""
+    """What one subject asks: `shots` are the solved examples of its prompts, in file order.
+
+    `malformed` says of each example whose published label cannot be right what is wrong with it; it is asked and
+    counted all the same.
+    """
 
     subject: Subject
     shots: tuple[Example, ...]
     examples: tuple[Example, ...]
+    malformed: Mapping[str, str] = field(default_factory=dict[str, str])
+
+
+Prompt = ChoicePrompt | OpenPrompt
+Read = Callable[[Response], tuple[str, ...] | None]
+"""What a text gives as the answer, in the form of `Example.answers`; None where it cannot be read."""
+
+
+@dataclass(frozen=True)
+class Asking:
+    """One way of asking a benchmark, and of reading what comes back.
+
+    `prompts` gives those of one subject in the order of its examples; several with one id are the parts of one
+    example, which only likelihoods are asked for. `follow_up` makes the second prompt of two calls from the first and
+    the text that it brought, None where one call is all. `read` is the protocol's own extraction and `robust` ours,
+    both of texts; likelihoods name the likeliest choice. `mark` is the share of an example's points that an answer
+    earns. `chance` is what naming a letter at random earns of an example on average, 0 where there are no letters to
+    name. `headline` names the score that is reported first, where it is not the one of the benchmark's authors.
+    """
+
+    prompts: Callable[[SubjectQuestions, BenchmarkConfig], Sequence[Prompt]]
+    mark: Callable[[Response, tuple[str, ...]], float]
+    chance: Callable[[Subject, Example], float]
+    num_shots: int = 0
+    read: Read | None = None
+    robust: Read | None = None
+    f1: Callable[[Response, tuple[str, ...]], float] | None = None
+    follow_up: Callable[[OpenPrompt, str], OpenPrompt | None] | None = None
+    max_new_tokens: int = 0
+    stop: tuple[str, ...] = ()
+    headline: str = ""
+
+
+@dataclass(frozen=True)
+class Score:
+    """A number to report: the mean over questions, over subjects without weights, or the share of points.
+
+    `subjects` are those it is taken over; one of which nothing was asked is left out. The first score of a benchmark is
+    the one that its authors report; one that `is_part` stands for a part of what a whole one covers.
+    """
+
+    name: str
+    over: Literal["questions", "subjects", "points"]
+    subjects: tuple[str, ...]
+    measure: Literal["score", "f1"] = "score"
+    is_part: bool = False
 
 
 @dataclass(frozen=True)
 class Benchmark:
-    """A published set of questions and the way it is asked; `chance` is the accuracy of guessing."""
+    """A published set of questions and the ways it is asked, by protocol and answering.
+
+    The first answering of a protocol is its default. `scores` are those of the subjects that were asked. Without
+    splits all there is is asked.
+    """
 
     name: str
+    title: str
     language: str
-    chance: float
     licence: str
     source: str
     subjects: Mapping[str, Subject]
     load: Callable[[Path, BenchmarkConfig], list[SubjectQuestions]]
-    prompts: Callable[[SubjectQuestions], list[ChoicePrompt]]
+    protocols: Mapping[str, Mapping[Answering, Asking]]
+    scores: Callable[[Sequence[Subject]], Sequence[Score]]
+    has_splits: bool = True
 
 
-@dataclass(frozen=True)
-class CsvLayout:
-    """Where a benchmark keeps a question's fields: columns named by a header, or counted from 0.
-
-    `num_columns` is the width of files without a header.
-    """
-
-    question: str | int
-    options: tuple[str | int, ...]
-    answer: str | int
-    num_columns: int = 0
-
-    @property
-    def has_header(self) -> bool:
-        return isinstance(self.question, str)
+def single_mark(response: Response, given: tuple[str, ...]) -> float:
+    """1 where what was given is what is right, else 0."""
+    return float(given == response.answers)
 
 
-def load_questions(
-    folder: Path, config: BenchmarkConfig, subjects: Mapping[str, Subject], layout: CsvLayout
-) -> list[SubjectQuestions]:
-    """Shots and examples of the asked subjects, in published order.
+def letter_chance(_: Subject, example: Example) -> float:
+    """What naming one of the options at random earns where one of them is right."""
+    return 1 / len(example.options)
 
-    Raises:
-        UserError: an unknown subject, a missing folder or file, a file that is not such a CSV, too few shots.
-    """
-    asked = asked_subjects(config, subjects)
-    if not folder.is_dir():
-        raise UserError(
-            folder,
-            "folder not found",
-            expected=f"{config.split}/*_{config.split}.csv and dev/*_dev.csv, {len(subjects)} subjects",
-            do="put the benchmark there, or set its folder in the study file",
-        )
-    if config.split == "dev" and config.num_shots:
-        raise UserError(
-            folder,
-            f"split dev with num_shots {config.num_shots} would show the model the answers it is asked for",
-            expected="split val or test, or num_shots 0",
-            do="set benchmarks.<name>.split or num_shots",
-        )
-    _require_files(folder, config.split, asked, subjects)
-    if config.num_shots:
-        _require_files(folder, "dev", asked, subjects)
-    return [_load_subject(folder, config, subject, layout) for subject in asked]
+
+def no_chance(_: Subject, example: Example) -> float:
+    """Open questions cannot be guessed."""
+    return 0.0
 
 
 def asked_subjects(config: BenchmarkConfig, subjects: Mapping[str, Subject]) -> list[Subject]:
@@ -119,108 +150,10 @@ def asked_subjects(config: BenchmarkConfig, subjects: Mapping[str, Subject]) -> 
     return [subject for name, subject in subjects.items() if not config.subjects or name in config.subjects]
 
 
-def _require_files(folder: Path, split: str, asked: Sequence[Subject], subjects: Mapping[str, Subject]) -> None:
-    missing = [subject.name for subject in asked if not _csv_path(folder, split, subject).is_file()]
-    if missing:
-        raise UserError(
-            folder / split,
-            f"{len(asked) - len(missing)} of {len(asked)} subjects found, missing: {', '.join(missing)}",
-            expected=f"one <subject>_{split}.csv for each subject asked; the benchmark has {len(subjects)}",
-            do="complete the folder, or name the subjects to ask under benchmarks.<name>.subjects",
-        )
-
-
-def _csv_path(folder: Path, split: str, subject: Subject) -> Path:
-    return folder / split / f"{subject.name}_{split}.csv"
-
-
-def _load_subject(folder: Path, config: BenchmarkConfig, subject: Subject, layout: CsvLayout) -> SubjectQuestions:
-    examples = tuple(read_examples(_csv_path(folder, config.split, subject), subject.name, layout))
-    examples = examples[: config.limit_examples]
-    if not config.num_shots:
-        return SubjectQuestions(subject, (), examples)
-    path = _csv_path(folder, "dev", subject)
-    shots = tuple(read_examples(path, subject.name, layout))
-    if len(shots) < config.num_shots:
-        raise UserError(
-            path,
-            f"{len(shots)} examples, num_shots is {config.num_shots}",
-            expected=f"at least {config.num_shots} examples",
-            do="lower num_shots",
-        )
-    return SubjectQuestions(subject, shots[: config.num_shots], examples)
-
-
-def read_examples(path: Path, subject: str, layout: CsvLayout) -> Iterator[Example]:
-    """The questions of one file in order; their ids are subject, split and number, counted from 0.
-
-    Raises:
-        UserError: no questions, a missing column, a row of another width, an answer that is no letter A-D.
-    """
-    split = path.parent.name
-    rows = csv_rows(path)
-    columns = _columns(path, rows, layout) if layout.has_header else range(layout.num_columns)
-    number = -1
-    for number, (line, row) in enumerate(rows):
-        where = f"{path}:{line}"
-        if len(row) != len(columns):
-            raise UserError(where, f"{len(row)} columns", expected=f"{len(columns)} columns", do="mend the row")
-        field: dict[str | int, str] = dict(zip(columns, row, strict=True))
-        yield Example(
-            id=f"{subject}/{split}/{number}",
-            question=field[layout.question],
-            options=tuple(field[option] for option in layout.options),
-            answer=_letter(field[layout.answer], where),
-        )
-    if number < 0:
-        raise UserError(path, "no questions", expected="one question a row", do="fetch the file again")
-
-
-def _letter(text: str, where: str) -> str:
-    if text not in LETTERS:
-        raise UserError(where, f"answer {text!r}", expected="one of A, B, C, D", do="mend the row")
-    return text
-
-
-def _columns(path: Path, rows: Iterator[tuple[int, list[str]]], layout: CsvLayout) -> list[str]:
-    _, header = next(rows, (1, list[str]()))
-    needed = [str(name) for name in (layout.question, *layout.options, layout.answer)]
-    missing = [name for name in needed if name not in header]
-    if missing == [layout.answer]:
-        raise UserError(
-            f"{path}:1",
-            f"the labels are withheld: there is no column {layout.answer!r}",
-            expected=f"columns {', '.join(needed)}",
-            do="use split val, or fetch the release that has the labels",
-        )
-    if missing:
-        raise UserError(
-            f"{path}:1",
-            f"no column {', '.join(missing)} among {', '.join(header) or 'none'}",
-            expected=f"columns {', '.join(needed)}",
-            do="fetch the file again",
-        )
-    return header
-
-
-def csv_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
-    """Line where each row begins, and its fields as text; empty lines are passed over.
-
-    Raises:
-        UserError: a file that is not UTF-8 or not CSV.
-    """
-    try:
-        text = path.read_bytes().decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise UserError(
-            path, f"not UTF-8 at byte {error.start}", expected="UTF-8 text", do="convert the file"
-        ) from None
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-    line = 1
-    try:
-        for row in reader:
-            if row:
-                yield line, row
-            line = reader.line_num + 1
-    except csv.Error as error:
-        raise UserError(f"{path}:{line}", f"not CSV: {error}", expected="CSV", do="mend the row") from None
+def by_category(subjects: Sequence[Subject], over: Literal["questions", "subjects", "points"]) -> list[Score]:
+    """A score for each category of some subjects, in their order."""
+    categories = dict.fromkeys(subject.category for subject in subjects if subject.category)
+    return [
+        Score(category, over, tuple(one.name for one in subjects if one.category == category), is_part=True)
+        for category in categories
+    ]

@@ -1,26 +1,73 @@
-import hashlib
+import json
 from collections import Counter
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import pytest
 
 from loanword.errors import UserError
-from loanword.evaluation.benchmarks.mmlu import MMLU, SUBJECTS
-from loanword.recipe import BenchmarkConfig
+from loanword.evaluation.benchmarks.mmlu import MMLU, SUBJECTS, first_letter
+from loanword.evaluation.grading import grade
+from loanword.protocols import ChoicePrompt, OpenPrompt
+from loanword.recipe import BenchmarkConfig, GradesConfig
+from loanword.records import Response
 
 GOLDEN = Path(__file__).parents[2] / "golden"
+RequireGolden = Callable[[str, str, Iterable[tuple[str, str]]], None]
 
 
 def config(**settings: object) -> BenchmarkConfig:
-    return BenchmarkConfig.model_validate({"name": "mmlu", "folder": "mmlu", "num_shots": 2} | settings)
+    return BenchmarkConfig.model_validate(
+        {"name": "mmlu", "folder": "mmlu", "answering": "likelihood", "num_shots": 2} | settings
+    )
 
 
-def test_the_prompt_is_the_official_one(mmlu_folder: Path):
-    (questions,) = MMLU.load(mmlu_folder, config(subjects=("high_school_geography",)))
-    (prompt,) = MMLU.prompts(questions)
-    text = prompt.header + "".join(prompt.shots) + prompt.question
-    assert text.encode() == (GOLDEN / "mmlu_prompt.txt").read_bytes()
-    assert prompt.choices == (" A", " B", " C", " D")
+def prompts(folder: Path, asked: BenchmarkConfig) -> list[ChoicePrompt | OpenPrompt]:
+    assert asked.answering
+    asking = MMLU.protocols[asked.protocol][asked.answering]
+    return [one for questions in MMLU.load(folder, asked) for one in asking.prompts(questions, asked)]
+
+
+def text(prompt: ChoicePrompt | OpenPrompt) -> str:
+    return prompt.header + "".join(prompt.shots) + prompt.question
+
+
+def said(text: str, answer: str = "A") -> Response:
+    return Response(
+        id="anatomy/val/0",
+        benchmark="mmlu",
+        subject="anatomy",
+        num_shots=5,
+        answers=(answer,),
+        options=("the first", "the second", "the third", "the fourth"),
+        texts=(text,),
+        ended="stopped",
+    )
+
+
+@pytest.mark.parametrize("answering", ["likelihood", "generation"])
+@pytest.mark.parametrize(("protocol", "golden"), [("official", "mmlu_prompt"), ("harness", "mmlu_harness_prompt")])
+def test_the_prompt_is_that_of_its_protocol(mmlu_folder: Path, protocol: str, golden: str, answering: str):
+    (prompt,) = prompts(
+        mmlu_folder, config(protocol=protocol, answering=answering, subjects=("high_school_geography",))
+    )
+    assert text(prompt).encode() == (GOLDEN / f"{golden}.txt").read_bytes()
+    if isinstance(prompt, ChoicePrompt):
+        assert prompt.choices == (" A", " B", " C", " D")
+    else:
+        assert (prompt.system, prompt.chat) == ("", False)
+
+
+def test_a_chat_is_asked_the_same_text(mmlu_folder: Path):
+    plain = prompts(mmlu_folder, config(answering="generation"))
+    chat = prompts(mmlu_folder, config(answering="generation", chat=True))
+    assert [text(one) for one in chat] == [text(one) for one in plain]
+    assert all(isinstance(one, OpenPrompt) and one.chat and not one.system for one in chat)
+
+
+def test_the_paper_s_five_shots_are_the_default_of_every_protocol():
+    assert {asking.num_shots for ways in MMLU.protocols.values() for asking in ways.values()} == {5}
+    assert [next(iter(ways)) for ways in MMLU.protocols.values()] == ["likelihood", "likelihood"]
 
 
 def test_all_57_subjects_are_asked_in_published_order_and_ids_are_distinct(mmlu_folder: Path):
@@ -31,6 +78,12 @@ def test_all_57_subjects_are_asked_in_published_order_and_ids_are_distinct(mmlu_
     assert ids[0] == "abstract_algebra/val/0"
 
 
+def test_answers_are_letters_and_none_and_na_are_texts(mmlu_folder: Path):
+    (questions,) = MMLU.load(mmlu_folder, config(subjects=("anatomy",)))
+    assert [shot.options[3] for shot in questions.shots] == ["None", "NA"]
+    assert [example.answers for example in (*questions.shots, *questions.examples)] == [("A",), ("B",), ("A",)]
+
+
 def test_five_subjects_can_be_asked_where_the_others_are_absent(mmlu_folder: Path):
     (mmlu_folder / "val" / "virology_val.csv").unlink()
     five = ("anatomy", "astronomy", "marketing", "nutrition", "world_religions")
@@ -38,21 +91,48 @@ def test_five_subjects_can_be_asked_where_the_others_are_absent(mmlu_folder: Pat
     assert {questions.subject.name for questions in asked} == set(five)
 
 
+def test_56_of_57_subjects_are_an_error_that_names_the_missing_one(mmlu_folder: Path):
+    (mmlu_folder / "val" / "virology_val.csv").unlink()
+    with pytest.raises(UserError, match=r"56 of 57 subjects found, missing: virology"):
+        MMLU.load(mmlu_folder, config())
+
+
 def test_an_unknown_subject_is_refused_by_name(mmlu_folder: Path):
     with pytest.raises(UserError, match="no subject is called anatomie"):
         MMLU.load(mmlu_folder, config(subjects=("anatomy", "anatomie")))
 
 
-def test_an_answer_that_is_no_letter_names_file_and_line(mmlu_folder: Path):
+@pytest.mark.parametrize(
+    ("row", "complaint"),
+    [
+        ("another,a,b,c,d,E", r":3 - answer 'E'\n  expected: one of A, B, C, D"),
+        ("another,a,b,c,d,", r":3 - answer ''"),
+        ("another,a,b,c,d,AB", r":3 - answer 'AB'"),
+        ("another,a,b,c,A", r":3 - 5 columns\n  expected: 6 columns"),
+        ("another,a,b,c,d,e,A", r":3 - 7 columns"),
+        ("another,a, ,c,d,A", r":3 - option 2 is empty"),
+        (" ,a,b,c,d,A", r":3 - question is empty"),
+        ('"another,a,b,c,d,A', r":3 - not CSV"),
+        ('"another" one,a,b,c,d,A', r":3 - not CSV"),
+    ],
+)
+def test_a_row_that_is_no_question_names_file_and_line(mmlu_folder: Path, row: str, complaint: str):
     path = mmlu_folder / "val" / "anatomy_val.csv"
-    path.write_text('"one\nquestion",a,b,c,d,A\nanother,a,b,c,d,E\n', encoding="utf-8")
-    with pytest.raises(UserError, match=r"anatomy_val\.csv:3 - answer 'E'"):
+    path.write_text(f'"one\nquestion",a,b,c,d,A\n{row}\n', encoding="utf-8")
+    with pytest.raises(UserError, match=r"anatomy_val\.csv" + complaint):
         MMLU.load(mmlu_folder, config())
 
 
-def test_a_row_of_another_width_names_file_and_line(mmlu_folder: Path):
-    (mmlu_folder / "dev" / "anatomy_dev.csv").write_text("q,a,b,c,d,A\nq,a,b,c,A\n", encoding="utf-8")
-    with pytest.raises(UserError, match=r"anatomy_dev\.csv:2 - 5 columns\n  expected: 6 columns"):
+def test_quotes_inside_a_field_are_read_as_they_are_written(mmlu_folder: Path):
+    (mmlu_folder / "val" / "anatomy_val.csv").write_text('"say ""one"", two",a,b"c,"x,\ny",d,C\n', encoding="utf-8")
+    (questions,) = MMLU.load(mmlu_folder, config(subjects=("anatomy",)))
+    assert questions.examples[0].question == 'say "one", two'
+    assert questions.examples[0].options == ("a", 'b"c', "x,\ny", "d")
+
+
+def test_a_file_that_is_not_utf8_says_where(mmlu_folder: Path):
+    (mmlu_folder / "dev" / "anatomy_dev.csv").write_bytes("q\u00e9,a,b,c,d,A\n".encode("latin-1"))
+    with pytest.raises(UserError, match=r"anatomy_dev\.csv - not UTF-8 at byte 1"):
         MMLU.load(mmlu_folder, config())
 
 
@@ -61,13 +141,66 @@ def test_categories_have_the_published_sizes():
     assert sizes == {"STEM": 18, "Humanities": 13, "Social Sciences": 12, "Other": 14}
 
 
-def test_prompts_of_the_published_questions_are_those_of_the_official_script(shared_data: Path):
-    # Digest of the prompts that gen_prompt and format_example of hendrycks/test, evaluate.py, commit
-    # 0f23bce36fb9d6a6dd13d0d84f3f244821d9e646, give on rows read as text; subjects in alphabetical order.
-    asked = MMLU.load(shared_data / "benchmarks/mmlu/data", config(num_shots=5))
-    digest = hashlib.sha256()
-    for questions in sorted(asked, key=lambda questions: questions.subject.name):
-        for prompt in MMLU.prompts(questions):
-            digest.update((prompt.header + "".join(prompt.shots) + prompt.question).encode() + b"\0")
-    assert sum(len(questions.examples) for questions in asked) == 1531
-    assert digest.hexdigest() == "f85d7d80560c6834b1d7306cf1eb8caf2867443ec93abaf001eb2822a5754387"
+def test_the_mean_over_questions_is_the_number_to_report():
+    first, second, *_ = MMLU.scores([SUBJECTS["anatomy"], SUBJECTS["astronomy"]])
+    assert (first.over, second.over) == ("questions", "subjects")
+
+
+@pytest.mark.parametrize(
+    ("text", "given"),
+    [
+        (" A", "A"),
+        ("B", "B"),
+        ("\n C.", "C"),
+        (" D\n", "D"),
+        ("A) the first", "A"),
+        ("B, because", "B"),
+        (" A man", "A"),  # the piece ` A` comes first, which is what the official script looks at
+        ("Although", None),
+        ("DNA", None),
+        ("B12", None),
+        ("A型", None),
+        ("a", None),
+        ("E", None),
+        ("(A)", None),
+        ("**B**", None),
+        ("Ａ", None),
+        ("The answer is A.", None),
+        ("the second", None),
+        ("", None),
+    ],
+)
+def test_the_official_answer_is_the_letter_that_a_text_begins_with(text: str, given: str | None):
+    assert first_letter(said(text)) == (given and (given,))
+
+
+def test_texts_of_the_harness_are_read_as_lm_eval_reads_them():
+    # Which letter lm-eval's filters and exact_match, run on these texts, take for right.
+    asking = MMLU.protocols["harness"]["generation"]
+    table = json.loads((GOLDEN / "mmlu_responses.json").read_text(encoding="utf-8"))["responses"]
+    for row in table:
+        outcomes = {letter: grade(said(row["text"], letter), asking, GradesConfig()).outcome for letter in "ABCD"}
+        assert {letter for letter in outcomes if outcomes[letter] == "correct"} == set(row["correct_for"]), row
+        assert row["correct_for"] or set(outcomes.values()) == {"unparsed"}, row
+    assert len(table) >= 30
+
+
+def test_robust_extraction_reads_what_the_official_rule_does_not():
+    asking = MMLU.protocols["official"]["generation"]
+    response = said("The answer is B.", "B")
+    assert grade(response, asking, GradesConfig()).outcome == "unparsed"
+    assert grade(response, asking, GradesConfig(extraction="robust")).outcome == "correct"
+
+
+@pytest.mark.parametrize("setting", json.loads((GOLDEN / "mmlu.json").read_text(encoding="utf-8")))
+def test_prompts_of_the_published_questions_are_those_of_the_authors_code(
+    shared_data: Path, require_golden: RequireGolden, setting: str
+):
+    # The golden file says whose code: the functions of hendrycks/test on rows read as text (pandas with
+    # keep_default_na=False), and lm-eval's Task objects on the same rows. Subjects in alphabetical order.
+    protocol, answering, num_shots, split = setting.split("/")
+    asked = config(protocol=protocol, answering=answering, num_shots=int(num_shots), split=split)
+    asked_prompts = sorted(
+        prompts(shared_data / "benchmarks/mmlu/data", asked), key=lambda prompt: prompt.id.split("/")[0]
+    )
+    require_golden("mmlu", setting, [(prompt.id, text(prompt)) for prompt in asked_prompts])

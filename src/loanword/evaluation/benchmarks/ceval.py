@@ -1,24 +1,49 @@
 """C-Eval: Chinese examination questions, 52 subjects, four options each.
 
 In: folder/{dev,val,test}/<subject>_<split>.csv with the header id,question,A,B,C,D[,answer[,explanation]].
-The number to report is the mean over subjects (macro); C-Eval Hard is the mean over the subjects marked hard.
+The number to report is the mean over subjects (macro), C-Eval Hard that over the subjects marked hard; lm-eval's is the
+mean over questions. Labels of the test split are in the release of 2025-07-27 and withheld in those before it.
 
-Source: hkust-nlp/ceval, commit 802229fee547c3a0807b44e5df88581790f9ee88,
-code/evaluator_series/evaluators/llama.py (prompt, answer-only) and subject_mapping.json (names, categories).
+Protocols:
+- official, likelihood: the letters after `答案：`. 5 shots, the authors' setting for models without instruction tuning.
+  They score the piece that a letter by itself begins with, which is `choice_ids` isolated; in-context is the one that
+  the prompt would go on with.
+- official, generation: the same prompt, answered in words. 0 shots, their setting after instruction tuning. In a chat
+  (their chatgpt.py) a system message stands before it; shots stand in the one message of the user, where the authors
+  give each two turns.
+- official, chain-of-thought: the prompt goes on to the first step, and shots show their explanations. The authors draw
+  at temperature 0.8 and top_p 0.95, and advise to decode greedily (resources/tutorial.md, 4), which is done here unless
+  a study says otherwise. They stop at EOS or 512 tokens and at no text, and so does this.
+- harness, likelihood: lm-eval's `ceval-valid`: the header without 考试, a stripped question, a space before the letter.
+  lm-eval's own default is 0 shots.
+
+Without shots the header stays, as in the authors' chatgpt.py and README.md; their llama.py fails without shots. The
+subject's name is the Chinese one of subject_mapping.json, as README.md shows.
+
+Source: hkust-nlp/ceval, commit cba65ae93bcf189149ced9f66ae0c958201faed9, code/evaluator_series/evaluators/llama.py and
+chatgpt.py (prompts), subject_mapping.json (names, categories); EleutherAI/lm-evaluation-harness 0.4.13,
+lm_eval/tasks/ceval.
 """
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from loanword.errors import UserError
 from loanword.evaluation.benchmark import (
     LETTERS,
+    Asking,
     Benchmark,
-    CsvLayout,
     Example,
+    Score,
     Subject,
     SubjectQuestions,
-    load_questions,
+    by_category,
+    letter_chance,
+    single_mark,
 )
-from loanword.protocols import ChoicePrompt
+from loanword.evaluation.benchmarks.ceval_answers import FIRST_STEP, THINKING, answer_only, chain_of_thought
+from loanword.evaluation.csv_questions import CsvLayout, load_questions
+from loanword.evaluation.lettered import Wording, lettered_options, robust_letter
 from loanword.recipe import BenchmarkConfig
 
 _TITLES_BY_CATEGORY = {
@@ -102,40 +127,137 @@ SUBJECTS = {
     for name, title in titles.items()
 }
 
-LAYOUT = CsvLayout(question="question", options=LETTERS, answer="answer")
+LAYOUT = CsvLayout(
+    question="question", options=LETTERS, answer="answer", id="id", explanation="explanation", withheld=("test",)
+)
 
 
 def load(folder: Path, config: BenchmarkConfig) -> list[SubjectQuestions]:
-    """Questions of the subjects asked, in the order of `SUBJECTS`.
+    """Questions of the subjects asked, in the order of `SUBJECTS`; a test split without labels has no answers.
 
     Raises:
-        UserError: a missing folder, subject, column or label; a row that is not a question.
+        UserError: a missing folder, subject, column or label; a row that is not a question; shots of a chain of thought
+            that lack their explanations.
     """
-    return load_questions(folder, config, SUBJECTS, LAYOUT)
+    asked = load_questions(folder, config, SUBJECTS, LAYOUT)
+    if config.answering == "chain-of-thought":
+        _require_explanations(folder, asked)
+    return asked
 
 
-def prompts(questions: SubjectQuestions) -> list[ChoicePrompt]:
-    """One prompt an example, answered by the letter that follows `答案：` without a space."""
-    header = f"以下是中国关于{questions.subject.title}考试的单项选择题，请选出其中的正确答案。\n\n"
-    shots = tuple(f"{_question(shot)}{shot.answer}\n\n" for shot in questions.shots)
-    return [
-        ChoicePrompt(id=example.id, header=header, shots=shots, question=_question(example), choices=LETTERS)
-        for example in questions.examples
-    ]
+def _require_explanations(folder: Path, asked: Sequence[SubjectQuestions]) -> None:
+    silent = [shot.id for questions in asked for shot in questions.shots if not shot.explanation.strip()]
+    if silent:
+        raise UserError(
+            folder / "dev",
+            f"no explanation of {', '.join(silent[:3])}{' and more' if silent[3:] else ''}",
+            expected="a column explanation, which shots of a chain of thought show",
+            do="fetch the files again, or set num_shots 0",
+        )
+
+
+def _header(subject: Subject) -> str:
+    return f"以下是中国关于{subject.title}考试的单项选择题，请选出其中的正确答案。\n\n"
+
+
+def _system(subject: Subject) -> str:
+    return f"你是一个中文人工智能助手，以下是中国关于{subject.title}考试的单项选择题，请选出其中的正确答案。"
+
+
+def _harness_header(subject: Subject) -> str:
+    return f"以下是中国关于{subject.title}的单项选择题，请选出其中的正确答案。\n\n"
 
 
 def _question(example: Example) -> str:
-    options = "".join(f"\n{letter}. {option}" for letter, option in zip(LETTERS, example.options, strict=True))
-    return f"{example.question}{options}\n答案："
+    return f"{example.question}{lettered_options(example)}\n答案："
+
+
+def _thinking_question(example: Example) -> str:
+    return _question(example) + THINKING + FIRST_STEP
+
+
+def _thinking_solved(example: Example) -> str:
+    return f"{_question(example)}{THINKING}，\n{example.explanation}\n所以答案是{example.answers[0]}。\n\n"
+
+
+def _harness_question(example: Example) -> str:
+    return f"{example.question.strip()}{lettered_options(example)}\n答案："
+
+
+_DIRECT = Wording(_header, _question, solved=lambda shot: f"{_question(shot)}{shot.answers[0]}\n\n", system=_system)
+_THINKING = Wording(_header, _thinking_question, _thinking_solved, system=_system)
+_HARNESS = Wording(
+    _harness_header,
+    _harness_question,
+    solved=lambda shot: f"{_harness_question(shot)} {shot.answers[0]}\n\n",
+    choices=tuple(f" {letter}" for letter in LETTERS),
+)
+
+# Source: llama.py, eval_subject (max_gen_len); answers without a chain of thought have no limit in chatgpt.py.
+_MAX_NEW_TOKENS = 512
+
+
+def scores(subjects: Sequence[Subject]) -> list[Score]:
+    """Mean over subjects (macro), which is the official number, over the hard ones, over questions, and by category."""
+    names = tuple(subject.name for subject in subjects)
+    hard = tuple(subject.name for subject in subjects if subject.hard)
+    return [
+        Score("accuracy", "subjects", names),
+        *([Score("C-Eval Hard", "subjects", hard)] if hard else []),
+        Score("over questions", "questions", names),
+        *by_category(subjects, "subjects"),
+    ]
+
+
+def submission(given: Mapping[str, str]) -> dict[str, dict[str, str]]:
+    """What was given to each example id, as C-Eval's server takes it: `{subject: {id in its csv: letter}}`.
+
+    Subjects are in published order; those of which nothing was asked are left out. Where no answer could be read the
+    letter is the empty text: the format has no word for that, and a letter would be a guess.
+
+    Source: hkust-nlp/ceval, README_zh.md and submission_example.json.
+    """
+    submitted: dict[str, dict[str, str]] = {}
+    for example_id, letter in given.items():
+        subject, _, number = example_id.split("/", 2)
+        submitted.setdefault(subject, {})[number] = letter
+    return {name: submitted[name] for name in SUBJECTS if name in submitted}
 
 
 CEVAL = Benchmark(
     name="ceval",
+    title="C-Eval",
     language="zh",
-    chance=0.25,
     licence="CC-BY-NC-SA-4.0",
     source="https://github.com/hkust-nlp/ceval",
     subjects=SUBJECTS,
     load=load,
-    prompts=prompts,
+    protocols={
+        "official": {
+            "likelihood": Asking(_DIRECT.choice_prompts, single_mark, letter_chance, num_shots=5),
+            "generation": Asking(
+                _DIRECT.open_prompts,
+                single_mark,
+                letter_chance,
+                read=answer_only,
+                robust=robust_letter,
+                max_new_tokens=_MAX_NEW_TOKENS,
+            ),
+            "chain-of-thought": Asking(
+                _THINKING.open_prompts,
+                single_mark,
+                letter_chance,
+                num_shots=5,
+                read=chain_of_thought,
+                robust=robust_letter,
+                max_new_tokens=_MAX_NEW_TOKENS,
+            ),
+        },
+        "harness": {
+            "likelihood": Asking(
+                _HARNESS.choice_prompts, single_mark, letter_chance, num_shots=5, headline="over questions"
+            )
+        },
+    },
+    scores=scores,
 )

@@ -1,25 +1,43 @@
 """MMLU: English examination questions, 57 subjects, four options each.
 
 In: folder/{dev,val,test}/<subject>_<split>.csv without a header: question, A, B, C, D, letter.
-The number to report is the mean over questions (micro).
+The number to report is the mean over questions (micro), the authors' and lm-eval's; that over subjects is beside it.
 
-Source: hendrycks/test, commit 0f23bce36fb9d6a6dd13d0d84f3f244821d9e646, evaluate.py (prompt) and categories.py.
-The official script reads the options `None` and `NA` as missing values and prints `nan`; here they stay text.
+Protocols, all with 5 shots unless a study says otherwise:
+- official, likelihood: ` A` to ` D` after the prompt of evaluate.py, whose header has two spaces before the subject.
+- official, generation: the same prompt, answered in words. The authors have no rule for texts; theirs for one position
+  is kept: the answer is the letter that the text begins with.
+- harness, likelihood and generation: lm-eval's `mmlu` and `mmlu_generative`: one space, a stripped question. lm-eval's
+  own default is 0 shots.
+
+The official script reads the option `None` as a missing value and prints `nan`, in 2 prompts of val and 10 of test;
+here it stays text, and parity is with the script's own functions on rows read as text.
+
+Source: hendrycks/test, commit 4450500f923c49f1fb1dd3d99108a0bd9717b660, evaluate.py (prompts) and categories.py;
+EleutherAI/lm-evaluation-harness 0.4.13, lm_eval/tasks/mmlu/default and generative.
 """
 
+import re
+import string
+from collections.abc import Sequence
 from pathlib import Path
 
 from loanword.evaluation.benchmark import (
     LETTERS,
+    Asking,
     Benchmark,
-    CsvLayout,
     Example,
+    Score,
     Subject,
     SubjectQuestions,
-    load_questions,
+    by_category,
+    letter_chance,
+    single_mark,
 )
-from loanword.protocols import ChoicePrompt
+from loanword.evaluation.csv_questions import CsvLayout, load_questions
+from loanword.evaluation.lettered import Wording, lettered_options, robust_letter
 from loanword.recipe import BenchmarkConfig
+from loanword.records import Response
 
 _NAMES_BY_CATEGORY = {
     "STEM": (
@@ -107,30 +125,101 @@ def load(folder: Path, config: BenchmarkConfig) -> list[SubjectQuestions]:
     return load_questions(folder, config, SUBJECTS, LAYOUT)
 
 
-def prompts(questions: SubjectQuestions) -> list[ChoicePrompt]:
-    """One prompt an example, answered by ` A` to ` D`: the space belongs to the answer."""
+def _header(subject: Subject) -> str:
     # The official subject begins with a space of its own, so two spaces stand before it.
-    header = f"The following are multiple choice questions (with answers) about  {questions.subject.title}.\n\n"
-    shots = tuple(f"{_question(shot)} {shot.answer}\n\n" for shot in questions.shots)
-    choices = tuple(f" {letter}" for letter in LETTERS)
-    return [
-        ChoicePrompt(id=example.id, header=header, shots=shots, question=_question(example), choices=choices)
-        for example in questions.examples
-    ]
+    return f"The following are multiple choice questions (with answers) about  {subject.title}.\n\n"
+
+
+def _harness_header(subject: Subject) -> str:
+    return f"The following are multiple choice questions (with answers) about {subject.title}.\n\n"
 
 
 def _question(example: Example) -> str:
-    options = "".join(f"\n{letter}. {option}" for letter, option in zip(LETTERS, example.options, strict=True))
-    return f"{example.question}{options}\nAnswer:"
+    return f"{example.question}{lettered_options(example)}\nAnswer:"
+
+
+def _harness_question(example: Example) -> str:
+    return f"{example.question.strip()}{lettered_options(example)}\nAnswer:"
+
+
+# The space belongs to the answer: ` A` is one piece where `A` after a space would be another.
+_CHOICES = tuple(f" {letter}" for letter in LETTERS)
+
+_OFFICIAL = Wording(
+    _header, _question, solved=lambda shot: f"{_question(shot)} {shot.answers[0]}\n\n", choices=_CHOICES
+)
+_HARNESS = Wording(
+    _harness_header,
+    _harness_question,
+    solved=lambda shot: f"{_harness_question(shot)} {shot.answers[0]}\n\n",
+    choices=_CHOICES,
+)
+
+_NO_PUNCTUATION = str.maketrans("", "", string.punctuation)
+
+
+def first_letter(response: Response) -> tuple[str] | None:
+    """The letter that a text begins with, after spaces, if no letter or digit follows: `DNA` and `A型` give none."""
+    found = re.match(r"\s*([A-D])(?!\w)", response.texts[-1])
+    return (found[1],) if found else None
+
+
+def letter_alone(response: Response) -> tuple[str] | None:
+    """The letter, large or small, that is all of a text's first line but for ASCII punctuation around it.
+
+    Source: EleutherAI/lm-evaluation-harness 0.4.13, lm_eval/tasks/mmlu/generative/_default_template_yaml.
+    """
+    line = response.texts[-1].split("\n")[0].strip().translate(_NO_PUNCTUATION).upper()
+    return (line,) if line in LETTERS else None
+
+
+def scores(subjects: Sequence[Subject]) -> list[Score]:
+    """Accuracy over questions (micro), which is the official number, over subjects, and by category."""
+    names = tuple(subject.name for subject in subjects)
+    return [
+        Score("accuracy", "questions", names),
+        Score("mean of subjects", "subjects", names),
+        *by_category(subjects, "questions"),
+    ]
 
 
 MMLU = Benchmark(
     name="mmlu",
+    title="MMLU",
     language="en",
-    chance=0.25,
     licence="MIT",
     source="https://github.com/hendrycks/test",
     subjects=SUBJECTS,
     load=load,
-    prompts=prompts,
+    protocols={
+        "official": {
+            "likelihood": Asking(_OFFICIAL.choice_prompts, single_mark, letter_chance, num_shots=5),
+            # An answer ends where the next shot would begin. 32 tokens hold a sentence that robust extraction can read.
+            "generation": Asking(
+                _OFFICIAL.open_prompts,
+                single_mark,
+                letter_chance,
+                num_shots=5,
+                read=first_letter,
+                robust=robust_letter,
+                max_new_tokens=32,
+                stop=("\n\n",),
+            ),
+        },
+        "harness": {
+            "likelihood": Asking(_HARNESS.choice_prompts, single_mark, letter_chance, num_shots=5),
+            # Source: generative/_default_template_yaml (until); models/huggingface.py (max_gen_toks).
+            "generation": Asking(
+                _HARNESS.open_prompts,
+                single_mark,
+                letter_chance,
+                num_shots=5,
+                read=letter_alone,
+                robust=robust_letter,
+                max_new_tokens=256,
+                stop=("</s>", "\n"),
+            ),
+        },
+    },
+    scores=scores,
 )

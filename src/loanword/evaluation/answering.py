@@ -1,0 +1,150 @@
+"""What a model answers to the examples of a benchmark, batch by batch.
+
+In: the questions of a benchmark, and one way of asking them. Out: one Response an example, in order.
+A batch is a function of its examples alone: whoever writes batches down can stop between two and go on there.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from loanword.evaluation.benchmark import Asking, Example, Prompt, SubjectQuestions
+from loanword.protocols import ChoicePrompt, ChoiceScores, Generated, LanguageModel, OpenPrompt, Progress, silent
+from loanword.recipe import BenchmarkConfig
+from loanword.records import ChoiceScore, Decoding, Response
+
+BATCH_EXAMPLES = 256
+"""Examples of one batch: what an interruption loses at most. Prompts share what they begin with inside of one."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Some examples of one subject, and where the first of them stands in it."""
+
+    questions: SubjectQuestions
+    first: int
+
+    @property
+    def name(self) -> str:
+        """A name that no other batch of the benchmark has."""
+        return f"{self.questions.subject.name}-{self.first:06}"
+
+
+def batches(asked: Sequence[SubjectQuestions], size: int = BATCH_EXAMPLES) -> list[Batch]:
+    """All examples, in order; a batch never reaches across subjects."""
+    return [
+        Batch(replace(questions, examples=questions.examples[first : first + size]), first)
+        for questions in asked
+        for first in range(0, len(questions.examples), size)
+    ]
+
+
+def answer(
+    model: LanguageModel,
+    benchmark: str,
+    batch: Batch,
+    asking: Asking,
+    config: BenchmarkConfig,
+    progress: Progress = silent,
+) -> list[Response]:
+    """One response to each example of a batch, in order."""
+    prompts = asking.prompts(batch.questions, config)
+    if config.answering == "likelihood":
+        answered = _scored(model, [prompt for prompt in prompts if isinstance(prompt, ChoicePrompt)], progress)
+    else:
+        asked = [prompt for prompt in prompts if isinstance(prompt, OpenPrompt)]
+        answered = _generated(model, asked, asking, decoding(asking, config), progress)
+    subject = batch.questions.subject.name
+    return [
+        answered[example.id].model_copy(update=_facts(example, benchmark, subject))
+        for example in batch.questions.examples
+    ]
+
+
+def decoding(asking: Asking, config: BenchmarkConfig) -> Decoding:
+    """How responses are generated: as the config says, else as the protocol does."""
+    asked = config.decoding
+    return Decoding(
+        max_new_tokens=asked.max_new_tokens or asking.max_new_tokens,
+        stop=asking.stop,
+        temperature=asked.temperature,
+        top_p=asked.top_p,
+        seed=asked.seed,
+    )
+
+
+def choice_prompts(asking: Asking, batch: Batch, config: BenchmarkConfig) -> list[ChoicePrompt]:
+    """The prompts of a batch that likelihoods are asked for."""
+    return [prompt for prompt in asking.prompts(batch.questions, config) if isinstance(prompt, ChoicePrompt)]
+
+
+def _facts(example: Example, benchmark: str, subject: str) -> dict[str, object]:
+    return {
+        "benchmark": benchmark,
+        "subject": subject,
+        "answers": example.answers,
+        "options": example.options,
+        "points": example.points,
+        # Whoever judges what has no label reads the records alone.
+        **({} if example.answers else {"question": example.question, "reference": example.explanation}),
+    }
+
+
+def _blank(prompt: Prompt) -> Response:
+    return Response(id=prompt.id, benchmark="", subject="", num_shots=0, answers=(), ended="too long")
+
+
+def _scored(model: LanguageModel, prompts: Sequence[ChoicePrompt], progress: Progress) -> dict[str, Response]:
+    """By id; an example of which any part is too long for the context is too long."""
+    parts: dict[str, list[tuple[ChoicePrompt, ChoiceScores]]] = {}
+    for prompt, scores in zip(prompts, model.choose(prompts, progress), strict=True):
+        parts.setdefault(prompt.id, []).append((prompt, scores))
+    answered: dict[str, Response] = {}
+    for id, scored in parts.items():
+        fits = all(scores.log_likelihoods_nats for _, scores in scored)
+        answered[id] = _blank(scored[0][0]).model_copy(
+            update={
+                "num_shots": min(scores.num_shots for _, scores in scored),
+                "scores": tuple(_score(prompt, scores) for prompt, scores in scored),
+                "ended": "scored" if fits else "too long",
+            }
+        )
+    return answered
+
+
+def _score(prompt: ChoicePrompt, scores: ChoiceScores) -> ChoiceScore:
+    return ChoiceScore(
+        choices=prompt.choices, log_likelihoods_nats=scores.log_likelihoods_nats, choice_ids=scores.choice_ids
+    )
+
+
+def _generated(
+    model: LanguageModel, prompts: Sequence[OpenPrompt], asking: Asking, how: Decoding, progress: Progress
+) -> dict[str, Response]:
+    calls = [[said] for said in model.generate(prompts, how, progress)]
+    if asking.follow_up is not None:
+        second = {
+            index: again
+            for index, (prompt, said) in enumerate(zip(prompts, calls, strict=True))
+            if said[0].ended != "too long" and (again := asking.follow_up(prompt, said[0].text)) is not None
+        }
+        for index, said in zip(second, model.generate(list(second.values()), how, progress), strict=True):
+            calls[index].append(said)
+    return {prompt.id: _said(prompt, said) for prompt, said in zip(prompts, calls, strict=True)}
+
+
+def _said(prompt: OpenPrompt, calls: Sequence[Generated]) -> Response:
+    last = calls[-1]
+    return _blank(prompt).model_copy(
+        update={
+            "num_shots": min(said.num_shots for said in calls),
+            "texts": tuple(said.text for said in calls if said.ended != "too long"),
+            "num_new_tokens": sum(said.num_tokens for said in calls),
+            "ended": last.ended,
+        }
+    )
+
+
+def all_prompts(asked: Sequence[SubjectQuestions], asking: Asking, config: BenchmarkConfig) -> Iterator[Prompt]:
+    """Every prompt of a benchmark, in order."""
+    for questions in asked:
+        yield from asking.prompts(questions, config)
