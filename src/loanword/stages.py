@@ -12,11 +12,10 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
-from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from loanword.protocols import Stage, Work
+from loanword.protocols import LanguageModel, Progress, Stage, Work
 from loanword.recipe import (
     BaseConfig,
     BenchmarkConfig,
@@ -34,11 +33,11 @@ from loanword.recipe import (
     TrunkConfig,
     TuningConfig,
 )
-from loanword.records import ChoiceResponse, Document, Execution, Record, read_lines, write_json, write_lines
+from loanword.records import Document, Record, Response, read_lines, write_json, write_lines
 from loanword.store import Job
 
 if TYPE_CHECKING:
-    from loanword.model.score import LocalModel
+    from loanword.evaluation.benchmark import SubjectQuestions
     from loanword.tokens.budget import BudgetedRows
     from loanword.training.probing import Probe
 
@@ -87,12 +86,27 @@ def wire(recipe: Recipe, job: Callable[..., Job]) -> Mapping[str, Job]:
         model = job("tuning", recipe.tuning, seed=recipe.seed, model=model, conversations=jobs["conversations"])
         jobs["tuning"] = model
 
-    if recipe.likelihoods.texts:
-        jobs["likelihoods"] = job("likelihoods", recipe.likelihoods, model=model)
-    for name in recipe.responses.benchmarks:
-        asked = recipe.benchmarks[name].model_copy(update={"name": name})
+    benchmarks = {name: recipe.benchmarks[name] for name in recipe.responses.benchmarks}
+    return jobs | asked_of(model, recipe.likelihoods, benchmarks, recipe.grades, job)
+
+
+def asked_of(
+    model: Job,
+    likelihoods: LikelihoodsConfig,
+    benchmarks: Mapping[str, BenchmarkConfig],
+    grades: GradesConfig,
+    job: Callable[..., Job],
+) -> dict[str, Job]:
+    """The jobs of asking one model, by role: held-out text, and benchmarks by the names they are given."""
+    from loanword.evaluation.benchmarks import settled
+
+    jobs: dict[str, Job] = {}
+    if likelihoods.texts:
+        jobs["likelihoods"] = job("likelihoods", likelihoods, model=model)
+    for name, config in benchmarks.items():
+        asked = settled(config.model_copy(update={"name": config.name or name}))
         responses = jobs[f"responses.{name}"] = job("responses", asked, model=model)
-        jobs[f"grades.{name}"] = job("grades", recipe.grades, responses=responses)
+        jobs[f"grades.{name}"] = job("grades", grades, responses=responses)
     return jobs
 
 
@@ -163,13 +177,16 @@ def tokens(config: TokensConfig, work: Work) -> None:
 
 def base(config: BaseConfig, work: Work) -> None:
     """A checkpoint that exists, by reference or put together from what was published; or an architecture trained on
-    source text from nothing.
+    source text from nothing; or the name of a model that a server has.
     """
     from loanword.model import load, published
     from loanword.tokenizer.load import load_tokenizer
     from loanword.tokens.budget import Seen, budgeted_rows
     from loanword.training import schedule, stage
 
+    if config.served is not None:
+        write_json({"model": config.served}, work.out / "served.json")
+        return
     if config.train is None:
         commits = dict(work.execution.commits)
         published.make_base(config, Path(work.execution.data), commits, work.out / CHECKPOINT)
@@ -282,34 +299,54 @@ def likelihoods(config: LikelihoodsConfig, work: Work) -> None:
 
 
 def responses(config: BenchmarkConfig, work: Work) -> None:
-    """A model and a benchmark -> what the model gives each choice, subject by subject."""
-    from loanword.evaluation.benchmarks import BENCHMARKS
-    from loanword.evaluation.choices import benchmark_facts, subject_responses
+    """A model and a benchmark -> what the model answers to every example, and whether shared reading can be trusted.
 
-    benchmark = BENCHMARKS[config.name]
-    asked = [
-        replace(questions, examples=questions.examples[: config.limit_examples])
-        for questions in benchmark.load(work.source(config.folder), config)
-    ]
-    model = replace(_asked(work), choice_ids=config.choice_ids)
-    for done, questions in enumerate(asked):
-        part = work.scratch / f"{questions.subject.name}.jsonl"
+    Batches are written down as they come: a stage that was stopped goes on with the next one.
+    """
+    from loanword.evaluation.answering import answer, batches
+    from loanword.evaluation.benchmarks import asking_of, benchmark_of
+    from loanword.evaluation.check import check
+    from loanword.evaluation.facts import benchmark_facts
+
+    asking, questions = asking_of(config), _questions(config, work)
+    model = _asked(work, config)
+    todo = batches(questions)
+    parts = [work.scratch / f"{number:06}.jsonl" for number in range(len(todo))]
+    total, done = sum(len(batch.questions.examples) for batch in todo), 0
+    for batch, part in zip(todo, parts, strict=True):
         if not part.is_file():
-            write_lines(subject_responses(model, benchmark, questions), part)
-        work.progress(done + 1, len(asked), "subjects")
-    parts = [work.scratch / f"{questions.subject.name}.jsonl" for questions in asked]
-    write_lines((line for part in parts for line in read_lines(ChoiceResponse, part)), work.out / "responses.jsonl")
-    write_json(benchmark_facts(benchmark, config, asked), work.out / "benchmark.json")
+            within = _counting_from(done, total, work.progress)
+            write_lines(answer(model, config.name, batch, asking, config, within), part)
+        done += len(batch.questions.examples)
+        work.progress(done, total, "examples")
+    answered = [response for part in parts for response in read_lines(Response, part)]
+    write_lines(answered, work.out / "responses.jsonl")
+    write_json(benchmark_facts(benchmark_of(config), config, asking, questions), work.out / "benchmark.json")
+    if model.described:
+        write_json(model.described, work.out / "server.json")
+    if config.answering == "likelihood" and (checked := check(model, todo, asking, config, answered)):
+        write_json(checked, work.out / "check.json")
 
 
 def grades(config: GradesConfig, work: Work) -> None:
-    """Responses -> which of them are correct, incorrect, or cannot be read."""
-    from loanword.evaluation.choices import grade_choice
+    """Responses -> which of them are correct, incorrect, or cannot be read; no model is asked again.
 
-    given = read_lines(ChoiceResponse, work.inputs["responses"] / "responses.jsonl")
-    write_lines((grade_choice(response) for response in given), work.out / "grades.jsonl")
-    facts = (work.inputs["responses"] / "benchmark.json").read_text(encoding="utf-8")
-    write_json(json.loads(facts), work.out / "benchmark.json")
+    Examples whose labels are withheld get no grade; what was given to them is written as their authors ask for it.
+    """
+    from loanword.evaluation.benchmarks import asked_config, asking_of, submissions
+    from loanword.evaluation.grading import grade
+
+    facts = json.loads((work.inputs["responses"] / "benchmark.json").read_text(encoding="utf-8"))
+    asked = asked_config(facts)
+    asking = asking_of(asked)
+    answered = list(read_lines(Response, work.inputs["responses"] / "responses.jsonl"))
+    graded = [grade(response, asking, config) for response in answered]
+    labelled = {response.id for response in answered if response.answers}
+    write_lines((one for one in graded if one.id in labelled), work.out / "grades.jsonl")
+    write_json(facts, work.out / "benchmark.json")
+    submitted = submissions(asked.name, [one for one in graded if one.id not in labelled])
+    if submitted is not None:
+        write_json(submitted, work.out / "submission.json")
 
 
 def _cut(config: TrunkConfig) -> tuple[int, TrunkConfig]:
@@ -331,8 +368,8 @@ STAGES: dict[str, Stage] = {
     "conversations": Stage(conversations),
     "tuning": Stage(tuning, trains=_always),
     "likelihoods": Stage(likelihoods, model_input="model"),
-    "responses": Stage(responses, model_input="model"),
-    "grades": Stage(grades),
+    "responses": Stage(responses, version=2, model_input="model"),
+    "grades": Stage(grades, version=2),
 }
 
 
@@ -396,15 +433,43 @@ def _probe(config: TrunkConfig | PretrainingConfig, work: Work) -> Probe | None:
     return Probe(texts, counts(source).language, config.watch, config.steps)
 
 
-def _asked(work: Work) -> LocalModel:
-    """The model that evaluation asks."""
-    on = work.execution
-    return _language_model(work.inputs["model"] / CHECKPOINT, on.device, on.micro_batch_tokens)
+def _questions(config: BenchmarkConfig, work: Work) -> list[SubjectQuestions]:
+    """What a benchmark asks, no more of each subject than the config says."""
+    from loanword.evaluation.benchmarks import benchmark_of
+
+    read = benchmark_of(config).load(_benchmark_folder(config, work), config)
+    return [replace(one, examples=one.examples[: config.limit_examples]) for one in read]
 
 
-@lru_cache(maxsize=1)
-def _language_model(checkpoint: Path, device: str, micro_batch_tokens: int | None) -> LocalModel:
-    """The model in a folder, loaded once for all that one process asks it."""
-    from loanword.model.score import open_language_model
+def _benchmark_folder(config: BenchmarkConfig, work: Work) -> Path:
+    """Where a benchmark's files lie: below the data root, or fetched from a data set on the Hub."""
+    if config.folder is not None:
+        return work.source(config.folder)
+    from loanword.model.hub import dataset_folder
 
-    return open_language_model(checkpoint, Execution(device=device, micro_batch_tokens=micro_batch_tokens))
+    assert config.description is not None
+    assert config.description.hub is not None, "a benchmark has a folder or a data set"
+    names = [name for of_split in config.description.files.values() for name in of_split]
+    return dataset_folder(
+        config.description.hub, dict(work.execution.commits), names, revision=config.description.revision
+    )
+
+
+def _counting_from(before: int, total: int, progress: Progress) -> Progress:
+    """Progress of a part as progress of the whole."""
+    return lambda done, _, unit: progress(before + done, total, unit)
+
+
+def _asked(work: Work, config: BenchmarkConfig | None = None) -> LanguageModel:
+    """The model that evaluation asks, in the precision and with the ids of choices that a benchmark's config says."""
+    from loanword.model.opening import open_asked
+    from loanword.tokens.chat import prompt_encoder
+
+    return open_asked(
+        work.inputs["model"],
+        work.execution,
+        prompt_encoder,
+        precision="float32" if config is None else config.precision,
+        choice_ids="in-context" if config is None else config.choice_ids,
+        key=work.server_key,
+    )

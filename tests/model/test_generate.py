@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from transformers import PreTrainedModel
 
 from loanword.errors import UserError
-from loanword.model.generate import draw, generate, stream
+from loanword.model.generate import draw, stream
 from loanword.model.load import new_model
 from loanword.recipe import ArchitectureConfig
 from loanword.tokenizer.interface import Tokenizer
@@ -47,51 +47,22 @@ def plain_greedy(model: PreTrainedModel, prompt: list[int], num_new: int, stop: 
     return ids[len(prompt) :]
 
 
-@pytest.mark.parametrize("micro_batch_tokens", [1, 100, 10_000])
-def test_a_batch_generates_what_each_prompt_generates_alone(
-    model: PreTrainedModel, tokenizer: Tokenizer, micro_batch_tokens: int
-):
-    prompts = encode(tokenizer)
-    plain = [plain_greedy(model, prompt, 12, {tokenizer.eos_id}) for prompt in prompts]
-    assert generate(model, tokenizer, prompts, max_new_tokens=12, micro_batch_tokens=micro_batch_tokens) == [
-        tokenizer.decode(ids) for ids in plain
-    ]
+def test_a_stream_adds_up_to_the_response(model: PreTrainedModel, tokenizer: Tokenizer):
+    for prompt in encode(tokenizer):
+        parts = list(stream(model, tokenizer, prompt, max_new_tokens=12))
+        assert "".join(parts) == tokenizer.decode(plain_greedy(model, prompt, 12, {tokenizer.eos_id}))
+        assert all(parts)
 
 
-def test_a_response_ends_before_eos_and_leaves_the_others_going(model: PreTrainedModel, tokenizer: Tokenizer):
-    prompts = encode(tokenizer)
-    free = [plain_greedy(model, prompt, 12, {tokenizer.eos_id}) for prompt in prompts]
-    stop = free[0][2]
-    assert model.generation_config is not None
-    before = model.generation_config.eos_token_id
-    model.generation_config.eos_token_id = [tokenizer.eos_id, stop]
-    try:
-        ended = [plain_greedy(model, prompt, 12, {tokenizer.eos_id, stop}) for prompt in prompts]
-        assert len(ended[0]) < 3 < max(map(len, ended))
-        assert generate(model, tokenizer, prompts, max_new_tokens=12) == [tokenizer.decode(ids) for ids in ended]
-    finally:
-        model.generation_config.eos_token_id = before
-
-
-def test_a_response_ends_where_the_context_is_full(model: PreTrainedModel, tokenizer: Tokenizer):
+def test_a_stream_ends_where_the_context_is_full(model: PreTrainedModel, tokenizer: Tokenizer):
     prompt = (encode(tokenizer)[1] * 9)[: CONTEXT - 3]
-    (response,) = generate(model, tokenizer, [prompt], max_new_tokens=50)
+    response = "".join(stream(model, tokenizer, prompt, max_new_tokens=50))
     assert response == tokenizer.decode(plain_greedy(model, prompt, 50, {tokenizer.eos_id}))
 
 
 def test_a_prompt_that_fills_the_context_is_refused(model: PreTrainedModel, tokenizer: Tokenizer):
-    prompts = [[tokenizer.bos_id], [tokenizer.bos_id] * CONTEXT]
-    with pytest.raises(UserError, match=f"conversation 1 - {CONTEXT} tokens leave no room"):
-        generate(model, tokenizer, prompts, max_new_tokens=1)
-    with pytest.raises(UserError, match="leave no room"):
-        list(stream(model, tokenizer, prompts[1], max_new_tokens=1))
-
-
-def test_a_stream_adds_up_to_the_response(model: PreTrainedModel, tokenizer: Tokenizer):
-    for prompt in encode(tokenizer):
-        parts = list(stream(model, tokenizer, prompt, max_new_tokens=12))
-        assert ["".join(parts)] == generate(model, tokenizer, [prompt], max_new_tokens=12)
-        assert all(parts)
+    with pytest.raises(UserError, match=f"{CONTEXT} tokens leave no room"):
+        list(stream(model, tokenizer, [tokenizer.bos_id] * CONTEXT, max_new_tokens=1))
 
 
 @settings(max_examples=20, deadline=None)
@@ -115,3 +86,23 @@ def test_draws_keep_to_the_nucleus_and_to_their_probabilities():
     assert drawn.count(1) / len(drawn) == pytest.approx(0.5 / 0.85, abs=0.03)
     assert {draw(probabilities.log(), 1.0, 0.01, generator) for _ in range(50)} == {1}
     assert draw(probabilities.log(), 0.0, 1.0, generator) == 1
+
+
+def test_draws_from_all_ids_keep_to_their_probabilities():
+    probabilities = torch.tensor([0.1, 0.5, 0.0, 0.4])
+    generator = torch.Generator().manual_seed(0)
+    drawn = [draw(probabilities.log(), 1.0, 1.0, generator) for _ in range(4000)]
+    assert [drawn.count(id) / len(drawn) for id in range(4)] == pytest.approx(probabilities.tolist(), abs=0.03)
+    sharpened = [draw(probabilities.log(), 0.5, 1.0, generator) for _ in range(4000)]
+    assert sharpened.count(1) / len(drawn) == pytest.approx(0.25 / 0.42, abs=0.03)
+
+
+@pytest.mark.parametrize("top_p", [0.5, 0.9, 0.999])
+def test_a_nucleus_may_be_any_share_of_a_large_vocabulary(top_p: float):
+    probabilities = torch.rand(2000, generator=torch.Generator().manual_seed(1)).softmax(-1)
+    ordered, ids = probabilities.sort(descending=True, stable=True)
+    nucleus = set(ids[ordered.cumsum(-1) - ordered < top_p].tolist())
+    generator = torch.Generator().manual_seed(0)
+    drawn = {draw(probabilities.log(), 1.0, top_p, generator) for _ in range(6000)}
+    assert drawn <= nucleus
+    assert len(drawn) > 0.7 * len(nucleus)

@@ -1,4 +1,4 @@
-"""Published checkpoints, from a server on this machine that speaks the Hub's protocol."""
+"""Published checkpoints and data sets, from a server on this machine that speaks the Hub's protocol."""
 
 import hashlib
 import json
@@ -16,10 +16,16 @@ COMMIT = "0123456789abcdef0123456789abcdef01234567"
 ROOT = Path(__file__).parents[2]
 BESIDE = {"config.json": b'{"model_type": "llama"}', "pytorch_model.bin": b"a pickle", "modeling.py": b"print('code')"}
 FILES = {"open": {**BESIDE, "model.safetensors": b"weights"}, "old": {**BESIDE, "training_args.bin": b"not weights"}}
+DATA = {
+    "sw/test-0.parquet": b"parquet",
+    "sw/dev.csv": b"a,b",
+    "bn/test-0.parquet": b"other",
+    "set.py": b"print('code')",
+}
 
 
 class Hub(BaseHTTPRequestHandler):
-    """Repositories `org/open` and `org/old`, which has no safetensors, and one that is gated, `org/gated`."""
+    """`org/open`, `org/old`, which has no safetensors, `org/gated`, and the data set `org/questions`."""
 
     def do_HEAD(self) -> None:
         self._answer(send_body=False)
@@ -31,23 +37,26 @@ class Hub(BaseHTTPRequestHandler):
         path = self.path.partition("?")[0]
         name = "old" if "org/old" in path else "open"
         files = FILES[name]
+        if "/datasets/" in path:  # lies under paths of its own; what follows knows models
+            name, files = "questions", DATA
+            path = path.replace("/api/datasets/", "/api/models/").removeprefix("/datasets")
         if "org/gated" in path:
             self._send(403, b"", {"X-Error-Code": "GatedRepo"}, send_body=send_body)
         elif path.startswith(f"/api/models/org/{name}/revision/") and path.rpartition("/")[2] in ("main", COMMIT):
-            info = {"id": f"org/{name}", "sha": COMMIT, "siblings": [{"rfilename": name} for name in files]}
+            info = {"id": f"org/{name}", "sha": COMMIT, "siblings": [{"rfilename": file} for file in files]}
             self._send(200, json.dumps(info).encode(), {"Content-Type": "application/json"}, send_body=send_body)
         elif path.startswith(f"/api/models/org/{name}/tree/"):
             listed = [
-                {"type": "file", "path": name, "size": len(data), "oid": hashlib.sha1(data).hexdigest()}
-                for name, data in files.items()
+                {"type": "file", "path": file, "size": len(data), "oid": hashlib.sha1(data).hexdigest()}
+                for file, data in files.items()
             ]
             self._send(200, json.dumps(listed).encode(), {"Content-Type": "application/json"}, send_body=send_body)
-        elif path.startswith(f"/org/{name}/resolve/{COMMIT}/") and path.rpartition("/")[2] in files:
-            data = files[path.rpartition("/")[2]]
+        elif (file := path.removeprefix(f"/org/{name}/resolve/{COMMIT}/")) in files:
+            data = files[file]
             headers = {"ETag": f'"{hashlib.sha1(data).hexdigest()}"', "X-Repo-Commit": COMMIT}
             self._send(200, data, headers, send_body=send_body)
         else:
-            code = "RevisionNotFound" if "org/open" in path else "RepoNotFound"
+            code = "RevisionNotFound" if f"org/{name}" in path else "RepoNotFound"
             self._send(404, b"", {"X-Error-Code": code}, send_body=send_body)
 
     def _send(self, status: int, body: bytes, headers: dict[str, str], *, send_body: bool) -> None:
@@ -121,9 +130,32 @@ def test_a_folder_below_the_data_root_is_not_fetched(endpoint: str, tmp_path: Pa
         ("org/gated", "main", "access is gated"),
         ("org/nothing", "main", "no such repository"),
         ("org/open", "nothing", "no such revision"),
+        ("datasets/org/nothing", "main", "no such repository"),
+        ("datasets/org/questions", "nothing", "no such revision"),
     ],
 )
 def test_a_refusal_says_why(endpoint: str, tmp_path: Path, model: str, revision: str, said: str) -> None:
     code = f"try: hub.resolve_commit({model!r}, {revision!r})\nexcept UserError as error: print(error)"
     answer = asked(endpoint, tmp_path, code)
     assert answer.startswith(f"{model}@{revision} - {said}")
+
+
+def test_a_data_set_is_resolved_to_its_commit(endpoint: str, tmp_path: Path) -> None:
+    assert asked(endpoint, tmp_path, "print(hub.resolve_commit('datasets/org/questions', 'main'))") == COMMIT
+
+
+@pytest.mark.parametrize(
+    "settings", ["{'datasets/org/questions@v1': COMMIT}, FILES, revision='v1'", "{}, FILES, revision=COMMIT"]
+)
+def test_of_a_data_set_only_the_files_that_are_named_are_fetched(endpoint: str, tmp_path: Path, settings: str) -> None:
+    code = f"COMMIT, FILES = {COMMIT!r}, ['sw/test-*.parquet', 'sw/dev.csv']\n"
+    folder = Path(asked(endpoint, tmp_path, f"{code}print(hub.dataset_folder('org/questions', {settings}))"))
+    fetched = {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    assert fetched == {name: DATA[name] for name in ("sw/test-0.parquet", "sw/dev.csv")}
+
+
+def test_a_refusal_of_a_data_set_names_its_settings(endpoint: str, tmp_path: Path) -> None:
+    call = "hub.dataset_folder('org/questions', {}, ['a.csv'], revision='v9')"
+    answer = asked(endpoint, tmp_path, f"try: {call}\nexcept UserError as error: print(error)")
+    assert answer.startswith("datasets/org/questions@v9 - no such revision")
+    assert "description.revision" in answer

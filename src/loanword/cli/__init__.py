@@ -21,7 +21,8 @@ VERBS = {
     "status": ("loanword.cli.status", "say what of a study is finished, being built, or waiting"),
     "report": ("loanword.cli.report", "write a study's page from what is finished"),
     "export": ("loanword.cli.export", "copy one run's model and tokenizer to a folder in the Hub's layout"),
-    "evaluate": ("loanword.cli.evaluate", "ask a checkpoint benchmarks and held-out text, without a study"),
+    "evaluate": ("loanword.cli.evaluate", "ask a model benchmarks and held-out text, without a study"),
+    "compare": ("loanword.cli.compare", "pair two evaluations example by example, and say what differs"),
     "tokenizer": ("loanword.cli.tokenizer", "measure how tokenizers encode a language"),
     "chat": ("loanword.cli.chat", "talk to a checkpoint"),
 }
@@ -32,9 +33,9 @@ INTERRUPTED = 130
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs one verb; 0 if it did what was asked, 2 for what the user can mend, 130 after Ctrl-C (75 for `run`).
+    """Runs one verb; 0 if it did what was asked, 2 for what the user can mend, 130 after Ctrl-C.
 
-    A bug keeps its traceback and ends with 1.
+    `run` and `evaluate` end with 75 after Ctrl-C. A bug keeps its traceback and ends with 1.
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
     verb = next((word for word in words if not word.startswith("-")), None)

@@ -17,11 +17,11 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", default="cpu", help="cpu, cuda or mps (default: cpu)")
 
 
-def checkpoint_folder(name: str) -> Path:
-    """The folder of a checkpoint: as named, inside a named artifact, or fetched from the Hub.
+def named_folder(name: str) -> Path | None:
+    """The folder of a checkpoint as it is named, or inside a named artifact; None for a Hub id.
 
     Raises:
-        UserError: there is none, or it cannot be fetched.
+        UserError: it is neither a folder nor a Hub id.
     """
     from loanword.store.identity import is_hub_id
 
@@ -33,11 +33,23 @@ def checkpoint_folder(name: str) -> Path:
         raise UserError(
             name, "no such checkpoint", expected="a folder, or a Hub id such as org/name", do="check the path"
         )
+    return None
+
+
+def checkpoint_folder(name: str) -> Path:
+    """The folder of a checkpoint: as named, inside a named artifact, or fetched from the Hub.
+
+    Raises:
+        UserError: there is none, or it cannot be fetched.
+    """
+    folder = named_folder(name)
+    if folder is not None:
+        return folder
     from loanword.model.hub import link_checkpoint
 
     with tempfile.TemporaryDirectory() as scratch:
         link = Path(scratch) / "checkpoint"
-        link_checkpoint(folder, name, None, link)
+        link_checkpoint(Path(name), name, None, link)
         return link.resolve()
 
 

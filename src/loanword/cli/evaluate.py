@@ -1,251 +1,191 @@
-"""`loanword evaluate MODEL`: benchmarks and held-out text for one checkpoint, without a study.
+"""`loanword evaluate MODEL`: benchmarks and held-out text for one model, without a study.
 
-The numbers are those that a study's report would show: the same prompts, grades and intervals.
+The same stages as in a study, so that the numbers are those of its report, records lie in a store, and what was
+stopped goes on. What is finished is not asked again.
 """
 
 import argparse
 import json
+import os
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
+from loanword.cli.asking import add_benchmark_arguments, benchmark_configs, likelihoods_config
+from loanword.cli.checkpoints import add_model_arguments, check_device, named_folder
+from loanword.cli.measured import measure, print_measured
+from loanword.cli.opening import DEFAULT_STAGES
+from loanword.cli.tokenizer import named_files
 from loanword.errors import UserError
+from loanword.evaluation.benchmarks import benchmark_of
+from loanword.evaluation.likelihood import read_held_out
+from loanword.model.shape import published_context
+from loanword.recipe import BaseConfig, BenchmarkConfig, GradesConfig, LikelihoodsConfig
+from loanword.records import Execution, write_json
+from loanword.stages import STAGES, asked_of
+from loanword.store import Job, Naming, Sources, Store
+from loanword.store.artifacts import evaluation_folder
+from loanword.store.identity import unresolved_revisions
+from loanword.study.plan import missing
+from loanword.training.interruption import REQUEUE
 
-if TYPE_CHECKING:
-    from loanword.evaluation.benchmark import SubjectQuestions
-    from loanword.model.score import LocalModel
-    from loanword.protocols import LanguageModel
-    from loanword.recipe import BenchmarkConfig
-    from loanword.records import Document, Grade
-    from loanword.report.gather import Likelihoods, RunRecords
-    from loanword.report.statistics import Estimate
-
-    Asked = Mapping[str, tuple[BenchmarkConfig, Sequence[SubjectQuestions]]]
-
-FOLDERS = {"ceval": ("benchmarks/ceval", "val"), "mmlu": ("benchmarks/mmlu/data", "test")}
-"""Where a benchmark lies below the data root, and the split that is asked (docs/data.md)."""
-USUAL_WINDOW_TOKENS = 2048
+COMMITS = "commits.json"
+"""In a store: the commits that Hub ids were first resolved to, as the lock file of a study has them."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The flags of `evaluate`."""
-    from loanword.cli.checkpoints import add_model_arguments
-
     add_model_arguments(parser)
+    parser.add_argument("--store", type=Path, default=Path("store"), help="where records are kept (default: ./store)")
+    parser.add_argument("--threads", type=int, help="threads of the model (default: one a core)")
+    parser.add_argument("--micro-batch-tokens", type=int, metavar="N", help="tokens at once (default: by device)")
     parser.add_argument(
-        "--data", type=Path, default=Path(), metavar="DIR", help="data root of the benchmarks (default: .)"
+        "--server", metavar="URL",
+        help="ask MODEL, by the name it is served under, at an OpenAI-compatible address (key: LOANWORD_API_KEY)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--engine", choices=("transformers", "vllm"), default="transformers", help="what runs a checkpoint here"
     )
-    parser.add_argument("--benchmarks", nargs="+", default=[], choices=sorted(FOLDERS), help="which to ask")
-    parser.add_argument("--subjects", nargs="+", default=[], metavar="NAME", help="only these of their subjects")
-    parser.add_argument("--shots", type=int, default=5, metavar="N", help="solved examples in a prompt (default: 5)")
-    parser.add_argument("--limit", type=int, metavar="N", help="only the first N questions of a subject")
-    parser.add_argument(
-        "--texts", nargs="+", default=[], metavar="LANG=FILE", help="held-out text, one document a line"
-    )
-    parser.add_argument(
+    add_benchmark_arguments(parser)
+    texts = parser.add_argument_group("held-out text")
+    texts.add_argument("--texts", nargs="+", default=[], metavar="LANG=FILE", help="one document a line")
+    texts.add_argument(
         "--window", type=int, metavar="TOKENS", help="window of long documents (default: 2048 or the context)"
     )
-    parser.add_argument(
-        "--stride", type=int, metavar="TOKENS", help="tokens by which it moves (default: half a window)"
-    )
+    texts.add_argument("--stride", type=int, metavar="TOKENS", help="tokens by which it moves (default: half a window)")
     parser.add_argument("--json", action="store_true", help="for machines")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Asks first what can be wrong with the data, then loads the model, then prints what it reached."""
-    from loanword.cli.tokenizer import named_files
-    from loanword.evaluation.likelihood import read_held_out
+    """75 where it was stopped with work left: the same command goes on."""
+    try:
+        return 0 if _run(arguments) else REQUEUE
+    except KeyboardInterrupt:
+        print("\nstopped; what was answered is kept: the same command goes on", file=sys.stderr)
+        return REQUEUE
 
-    texts = {language: read_held_out(file) for language, file in named_files(arguments.texts, "--texts").items()}
-    asked = _asked(arguments)
-    if not texts and not asked:
+
+def _run(arguments: argparse.Namespace) -> bool:
+    configs = benchmark_configs(arguments)
+    texts = named_files(arguments.texts, "--texts")
+    for file in texts.values():
+        read_held_out(file)
+    if not texts and not configs:
         raise UserError(
             "loanword evaluate",
             "nothing to ask",
-            expected="--benchmarks or --texts",
-            do=f"for example --benchmarks {min(FOLDERS)}",
+            expected="--benchmarks, --describe or --texts",
+            do="for example --benchmarks mmlu",
         )
-    from loanword.cli.checkpoints import open_model
-
-    model = open_model(arguments.model, arguments.device)
-    grades = {name: _grades(model, name, questions) for name, (_, questions) in asked.items()}
-    likelihoods = {
-        language: _likelihoods(model, documents, language, arguments) for language, documents in texts.items()
-    }
-    records = _records(arguments.model, grades, likelihoods, asked)
-    measured = {"model": arguments.model, "benchmarks": _knowledge(records), "texts": _languages(records)}
+    _check_numbers(arguments)
+    store, data = Store(arguments.store), arguments.data.resolve()
+    _read_questions(data, configs)
+    base, context_tokens = _base(arguments)
+    likelihoods = likelihoods_config(arguments, texts, context_tokens)
+    grades = GradesConfig(extraction=arguments.extraction)
+    sources = Sources(data, cache_file=store.root / "sources.json", commits=_known_commits(store))
+    jobs = _jobs(sources, base, likelihoods, configs, grades)
+    store.create()
+    if unresolved := unresolved_revisions(jobs.values()):
+        sources.commits.update(_resolve(unresolved))
+        write_json(sources.commits, store.root / COMMITS)
+        jobs = _jobs(sources, base, likelihoods, configs, grades)
+    sources.save()
+    todo = missing([job for role, job in jobs.items() if role != "base"], store.finished_keys())
+    if todo and not _build(todo, store, _execution(arguments, sources.commits), jobs):
+        print("stopped; what was answered is kept: the same command goes on", file=sys.stderr)
+        return False
+    folder = _link(arguments.model, store, jobs)
+    measured = measure(arguments.model, folder, {role: store.folder(job) for role, job in jobs.items()})
     if arguments.json:
         print(json.dumps(measured, ensure_ascii=False, indent=2))
     else:
-        _print(measured)
-    return 0
+        print_measured(measured)
+    return True
 
 
-def _asked(arguments: argparse.Namespace) -> "Asked":
-    """Questions of each benchmark, read whole before a model is loaded."""
-    from loanword.evaluation.benchmarks import BENCHMARKS
-    from loanword.recipe import BenchmarkConfig
-
-    asked: dict[str, tuple[BenchmarkConfig, Sequence[SubjectQuestions]]] = {}
-    subjects = _subjects(arguments)
-    for name in arguments.benchmarks:
-        folder, split = FOLDERS[name]
-        values = {"name": name, "folder": folder, "split": split, "subjects": subjects[name]}
-        numbers = {"num_shots": arguments.shots, "limit_examples": arguments.limit}
-        config = BenchmarkConfig.from_json(json.dumps(values | numbers), where="loanword evaluate")
-        asked[name] = config, BENCHMARKS[name].load(arguments.data / folder, config)
-    return asked
+def _check_numbers(arguments: argparse.Namespace) -> None:
+    for name in ("threads", "micro_batch_tokens"):
+        value = getattr(arguments, name)
+        if value is not None and value < 1:
+            raise UserError(f"--{name.replace('_', '-')} {value}", "not a positive number", do="give 1 or more")
 
 
-def _subjects(arguments: argparse.Namespace) -> dict[str, list[str]]:
-    """The named subjects by benchmark; none named is all of them.
-
-    Raises:
-        UserError: a subject that no asked benchmark has, or a benchmark of which none is named.
-    """
-    from loanword.evaluation.benchmarks import BENCHMARKS
-
-    known = {name: BENCHMARKS[name].subjects for name in arguments.benchmarks}
-    chosen = {name: [subject for subject in arguments.subjects if subject in has] for name, has in known.items()}
-    unknown = [subject for subject in arguments.subjects if not any(subject in has for has in known.values())]
-    empty = [name for name, subjects in chosen.items() if arguments.subjects and not subjects]
-    if unknown or empty:
-        what = f"unknown: {', '.join(unknown)}" if unknown else f"names no subject of {', '.join(empty)}"
-        expected = "; ".join(f"{name}: {', '.join(has)}" for name, has in known.items())
-        raise UserError(
-            "--subjects", what, expected=expected or "--benchmarks too", do="mend --subjects or --benchmarks"
-        )
-    return chosen
+def _read_questions(data: Path, configs: Mapping[str, BenchmarkConfig]) -> None:
+    """Reads every benchmark on this machine once, so that what is wrong with one is said before a model is loaded."""
+    for config in configs.values():
+        if config.folder is not None:
+            benchmark_of(config).load(data / config.folder, config)
 
 
-def _grades(model: "LanguageModel", name: str, questions: "Sequence[SubjectQuestions]") -> "tuple[Grade, ...]":
-    from loanword.cli.watching import watched
-    from loanword.evaluation.benchmarks import BENCHMARKS
-    from loanword.evaluation.choices import grade_choice, responses
+def _base(arguments: argparse.Namespace) -> tuple[BaseConfig, int | None]:
+    """The model as a study's base, and tokens of its context where its config is at hand."""
+    if arguments.server:
+        return BaseConfig(served=arguments.model), None
+    folder = named_folder(arguments.model)
+    if folder is None:
+        return BaseConfig(model=arguments.model), None
+    config = folder / "config.json"
+    context_tokens = published_context(json.loads(config.read_bytes())) if config.is_file() else None
+    return BaseConfig(model=str(folder.resolve())), context_tokens
 
-    with watched(name) as progress:
-        answered = responses(model, BENCHMARKS[name], questions, progress)
-        return tuple(grade_choice(response) for _, of_subject in answered for response in of_subject)
+
+def _known_commits(store: Store) -> dict[str, str]:
+    """`id@revision` -> commit of what the Hub was asked for before in this store."""
+    path = store.root / COMMITS
+    return json.loads(path.read_bytes()) if path.is_file() else {}
 
 
-def _likelihoods(
-    model: "LocalModel", documents: "Sequence[Document]", language: str, arguments: argparse.Namespace
-) -> "Likelihoods":
-    import numpy as np
+def _resolve(unresolved: Sequence[str]) -> dict[str, str]:
+    from loanword.model.hub import resolve_commit
 
-    from loanword.cli.watching import watched
-    from loanword.evaluation.likelihood import document_likelihoods
-    from loanword.model.load import context_tokens
-    from loanword.recipe import LikelihoodsConfig
-    from loanword.report.gather import Likelihoods
+    return {name: resolve_commit(*name.rsplit("@", 1)) for name in unresolved}
 
-    window = arguments.window or min(USUAL_WINDOW_TOKENS, context_tokens(model.model))
-    windows = {"window_tokens": window, "stride_tokens": arguments.stride or max(1, window // 2)}
-    config = LikelihoodsConfig.from_json(json.dumps(windows), where="loanword evaluate")
-    with watched(f"text in {language}") as progress:
-        read = document_likelihoods(model, documents, language, config, progress)
-    return Likelihoods(
-        ids=tuple(document.id for document in read),
-        nats=np.array([document.nats for document in read], dtype=np.float64),
-        num_tokens=np.array([document.num_tokens for document in read], dtype=np.float64),
-        num_bytes=np.array([document.num_bytes for document in read], dtype=np.float64),
+
+def _jobs(
+    sources: Sources,
+    base: BaseConfig,
+    likelihoods: LikelihoodsConfig,
+    benchmarks: Mapping[str, BenchmarkConfig],
+    grades: GradesConfig,
+) -> dict[str, Job]:
+    """By role, the model's first."""
+    naming = Naming(sources, {name: stage.version for name, stage in STAGES.items()})
+    model = naming.job("base", base)
+    return {"base": model, **asked_of(model, likelihoods, benchmarks, grades, naming.job)}
+
+
+def _execution(arguments: argparse.Namespace, commits: Mapping[str, str]) -> Execution:
+    if not arguments.server:
+        check_device(arguments.device)
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return Execution(
+        device=arguments.device,
+        threads=arguments.threads or cores,
+        data=str(arguments.data.resolve()),
+        micro_batch_tokens=arguments.micro_batch_tokens,
+        commits=tuple(sorted(commits.items())),
+        server=arguments.server,
+        engine=arguments.engine,
     )
 
 
-def _records(
-    label: str, grades: "Mapping[str, tuple[Grade, ...]]", likelihoods: "Mapping[str, Likelihoods]", asked: "Asked"
-) -> "RunRecords":
-    """What was measured, as the report holds the records of a run."""
-    from loanword.evaluation.benchmarks import BENCHMARKS
-    from loanword.evaluation.choices import benchmark_facts
-    from loanword.report.gather import BenchmarkFacts, RunRecords
+def _build(todo: Sequence[Job], store: Store, execution: Execution, jobs: Mapping[str, Job]) -> bool:
+    """Whether all of it is built; it is not where somebody stopped it."""
+    # Imported here: with nothing to build, a second call need not know how to.
+    from loanword.cli.drawing import Drawing
+    from loanword.execution.local import Scheduler
 
-    facts = {name: benchmark_facts(BENCHMARKS[name], *of_benchmark) for name, of_benchmark in asked.items()}
-    return RunRecords(
-        label=label,
-        settings={},
-        seed=0,
-        artifacts={f"grades.{name}": None for name in grades},
-        likelihoods=likelihoods,
-        grades=grades,
-        benchmarks={name: BenchmarkFacts.model_validate_json(json.dumps(fact)) for name, fact in facts.items()},
-        curves={},
-        summaries={},
-        measures=(),
-        conversations=None,
-    )
+    labels = {job.key: role for role, job in jobs.items()}
+    with Drawing(labels, len(todo)) as drawing:
+        scheduler = Scheduler(store, execution, STAGES, DEFAULT_STAGES, drawing, cost=lambda _: 1.0, smaller_cuts={})
+        return scheduler.build(todo)
 
 
-def _knowledge(records: "RunRecords") -> dict[str, Any]:
-    """Accuracy over questions and over subjects, with what it is measured against."""
-    from loanword.report.knowledge import score_knowledge
-
-    return {
-        benchmark: {
-            "over_questions": _plain(score.micro),
-            "over_subjects": _plain(score.macro),
-            "hard_subjects": _plain(score.hard) if score.hard else None,
-            "chance": records.benchmarks[benchmark].chance,
-            "split": records.benchmarks[benchmark].split,
-            "num_questions": score.num_questions,
-            "num_subjects": score.num_subjects,
-            "num_unparsed": score.num_unparsed,
-            "mean_shots": score.mean_shots,
-            "fewest_shots": score.fewest_shots,
-        }
-        for (_, benchmark), score in score_knowledge([records]).items()
-    }
-
-
-def _languages(records: "RunRecords") -> dict[str, Any]:
-    from loanword.report.likelihoods import score_languages
-
-    return {
-        language: {
-            "bits_per_byte": _plain(score.bits_per_byte),
-            "perplexity": _plain(score.perplexity),
-            "num_documents": score.num_documents,
-            "num_tokens": score.num_tokens,
-            "num_bytes": score.num_bytes,
-        }
-        for (_, language), score in score_languages([records]).items()
-    }
-
-
-def _plain(estimate: "Estimate") -> dict[str, float]:
-    return {"value": estimate.value, "low": estimate.low, "high": estimate.high}
-
-
-def _print(measured: Mapping[str, Any]) -> None:
-    from loanword.cli.plan import table
-
-    print(measured["model"])
-    if measured["benchmarks"]:
-        header = ("benchmark", "questions", "accuracy", "by subject", "chance", "unparsed", "shots that fitted")
-        table([header, *(_knowledge_row(name, score) for name, score in measured["benchmarks"].items())])
-    if measured["texts"]:
-        header = ("text", "documents", "bytes", "tokens", "bits per byte", "perplexity")
-        table([header, *(_language_row(name, score) for name, score in measured["texts"].items())])
-    print("In brackets: 95 % intervals. Perplexity is per token: it compares under one tokenizer only.")
-
-
-def _knowledge_row(name: str, score: Mapping[str, Any]) -> tuple[str, ...]:
-    return (
-        f"{name} {score['split']}",
-        f"{score['num_questions']:,}",
-        _interval(score["over_questions"], 100, 1),
-        _interval(score["over_subjects"], 100, 1),
-        f"{100 * score['chance']:.1f}",
-        f"{score['num_unparsed']:,}",
-        f"{score['mean_shots']:.2f}",
-    )
-
-
-def _language_row(name: str, score: Mapping[str, Any]) -> tuple[str, ...]:
-    counts = (f"{score[count]:,}" for count in ("num_documents", "num_bytes", "num_tokens"))
-    return (name, *counts, _interval(score["bits_per_byte"], 1, 4), _interval(score["perplexity"], 1, 2))
-
-
-def _interval(estimate: Mapping[str, float], scale: float, digits: int) -> str:
-    value, low, high = (f"{scale * estimate[key]:,.{digits}f}" for key in ("value", "low", "high"))
-    return f"{value} [{low}, {high}]"
+def _link(model: str, store: Store, jobs: Mapping[str, Job]) -> Path:
+    """Leaves links to all of it, in a folder that is named after the model and its content."""
+    folder = evaluation_folder(store.root, f"{Path(model).name}-{jobs['base'].name[:6]}")
+    for role, job in jobs.items():
+        if store.finished(job):
+            store.link(folder, role, job)
+    return folder

@@ -4,7 +4,7 @@ Every source is opened by the room that will read it: corpora as far as their fi
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from loanword.cli.findings import Finding
@@ -12,10 +12,10 @@ from loanword.cli.hub import Repository
 from loanword.corpus.instructions import read_instructions
 from loanword.corpus.read import read_documents
 from loanword.errors import UserError
-from loanword.evaluation.benchmarks import BENCHMARKS
+from loanword.evaluation.benchmarks import USUAL, benchmark_of, settled
 from loanword.evaluation.likelihood import read_held_out
 from loanword.recipe import BaseConfig, BenchmarkConfig, Recipe
-from loanword.store.identity import hub_revision, is_hub_id
+from loanword.store.identity import DATASETS, hub_revision, is_hub_id
 
 
 @dataclass(frozen=True)
@@ -38,8 +38,10 @@ def usual_layout() -> dict[str, Expected]:
         "parallel/flores200-devtest/en.txt": HELD_OUT,
         "parallel/flores200-devtest/zh.txt": HELD_OUT,
         "instructions/chinese.jsonl.gz": INSTRUCTIONS,
-        "benchmarks/ceval": benchmark(BenchmarkConfig(name="ceval", folder="benchmarks/ceval")),
-        "benchmarks/mmlu/data": benchmark(BenchmarkConfig(name="mmlu", folder="benchmarks/mmlu/data", split="test")),
+        **{
+            USUAL[name].folder: benchmark(BenchmarkConfig(name=name, **asdict(USUAL[name])))
+            for name in ("ceval", "mmlu")
+        },
     }
 
 
@@ -53,22 +55,32 @@ def named_sources(recipes: Iterable[Recipe]) -> dict[str, Expected]:
         expected |= dict.fromkeys(recipe.likelihoods.texts.values(), HELD_OUT)
         for name in recipe.responses.benchmarks:
             config = recipe.benchmarks[name]
-            expected[config.folder] = benchmark(config.model_copy(update={"name": name}))
+            if config.folder is not None:
+                expected[config.folder] = benchmark(config.model_copy(update={"name": config.name or name}))
         parts = _base_parts(recipe.base)
         expected |= {name: source for name, source in parts.items() if not is_hub_id(name)}
     return expected
 
 
 def named_repositories(recipes: Iterable[Recipe], root: Path) -> set[Repository]:
-    """What bases are made of that comes from the Hub."""
+    """What bases are made of, and benchmarks described from, that comes from the Hub."""
     found: set[Repository] = set()
+    recipes = list(recipes)
     for base in [recipe.base for recipe in recipes]:
         for name, source in _base_parts(base).items():
             if is_hub_id(name) and not (root / name).is_dir():
                 revision = base.revision if name == base.model else None
                 model, _, revision = hub_revision(name, revision).partition("@")
                 found.add(Repository(model, revision, source.file))
-    return found
+    return found | {repository for recipe in recipes for repository in _data_sets(recipe)}
+
+
+def _data_sets(recipe: Recipe) -> Iterator[Repository]:
+    """Data sets on the Hub that a recipe's benchmarks are described from."""
+    for name in recipe.responses.benchmarks:
+        described = recipe.benchmarks[name].description
+        if described is not None and described.hub is not None:
+            yield Repository(f"{DATASETS}{described.hub}", described.revision or "main", "README.md")
 
 
 def _base_parts(base: BaseConfig) -> dict[str, Expected]:
@@ -115,18 +127,12 @@ def corpus(text_field: str) -> Expected:
 
 
 def benchmark(config: BenchmarkConfig) -> Expected:
-    """A benchmark's folder with every subject that is asked."""
-    known = BENCHMARKS.get(config.name)
-    if known is None:
-        raise UserError(
-            f"benchmarks.{config.name}",
-            "no such benchmark",
-            expected=f"one of {', '.join(BENCHMARKS)}",
-            do="mend the name",
-        )
-    subjects = len(config.subjects) or len(known.subjects)
-    what = f"{config.name}: dev/SUBJECT_dev.csv and {config.split}/SUBJECT_{config.split}.csv of {subjects} subjects"
-    return Expected(what, lambda folder: known.load(folder, config))
+    """A benchmark's files with every subject that is asked."""
+    asked = settled(config)
+    known = benchmark_of(asked)
+    subjects = len(asked.subjects) or len(known.subjects)
+    what = f"{known.title}: its {asked.split} split" + (f", {subjects} subjects" if subjects else "")
+    return Expected(what, lambda folder: known.load(folder, asked))
 
 
 def _open_instructions(path: Path) -> None:

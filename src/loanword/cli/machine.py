@@ -20,10 +20,10 @@ EXTRAS = {
     "liger_kernel": "a fused loss on a GPU",
     "torchao": "products in float8 on a GPU",
     "bitsandbytes": "QLoRA",
+    "vllm": "benchmarks with --engine vllm",
     "tensorboard": "training drawn by --tracker tensorboard",
     "wandb": "training drawn by --tracker wandb",
     "trackio": "training drawn by --tracker trackio",
-    "vllm": "fast generation",
     "lm_eval": "the harness that our scores are tested against",
 }
 

@@ -13,6 +13,7 @@ from loanword.cli.report import write_study_report
 from loanword.errors import UserError
 from loanword.records import Execution, write_json
 from loanword.store import Job
+from loanword.store.artifacts import run_folder
 from loanword.store.identity import unresolved_revisions
 from loanword.study.estimate import Estimator
 from loanword.study.hardware import FILE, read_profile
@@ -87,7 +88,7 @@ def _run(arguments: argparse.Namespace) -> bool:
     for study_run in opened.study.runs:
         for role, job in study_run.jobs.items():
             if opened.store.finished(job):
-                opened.store.link(opened.study.name, study_run.label, role, job)
+                opened.store.link(run_folder(opened.store.root, opened.study.name, study_run.label), role, job)
     remember(opened.study, opened.file, opened.store)
     print(f"{opened.study.name}: {len(opened.study.runs)} runs, {len(todo)} artifacts built", file=sys.stderr)
     if not arguments.no_report:

@@ -14,14 +14,16 @@ from loanword.cli.tokenizer import named_files
 from loanword.corpus.instructions import read_instructions
 from loanword.corpus.read import read_documents
 from loanword.errors import UserError
-from loanword.evaluation.benchmarks import BENCHMARKS
+from loanword.evaluation.benchmarks import BENCHMARKS, USUAL
+from loanword.model.shape import published_context
 from loanword.store.identity import is_hub_id
 
 ENOUGH_BYTES = 200_000_000
 FEW_DOCUMENTS = 200
 USUAL_CONTEXT_TOKENS = 2048
 FLORES = "parallel/flores200-devtest"
-BENCHMARK_FOLDERS = {"ceval": "benchmarks/ceval", "mmlu": "benchmarks/mmlu/data"}
+BENCHMARK_FOLDERS = {name: USUAL[name].folder for name in ("ceval", "mmlu")}
+"""What a study written by `init` asks: both are answered by likelihood, in minutes."""
 
 
 @dataclass(frozen=True)
@@ -133,7 +135,7 @@ class _Look:
                 UserError(folder / "config.json", f"not JSON: {error}", do="copy the checkpoint again")
             )
             return name, None
-        return self._in_study(folder), config.get("max_position_embeddings") or config.get("n_positions")
+        return self._in_study(folder), published_context(config)
 
     def raise_problems(self) -> None:
         """Raises all that was found wrong as one error."""

@@ -1,6 +1,6 @@
-"""Responses of a model, token by token, after prompts given as ids.
+"""A response of a model, token by token, after a prompt given as ids.
 
-Shapes: B rows, T ids of a row, V vocabulary. Rows are padded on the left.
+Shapes: T ids, V vocabulary, K ids that are drawn from.
 """
 
 from collections.abc import Iterator, Sequence
@@ -14,37 +14,6 @@ from loanword.model.load import context_tokens
 from loanword.tokenizer.interface import Tokenizer
 
 _INCOMPLETE = "\ufffd"
-
-
-@torch.inference_mode()
-def generate(
-    model: PreTrainedModel,
-    tokenizer: Tokenizer,
-    prompts: Sequence[Sequence[int]],
-    *,
-    max_new_tokens: int,
-    micro_batch_tokens: int = 16_384,
-) -> list[str]:
-    """The response to each prompt, in order, every token the likeliest one.
-
-    A response ends before EOS, after `max_new_tokens`, or where the model's context is full.
-
-    Raises:
-        UserError: a prompt that fills the model's context.
-    """
-    limit = context_tokens(model)
-    for number, prompt in enumerate(prompts):
-        _require_room(prompt, limit, f"conversation {number}")
-    responses: list[list[int]] = [[] for _ in prompts]
-    order = sorted(range(len(prompts)), key=lambda index: -len(prompts[index]))
-    while order:
-        widest = min(limit, len(prompts[order[0]]) + max_new_tokens)
-        num_rows = max(1, micro_batch_tokens // widest)
-        batch, order = order[:num_rows], order[num_rows:]
-        generated = _greedy(model, [prompts[index] for index in batch], stop_ids(model, tokenizer), max_new_tokens)
-        for index, ids in zip(batch, generated, strict=True):
-            responses[index] = ids
-    return [tokenizer.decode(ids) for ids in responses]
 
 
 @torch.inference_mode()
@@ -87,17 +56,32 @@ def stream(
         yield rest
 
 
-def draw(logits_V: Tensor, temperature: float, top_p: float, generator: torch.Generator) -> int:
+def draw(logits_V: Tensor, temperature: float, top_p: float, generator: torch.Generator | None) -> int:
     """An id by temperature and nucleus sampling; the likeliest one at temperature 0.
 
     Source: arXiv 1904.09751, section 3.1 (nucleus sampling).
     """
     if temperature == 0:
         return int(logits_V.argmax())
-    probabilities_V, ids_V = (logits_V / temperature).softmax(-1).sort(descending=True, stable=True)
-    # The nucleus includes the token that reaches top_p, so it is never empty.
-    outside_V = probabilities_V.cumsum(-1) - probabilities_V >= top_p
-    return int(ids_V[torch.multinomial(probabilities_V.masked_fill(outside_V, 0.0), 1, generator=generator)])
+    probabilities_V = (logits_V / temperature).softmax(-1)
+    ids_K = _nucleus(probabilities_V, top_p)
+    # In double, and in the order of ids: what rounds otherwise beside other prompts changes next to no draw.
+    cumulative_K = probabilities_V[ids_K].double().cumsum(-1)
+    drawn_1 = torch.rand(1, generator=generator, dtype=torch.double) * cumulative_K[-1]
+    return int(ids_K[torch.searchsorted(cumulative_K, drawn_1, right=True).clamp(max=len(ids_K) - 1)])
+
+
+def _nucleus(probabilities_V: Tensor, top_p: float) -> Tensor:
+    """The fewest ids that hold `top_p` of the probability, ascending: the one that reaches it is among them."""
+    num_ids = len(probabilities_V)
+    if top_p == 1:
+        return torch.arange(num_ids)
+    num_likely = min(256, num_ids)
+    # The likeliest are found ten times as fast as all are sorted.
+    likely_K, ids_K = probabilities_V.topk(num_likely)
+    if num_likely < num_ids and float(likely_K.sum()) < top_p:
+        likely_K, ids_K = probabilities_V.sort(descending=True, stable=True)
+    return ids_K[likely_K.cumsum(-1) - likely_K < top_p].sort().values
 
 
 def stop_ids(model: PreTrainedModel, tokenizer: Tokenizer) -> frozenset[int]:
@@ -105,46 +89,6 @@ def stop_ids(model: PreTrainedModel, tokenizer: Tokenizer) -> frozenset[int]:
     named = model.generation_config.eos_token_id if model.generation_config is not None else None
     more = [named] if isinstance(named, int) else named or []
     return frozenset([tokenizer.eos_id, *more])
-
-
-def _greedy(
-    model: PreTrainedModel, prompts: Sequence[Sequence[int]], stops: frozenset[int], max_new_tokens: int
-) -> list[list[int]]:
-    """Ids of each response; a row leaves the batch when its response is over."""
-    limit, device = context_tokens(model), model.device
-    longest = max(map(len, prompts))
-    unread_BT = torch.tensor([[0] * (longest - len(prompt)) + list(prompt) for prompt in prompts], device=device)
-    mask_BT = torch.tensor([[0] * (longest - len(prompt)) + [1] * len(prompt) for prompt in prompts], device=device)
-    responses: list[list[int]] = [[] for _ in prompts]
-    rows = list(range(len(prompts)))
-    cache = DynamicCache()
-    for _ in range(max_new_tokens):
-        position_ids_BT = (mask_BT.cumsum(-1) - 1).clamp(min=0)[:, -unread_BT.shape[1] :]
-        logits_B1V = model(
-            unread_BT,
-            attention_mask=mask_BT,
-            position_ids=position_ids_BT,
-            past_key_values=cache,
-            use_cache=True,
-            logits_to_keep=1,
-        ).logits
-        ids = logits_B1V[:, -1].float().argmax(-1).tolist()
-        going: list[int] = []
-        for place, (row, id) in enumerate(zip(rows, ids, strict=True)):
-            if id in stops:
-                continue
-            responses[row].append(id)
-            if len(prompts[row]) + len(responses[row]) < limit:
-                going.append(place)
-        if not going:
-            break
-        kept_B = torch.tensor(going, device=device)
-        if len(going) < len(rows):
-            cache.batch_select_indices(kept_B)
-        rows = [rows[place] for place in going]
-        unread_BT = torch.tensor([[ids[place]] for place in going], device=device)
-        mask_BT = torch.cat([mask_BT[kept_B], torch.ones_like(unread_BT)], dim=-1)
-    return responses
 
 
 def _require_room(prompt: Sequence[int], limit: int, where: str) -> None:

@@ -1,13 +1,13 @@
-"""Checkpoints that others published: resolved to a commit once, fetched at that commit, linked to, never copied."""
+"""What others published, checkpoints and data sets: resolved to a commit once, fetched at that commit, never copied."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from huggingface_hub import HfApi, snapshot_download
 from huggingface_hub.errors import GatedRepoError, HTTPError, RepositoryNotFoundError, RevisionNotFoundError  # pyright: ignore[reportPrivateImportUsage]
 
 from loanword.errors import UserError
-from loanword.store.identity import hub_revision
+from loanword.store.identity import DATASETS, hub_revision
 
 TOKENIZER_FILES = ("*.json", "tokenizer.model", "*.jinja", "merges.txt", "vocab.json")
 FILES = (*TOKENIZER_FILES, "*.safetensors")
@@ -17,18 +17,20 @@ BIN_FILES = ("pytorch_model*.bin", "adapter_model*.bin")
 """What is fetched besides where a part of a base is published in no other form; read with `weights_only=True`."""
 
 
-def resolve_commit(model: str, revision: str) -> str:
-    """The commit that a revision of a Hub repository stands for now.
+def resolve_commit(id: str, revision: str) -> str:
+    """The commit that a revision of a Hub repository stands for now; the id of a data set begins with `datasets/`.
 
     Raises:
         UserError: no such repository or revision, no access, or no Hub within reach.
     """
+    name, kind = _repository(id)
     try:
-        commit = HfApi().repo_info(model, revision=revision).sha
+        commit = HfApi().repo_info(name, revision=revision, repo_type=kind).sha
     except (HTTPError, OSError) as error:
-        raise _refused(model, revision, error) from None
+        raise _refused(id, revision, error) from None
     if not commit:
-        raise UserError(f"{model}@{revision}", "the Hub names no commit for it", do="give base.revision as a commit")
+        do = f"give {_settings(id)[1]} as a commit"
+        raise UserError(f"{id}@{revision}", "the Hub names no commit for it", do=do)
     return commit
 
 
@@ -65,27 +67,53 @@ def link_checkpoint(folder: Path, model: str, revision: str | None, link: Path) 
     link.symlink_to(goal)
 
 
-def _fetch(model: str, revision: str, files: tuple[str, ...] = FILES) -> Path:
+def dataset_folder(name: str, commits: Mapping[str, str], files: Iterable[str], *, revision: str | None = None) -> Path:
+    """Where some files of a Hub data set lie on this machine, as they lie in its repository; nothing else is fetched.
+
+    `files` are names in which `*` stands for any part of one. `commits` maps `datasets/id@revision` to the commit that
+    is meant.
+
+    Raises:
+        UserError: the repository cannot be fetched.
+    """
+    wanted = hub_revision(f"{DATASETS}{name}", revision)
+    id, _, branch = wanted.partition("@")
+    return _fetch(id, commits.get(wanted, branch), tuple(files))
+
+
+def _fetch(id: str, revision: str, files: tuple[str, ...] = FILES) -> Path:
+    name, kind = _repository(id)
     try:
-        return Path(snapshot_download(model, revision=revision, allow_patterns=list(files))).resolve()
+        fetched = snapshot_download(name, repo_type=kind, revision=revision, allow_patterns=list(files))
     except (HTTPError, OSError) as error:
-        raise _refused(model, revision, error) from None
+        raise _refused(id, revision, error) from None
+    return Path(fetched).resolve()
 
 
-def _refused(model: str, revision: str, error: Exception) -> UserError:
-    where = f"{model}@{revision}"
+def _repository(id: str) -> tuple[str, str]:
+    return (id.removeprefix(DATASETS), "dataset") if id.startswith(DATASETS) else (id, "model")
+
+
+def _settings(id: str) -> tuple[str, str]:
+    """The settings that name a repository and its revision."""
+    return ("description.hub", "description.revision") if id.startswith(DATASETS) else ("base.model", "base.revision")
+
+
+def _refused(id: str, revision: str, error: Exception) -> UserError:
+    where = f"{id}@{revision}"
+    naming, pinning = _settings(id)
     if isinstance(error, GatedRepoError):
         return UserError(
-            where, "access is gated", do=f"ask for access on the page of {model}, then set HF_TOKEN or `hf auth login`"
+            where, "access is gated", do=f"ask for access on the page of {id}, then set HF_TOKEN or `hf auth login`"
         )
     if isinstance(error, RevisionNotFoundError):
-        return UserError(where, "no such revision", do="correct base.revision: a branch, a tag or a commit")
+        return UserError(where, "no such revision", do=f"correct {pinning}: a branch, a tag or a commit")
     if isinstance(error, RepositoryNotFoundError):
-        return UserError(where, "no such repository, or a private one", do="correct base.model, or set HF_TOKEN")
+        return UserError(where, "no such repository, or a private one", do=f"correct {naming}, or set HF_TOKEN")
     said = (str(error) or type(error).__name__).splitlines()[0]
     return UserError(
         where,
         f"the Hub cannot be reached: {said}",
         expected="an answer from the endpoint (HF_ENDPOINT, if set)",
-        do="check the network, or name a checkpoint folder as base.model",
+        do=f"check the network, or name a folder on this machine in place of {naming}",
     )

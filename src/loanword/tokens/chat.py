@@ -10,7 +10,7 @@ spans. BOS and EOS are the template's `bos_token` and `eos_token`; text that onl
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
 from itertools import islice
 from typing import Any, NoReturn
@@ -23,6 +23,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment, safe_range
 
 from loanword.errors import UserError
 from loanword.records import Conversation, Message
+from loanword.tokenizer.interface import Tokenizer
 from loanword.tokens.pack import EncodedConversation, Encoder
 
 # Source: PROMPT_DICT["prompt_no_input"] in train.py of tatsu-lab/stanford_alpaca; an input is part of the instruction,
@@ -72,6 +73,15 @@ def render(
             expected=f"a template for the roles {', '.join(message.role for message in messages)}",
             do="mend chat_template in the model's tokenizer_config.json or chat_template.jinja",
         ) from None
+
+
+def prompt_encoder(tokenizer: Tokenizer) -> Callable[[Sequence[Message]], list[int]] | None:
+    """How a conversation becomes the ids that a response follows, by the checkpoint's own chat template.
+
+    None where it has none.
+    """
+    template = tokenizer.chat_template
+    return None if template is None else lambda messages: encode_prompt(messages, tokenizer, template)
 
 
 def encode_prompt(messages: Sequence[Message], tokenizer: Encoder, template: str) -> list[int]:
