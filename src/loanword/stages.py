@@ -15,7 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from loanword.protocols import LanguageModel, Progress, Stage, Work
+from loanword.protocols import LanguageModel, Stage, Work
 from loanword.recipe import (
     BaseConfig,
     BenchmarkConfig,
@@ -303,28 +303,18 @@ def responses(config: BenchmarkConfig, work: Work) -> None:
 
     Batches are written down as they come: a stage that was stopped goes on with the next one.
     """
-    from loanword.evaluation.answering import answer, batches
+    from loanword.evaluation.answering import answer_all
     from loanword.evaluation.benchmarks import asking_of, benchmark_of
     from loanword.evaluation.check import check
     from loanword.evaluation.facts import benchmark_facts
 
-    asking, questions = asking_of(config), _questions(config, work)
-    model = _asked(work, config)
-    todo = batches(questions)
-    parts = [work.scratch / f"{number:06}.jsonl" for number in range(len(todo))]
-    total, done = sum(len(batch.questions.examples) for batch in todo), 0
-    for batch, part in zip(todo, parts, strict=True):
-        if not part.is_file():
-            within = _counting_from(done, total, work.progress)
-            write_lines(answer(model, config.name, batch, asking, config, within), part)
-        done += len(batch.questions.examples)
-        work.progress(done, total, "examples")
-    answered = [response for part in parts for response in read_lines(Response, part)]
+    asking, asked, model = asking_of(config), _questions(config, work), _asked(work, config)
+    answered = answer_all(model, asked, asking, config, work.scratch, work.progress)
     write_lines(answered, work.out / "responses.jsonl")
-    write_json(benchmark_facts(benchmark_of(config), config, asking, questions), work.out / "benchmark.json")
+    write_json(benchmark_facts(benchmark_of(config), config, asking, asked), work.out / "benchmark.json")
     if model.described:
         write_json(model.described, work.out / "server.json")
-    if config.answering == "likelihood" and (checked := check(model, todo, asking, config, answered)):
+    if config.answering == "likelihood" and (checked := check(model, asked, asking, config, answered)):
         write_json(checked, work.out / "check.json")
 
 
@@ -453,11 +443,6 @@ def _benchmark_folder(config: BenchmarkConfig, work: Work) -> Path:
     return dataset_folder(
         config.description.hub, dict(work.execution.commits), names, revision=config.description.revision
     )
-
-
-def _counting_from(before: int, total: int, progress: Progress) -> Progress:
-    """Progress of a part as progress of the whole."""
-    return lambda done, _, unit: progress(before + done, total, unit)
 
 
 def _asked(work: Work, config: BenchmarkConfig | None = None) -> LanguageModel:

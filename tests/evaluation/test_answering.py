@@ -50,11 +50,11 @@ WRITTEN = Asking(opened, single_mark, no_chance, read=lambda response: (response
 def test_batches_hold_every_example_once_and_never_two_subjects():
     asked = [questions(5), questions(3, replace(RIVERS, name="towns"))]
     made = batches(asked, size=2)
-    assert [len(batch.questions.examples) for batch in made] == [2, 2, 1, 2, 1]
-    assert [one.id for batch in made for one in batch.questions.examples] == [
+    assert [len(batch.examples) for batch in made] == [2, 2, 1, 2, 1]
+    assert [one.id for batch in made for one in batch.examples] == [
         one.id for of_subject in asked for one in of_subject.examples
     ]
-    assert [batch.questions.subject.name for batch in made] == ["rivers"] * 3 + ["towns"] * 2
+    assert [batch.subject.name for batch in made] == ["rivers"] * 3 + ["towns"] * 2
 
 
 def test_a_response_holds_what_its_grade_needs():
@@ -95,7 +95,7 @@ def test_what_does_not_fit_is_a_response_too(asking: Asking):
     config = CONFIG if asking is SCORED else CONFIG.model_copy(update={"answering": "generation"})
     answered = answer(Shortsighted(), "world", batch, asking, config)
     assert [response.ended == "too long" for response in answered] == [False, True, False]
-    assert [response.id for response in answered] == [example.id for example in batch.questions.examples]
+    assert [response.id for response in answered] == [example.id for example in batch.examples]
 
 
 def test_a_second_call_reads_what_the_first_brought():

@@ -21,8 +21,8 @@ class Leaning(Ruled):
 
 
 def checked(model: Ruled, number: int = 20):
-    asked = batches([questions(number)], size=7)
-    answered = [response for batch in asked for response in answer(model, "world", batch, SCORED, CONFIG)]
+    asked = [questions(number)]
+    answered = [response for batch in batches(asked, 7) for response in answer(model, "world", batch, SCORED, CONFIG)]
     return check(model, asked, SCORED, CONFIG, answered)
 
 

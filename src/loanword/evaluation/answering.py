@@ -4,60 +4,69 @@ In: the questions of a benchmark, and one way of asking them. Out: one Response 
 A batch is a function of its examples alone: whoever writes batches down can stop between two and go on there.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
 
 from loanword.evaluation.benchmark import Asking, Example, Prompt, SubjectQuestions
 from loanword.protocols import ChoicePrompt, ChoiceScores, Generated, LanguageModel, OpenPrompt, Progress, silent
 from loanword.recipe import BenchmarkConfig
-from loanword.records import ChoiceScore, Decoding, Response
+from loanword.records import ChoiceScore, Decoding, Response, read_lines, write_lines
 
 BATCH_EXAMPLES = 256
 """Examples of one batch: what an interruption loses at most. Prompts share what they begin with inside of one."""
 
 
-@dataclass(frozen=True)
-class Batch:
-    """Some examples of one subject, and where the first of them stands in it."""
-
-    questions: SubjectQuestions
-    first: int
-
-    @property
-    def name(self) -> str:
-        """A name that no other batch of the benchmark has."""
-        return f"{self.questions.subject.name}-{self.first:06}"
-
-
-def batches(asked: Sequence[SubjectQuestions], size: int = BATCH_EXAMPLES) -> list[Batch]:
+def batches(asked: Sequence[SubjectQuestions], size: int = BATCH_EXAMPLES) -> list[SubjectQuestions]:
     """All examples, in order; a batch never reaches across subjects."""
     return [
-        Batch(replace(questions, examples=questions.examples[first : first + size]), first)
+        replace(questions, examples=questions.examples[first : first + size])
         for questions in asked
         for first in range(0, len(questions.examples), size)
     ]
 
 
+def answer_all(
+    model: LanguageModel,
+    asked: Sequence[SubjectQuestions],
+    asking: Asking,
+    config: BenchmarkConfig,
+    folder: Path,
+    progress: Progress = silent,
+) -> list[Response]:
+    """One response to every example, in order; batches that are in a folder are not asked again, others put there."""
+    todo = batches(asked)
+    parts = [folder / f"{number:06}.jsonl" for number in range(len(todo))]
+    total, done = sum(len(batch.examples) for batch in todo), 0
+    for batch, part in zip(todo, parts, strict=True):
+
+        def within(number: int, _: int, __: str, before: int = done) -> None:
+            progress(before + number, total, "examples")
+
+        if not part.is_file():
+            write_lines(answer(model, config.name, batch, asking, config, within), part)
+        done += len(batch.examples)
+        progress(done, total, "examples")
+    return [response for part in parts for response in read_lines(Response, part)]
+
+
 def answer(
     model: LanguageModel,
     benchmark: str,
-    batch: Batch,
+    batch: SubjectQuestions,
     asking: Asking,
     config: BenchmarkConfig,
     progress: Progress = silent,
 ) -> list[Response]:
     """One response to each example of a batch, in order."""
-    prompts = asking.prompts(batch.questions, config)
+    prompts = asking.prompts(batch, config)
     if config.answering == "likelihood":
         answered = _scored(model, [prompt for prompt in prompts if isinstance(prompt, ChoicePrompt)], progress)
     else:
         asked = [prompt for prompt in prompts if isinstance(prompt, OpenPrompt)]
         answered = _generated(model, asked, asking, decoding(asking, config), progress)
-    subject = batch.questions.subject.name
-    return [
-        answered[example.id].model_copy(update=_facts(example, benchmark, subject))
-        for example in batch.questions.examples
-    ]
+    subject = batch.subject.name
+    return [answered[example.id].model_copy(update=_facts(example, benchmark, subject)) for example in batch.examples]
 
 
 def decoding(asking: Asking, config: BenchmarkConfig) -> Decoding:
@@ -72,9 +81,9 @@ def decoding(asking: Asking, config: BenchmarkConfig) -> Decoding:
     )
 
 
-def choice_prompts(asking: Asking, batch: Batch, config: BenchmarkConfig) -> list[ChoicePrompt]:
+def choice_prompts(asking: Asking, batch: SubjectQuestions, config: BenchmarkConfig) -> list[ChoicePrompt]:
     """The prompts of a batch that likelihoods are asked for."""
-    return [prompt for prompt in asking.prompts(batch.questions, config) if isinstance(prompt, ChoicePrompt)]
+    return [prompt for prompt in asking.prompts(batch, config) if isinstance(prompt, ChoicePrompt)]
 
 
 def _facts(example: Example, benchmark: str, subject: str) -> dict[str, object]:
@@ -142,9 +151,3 @@ def _said(prompt: OpenPrompt, calls: Sequence[Generated]) -> Response:
             "ended": last.ended,
         }
     )
-
-
-def all_prompts(asked: Sequence[SubjectQuestions], asking: Asking, config: BenchmarkConfig) -> Iterator[Prompt]:
-    """Every prompt of a benchmark, in order."""
-    for questions in asked:
-        yield from asking.prompts(questions, config)

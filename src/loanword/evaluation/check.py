@@ -7,8 +7,8 @@ import random
 from collections.abc import Sequence
 
 from loanword.errors import UserError
-from loanword.evaluation.answering import Batch, choice_prompts
-from loanword.evaluation.benchmark import Asking
+from loanword.evaluation.answering import batches, choice_prompts
+from loanword.evaluation.benchmark import Asking, SubjectQuestions
 from loanword.protocols import ChoicePrompt, LanguageModel
 from loanword.recipe import BenchmarkConfig
 from loanword.records import ChoiceScore, Count, Record, Response
@@ -27,7 +27,7 @@ class SelfCheck(Record):
 
 def check(
     model: LanguageModel,
-    asked: Sequence[Batch],
+    asked: Sequence[SubjectQuestions],
     asking: Asking,
     config: BenchmarkConfig,
     recorded: Sequence[Response],
@@ -41,8 +41,8 @@ def check(
     drawn = random.Random(len(scored)).sample(scored, min(NUM_EXAMPLES, len(scored)))
     wanted = {response.id for response in drawn}
     prompts: dict[str, list[ChoicePrompt]] = {id: [] for id in wanted}
-    for batch in asked:
-        if wanted & {example.id for example in batch.questions.examples}:
+    for batch in batches(asked):
+        if wanted & {example.id for example in batch.examples}:
             for prompt in choice_prompts(asking, batch, config):
                 if prompt.id in wanted:
                     prompts[prompt.id].append(prompt)

@@ -4,14 +4,13 @@ In: folder/{dev,val,test}/<subject>_<split>.csv, UTF-8. Out: one `SubjectQuestio
 Every field is read as text: the answers `None` and `NA` are words, not missing values.
 """
 
-import csv
-import io
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from loanword.errors import UserError
 from loanword.evaluation.benchmark import LETTERS, Example, Subject, SubjectQuestions, asked_subjects
+from loanword.evaluation.tables import delimited
 from loanword.recipe import BenchmarkConfig
 
 
@@ -106,7 +105,7 @@ def read_examples(path: Path, subject: str, layout: CsvLayout) -> Iterator[Examp
         UserError: no questions, a missing column, a row of another width, an empty field, an answer that is no letter
             A-D, a number that two questions have.
     """
-    rows = csv_rows(path)
+    rows = delimited(path, ",")
     columns = _columns(path, rows, layout) if layout.has_header else range(layout.num_columns)
     lines: dict[str, int] = {}
     for line, row in rows:
@@ -157,26 +156,3 @@ def _columns(path: Path, rows: Iterator[tuple[int, list[str]]], layout: CsvLayou
             do="fetch the file again",
         )
     return header
-
-
-def csv_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
-    """Line where each row begins, and its fields as text; empty lines are passed over.
-
-    Raises:
-        UserError: a file that is not UTF-8 or not CSV.
-    """
-    try:
-        text = path.read_bytes().decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise UserError(
-            path, f"not UTF-8 at byte {error.start}", expected="UTF-8 text", do="convert the file"
-        ) from None
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-    line = 1
-    try:
-        for row in reader:
-            if row:
-                yield line, row
-            line = reader.line_num + 1
-    except csv.Error as error:
-        raise UserError(f"{path}:{line}", f"not CSV: {error}", expected="CSV", do="mend the row") from None

@@ -172,7 +172,7 @@ def test_a_row_that_is_no_question_names_file_and_line(ceval_folder: Path, row: 
 
 def test_a_file_that_is_not_utf8_says_where(ceval_folder: Path):
     (ceval_folder / "val" / "law_val.csv").write_bytes("id,question\n0,法".encode("gb18030"))
-    with pytest.raises(UserError, match=r"law_val\.csv - not UTF-8 at byte 14"):
+    with pytest.raises(UserError, match=r"law_val\.csv:2 - not UTF-8 at byte 14"):
         CEVAL.load(ceval_folder, config())
 
 

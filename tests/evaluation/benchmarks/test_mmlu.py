@@ -132,7 +132,7 @@ def test_quotes_inside_a_field_are_read_as_they_are_written(mmlu_folder: Path):
 
 def test_a_file_that_is_not_utf8_says_where(mmlu_folder: Path):
     (mmlu_folder / "dev" / "anatomy_dev.csv").write_bytes("q\u00e9,a,b,c,d,A\n".encode("latin-1"))
-    with pytest.raises(UserError, match=r"anatomy_dev\.csv - not UTF-8 at byte 1"):
+    with pytest.raises(UserError, match=r"anatomy_dev\.csv:1 - not UTF-8 at byte 1"):
         MMLU.load(mmlu_folder, config())
 
 

@@ -20,7 +20,7 @@ from typing import Any, Literal
 
 from loanword.errors import UserError
 from loanword.evaluation.benchmark import Example, Subject, SubjectQuestions, asked_subjects
-from loanword.evaluation.csv_questions import csv_rows
+from loanword.evaluation.tables import delimited
 from loanword.recipe import Answering, BenchmarkConfig
 from loanword.records import Record
 
@@ -248,7 +248,7 @@ def read_shots(path: Path) -> dict[str, tuple[Example, ...]]:
     Raises:
         UserError: a missing column or row, a field that holds no example.
     """
-    table = list(csv_rows(path))
+    table = list(delimited(path, ","))
     header = table[0][1] if table else []
     columns = {name: "sat-en" if name == REPEATED else name for name in SUBJECTS}
     missing = sorted(set(columns.values()) - set(header))
