@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from loanword.model.prompts import common_prefix, fit_prompts, prompt_text
+from loanword.model.prompts import Encoder, common_prefix, fit_prompts, prompt_text
 from loanword.protocols import ChoicePrompt
 from loanword.tokenizer.interface import Tokenizer
 from loanword.tokenizer.learn import learn
@@ -88,3 +88,32 @@ def test_the_common_prefix_is_the_longest_one(sequences: Sequence[tuple[int, ...
     length = common_prefix(sequences)
     assert len({tuple(sequence[:length]) for sequence in sequences}) == 1
     assert min(map(len, sequences)) == length or len({sequence[length] for sequence in sequences}) > 1
+
+
+parts = st.lists(st.text("ab c\n：答案Aé", max_size=9), min_size=3, max_size=3).map(tuple)
+
+
+@settings(deadline=None)
+@given(texts=st.lists(parts, min_size=1, max_size=6), merging=st.booleans())
+def test_texts_that_begin_alike_have_the_ids_of_whole_texts(
+    tokenizer: Tokenizer, texts: list[tuple[str, ...]], merging: bool
+):
+    if merging:
+        tokenizer = tokenizer.with_pieces([NewPiece(text="：A", left="：", right="A")])
+    texts = [*texts, *((texts[0][0], *others) for _, *others in texts)]
+    assert Encoder(tokenizer).encode(texts) == tokenizer.encode_batch(["".join(some) for some in texts])
+
+
+def test_what_texts_share_is_encoded_once(tokenizer: Tokenizer, monkeypatch: pytest.MonkeyPatch):
+    encoded: list[str] = []
+    inner = type(tokenizer).encode_spans
+
+    def counting(self: Tokenizer, spans: Sequence[str]) -> list[list[int]]:
+        encoded.extend(spans)
+        return inner(self, spans)
+
+    monkeypatch.setattr(type(tokenizer), "encode_spans", counting)
+    header = "Which letter is it?\n" * 50
+    asked = [ChoicePrompt(f"x/{n}", header, (), f"Which letter is {n}?\nAnswer:", LETTERS) for n in range(20)]
+    fit_prompts(asked, tokenizer, 5000)
+    assert len(header) // 2 < sum(map(len, encoded)) < len(header) + sum(len(prompt.question) + 40 for prompt in asked)

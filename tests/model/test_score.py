@@ -13,8 +13,8 @@ from loanword.model.choose import prompt_limit
 from loanword.model.load import save_model
 from loanword.model.prompts import fit_prompts
 from loanword.model.score import LocalModel, open_language_model, sliding_windows
-from loanword.protocols import ChoicePrompt
-from loanword.records import Execution, Message
+from loanword.protocols import ChoicePrompt, OpenPrompt
+from loanword.records import Decoding, Execution, Message
 from loanword.tokenizer.interface import Tokenizer
 from loanword.tokenizer.learn import learn
 
@@ -218,7 +218,7 @@ def test_a_tokenizer_with_more_pieces_than_embeddings_does_not_fit(model: LocalM
         open_language_model(tmp_path, Execution())
 
 
-def test_conversations_are_answered_through_the_given_encoding(model: LocalModel):
+def test_open_questions_are_answered_in_order(model: LocalModel):
     asked: list[str] = []
 
     def encode(messages: list[Message]) -> list[int]:
@@ -226,5 +226,10 @@ def test_conversations_are_answered_through_the_given_encoding(model: LocalModel
         return [model.tokenizer.bos_id, *model.tokenizer.encode(messages[-1].content)]
 
     talking = replace(model, encode_prompt=encode)
-    answers = talking.generate([[Message(role="user", content=text)] for text in LINES], max_new_tokens=5)
-    assert len(answers) == len(LINES) == len(asked)
+    decoding = Decoding(max_new_tokens=5)
+    plain = [OpenPrompt(f"q/{number}", "", (), line) for number, line in enumerate(LINES)]
+    answers = talking.generate(plain, decoding)
+    assert [talking.generate([prompt], decoding) for prompt in plain] == [[answer] for answer in answers]
+    assert asked == []
+    assert talking.generate([replace(prompt, chat=True) for prompt in plain], decoding) == answers
+    assert asked == LINES

@@ -10,6 +10,7 @@ from typing import Literal
 
 from loanword.protocols import ChoicePrompt
 from loanword.tokenizer.interface import Tokenizer
+from loanword.tokenizer.sentence_pieces import SentencePieceTokenizer
 
 ChoiceIds = Literal["in-context", "isolated"]
 Ids = tuple[int, ...]
@@ -39,15 +40,18 @@ def fit_prompts(
 
     Source: hendrycks/test, evaluate.py (dropping shots); hkust-nlp/ceval, evaluators/llama.py ("isolated").
     """
+    encoder = Encoder(tokenizer)
     fitted: list[PromptIds | None] = [None] * len(prompts)
     waiting = {index: len(prompt.shots) for index, prompt in enumerate(prompts)}
     while waiting:
-        texts = [prompt_text(prompts[index], num_shots) for index, num_shots in waiting.items()]
-        contexts = [_begin(tokenizer, ids) for ids in tokenizer.encode_batch(texts)]
+        stems = [prompt_text(prompts[index], num_shots, with_question=False) for index, num_shots in waiting.items()]
+        texts = [(stem, prompts[index].question) for stem, index in zip(stems, waiting, strict=True)]
+        contexts = [_begin(tokenizer, ids) for ids in encoder.encode(texts)]
         short = [place for place, context in enumerate(contexts) if len(context) <= context_tokens]
         indices = list(waiting)
         asked = [(texts[place], contexts[place], prompts[indices[place]].choices) for place in short]
-        for place, (context, continuations) in zip(short, _continue(tokenizer, asked, choice_ids), strict=True):
+        continued = _isolated(tokenizer, asked) if choice_ids == "isolated" else _in_context(tokenizer, encoder, asked)
+        for place, (context, continuations) in zip(short, continued, strict=True):
             index = indices[place]
             made = PromptIds(context, continuations, waiting[index])
             if made.longest <= context_tokens:
@@ -57,33 +61,87 @@ def fit_prompts(
     return fitted
 
 
-def prompt_text(prompt: ChoicePrompt, num_shots: int) -> str:
-    """The text that the choices follow."""
-    return prompt.header + "".join(prompt.shots[:num_shots]) + prompt.question
+def prompt_text(prompt: ChoicePrompt, num_shots: int, *, with_question: bool = True) -> str:
+    """The text that the choices follow, or what stands before the question."""
+    return prompt.header + "".join(prompt.shots[:num_shots]) + (prompt.question if with_question else "")
 
 
 def common_prefix(sequences: Sequence[Ids]) -> int:
     """Number of leading ids that all sequences share."""
     # The smallest and the largest in lexicographic order part first.
     low, high = min(sequences), max(sequences)
-    pairs = zip(low, high, strict=False)
-    return next((place for place, (a, b) in enumerate(pairs) if a != b), min(len(low), len(high)))
+    if high[: len(low)] == low:
+        return len(low)
+    return next(place for place, (a, b) in enumerate(zip(low, high, strict=False)) if a != b)
+
+
+class Encoder:
+    """Ids of many texts that begin alike: what they share is encoded once, and the ids are those of the whole texts.
+
+    SentencePiece merges neighbours into pieces and nothing else, so where no piece holds two characters side by side
+    the ids of what stands before and after are independent of each other. Other tokenizers encode every text.
+    """
+
+    def __init__(self, tokenizer: Tokenizer) -> None:
+        self._tokenizer = tokenizer
+        self._ids: dict[str, list[int]] = {"": []}
+        self._stems: dict[str, tuple[str, int]] = {}
+        self._apart: dict[str, bool] = {}
+        # Without byte fallback a run of unknown characters is one piece, which the vocabulary does not show.
+        self._can_cut = isinstance(tokenizer, SentencePieceTokenizer) and "<0x0A>" in tokenizer.pieces
+        self._all_pieces = "\0".join(tokenizer.pieces)
+
+    def encode(self, texts: Sequence[tuple[str, ...]]) -> list[list[int]]:
+        """Ids of each text, given in parts of which the first ones recur, without BOS."""
+        if not self._can_cut:
+            return self._tokenizer.encode_batch(["".join(parts) for parts in texts])
+        spans = [self._spans(parts) for parts in texts]
+        new = list(dict.fromkeys(span for some in spans for span in some if span not in self._ids))
+        self._ids.update(zip(new, self._tokenizer.encode_spans(new), strict=True))
+        return [[id for span in some for id in self._ids[span]] for some in spans]
+
+    def _spans(self, parts: Sequence[str]) -> list[str]:
+        """The normalised text, cut at or before the end of each part but the last where nothing merges across."""
+        (text,) = self._tokenizer.spans("".join(parts))
+        cuts = [0]
+        for number in range(1, len(parts)):
+            stem, cut = self._stem("".join(parts[:number]))
+            cuts.append(max(cuts[-1], cut) if text.startswith(stem) else cuts[-1])
+        return [text[start:stop] for start, stop in zip(cuts, [*cuts[1:], len(text)], strict=True)]
+
+    def _stem(self, text: str) -> tuple[str, int]:
+        if text not in self._stems:
+            (normal,) = self._tokenizer.spans(text)
+            self._stems[text] = normal, self._cut(normal)
+        return self._stems[text]
+
+    def _cut(self, text: str) -> int:
+        """The last place inside of a text whose two neighbours no piece holds side by side; 0 where there is none."""
+        for place in range(len(text) - 1, 0, -1):
+            pair = text[place - 1 : place + 1]
+            if pair not in self._apart:
+                self._apart[pair] = pair not in self._all_pieces
+            if self._apart[pair]:
+                return place
+        return 0
 
 
 def _begin(tokenizer: Tokenizer, ids: Sequence[int]) -> Ids:
     return (tokenizer.bos_id, *ids)
 
 
-def _continue(
-    tokenizer: Tokenizer, asked: Sequence[tuple[str, Ids, tuple[str, ...]]], choice_ids: ChoiceIds
-) -> list[tuple[Ids, tuple[Ids, ...]]]:
-    """Context and continuations of each (text, its ids, choices)."""
-    if choice_ids == "isolated":
-        return [
-            (context, tuple((ids[0],) for ids in tokenizer.encode_batch([choice.strip() for choice in choices])))
-            for _, context, choices in asked
-        ]
-    encoded = iter(tokenizer.encode_batch([text + choice for text, _, choices in asked for choice in choices]))
+Asked = Sequence[tuple[tuple[str, str], Ids, tuple[str, ...]]]
+"""(stem and question, the ids of both, choices)."""
+
+
+def _isolated(tokenizer: Tokenizer, asked: Asked) -> list[tuple[Ids, tuple[Ids, ...]]]:
+    first = {choice: tuple(tokenizer.encode(choice.strip())[:1]) for _, _, choices in asked for choice in choices}
+    return [(context, tuple(first[choice] for choice in choices)) for _, context, choices in asked]
+
+
+def _in_context(tokenizer: Tokenizer, encoder: Encoder, asked: Asked) -> list[tuple[Ids, tuple[Ids, ...]]]:
+    """Context and continuations of each."""
+    encoded = iter(encoder.encode([(*text, choice) for text, _, choices in asked for choice in choices]))
     made: list[tuple[Ids, tuple[Ids, ...]]] = []
     for _, context, choices in asked:
         whole = [_begin(tokenizer, next(encoded)) for _ in choices]

@@ -6,7 +6,7 @@ Results depend on what is asked and on the token budget of a forward pass, never
 Shapes: B rows, T ids of a row, V vocabulary.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -16,12 +16,14 @@ from torch.nn import functional
 from transformers import PreTrainedModel
 
 from loanword.errors import UserError
-from loanword.model.choose import ROW_TOKENS, Prefix, choice_log_likelihoods, prompt_limit
-from loanword.model.generate import generate
+from loanword.model.choose import ROW_TOKENS, choice_log_likelihoods, prompt_limit, single_log_likelihoods
 from loanword.model.load import check_tokenizer_fits, context_tokens, load_model
+from loanword.model.precise_head import with_precise_head
 from loanword.model.prompts import ChoiceIds, PromptIds, fit_prompts
-from loanword.protocols import ChoicePrompt, ChoiceScores, Progress, TextLikelihood, silent
-from loanword.records import Execution, Message
+from loanword.model.responses import EncodePrompt, respond
+from loanword.protocols import ChoicePrompt, ChoiceScores, Generated, OpenPrompt, Progress, TextLikelihood, silent
+from loanword.recipe import Precision
+from loanword.records import Decoding, Execution
 from loanword.tokenizer.load import Tokenizer, load_tokenizer
 
 AT_ONCE_TOKENS = {"cpu": 2_048}
@@ -43,7 +45,12 @@ class LocalModel:
     tokenizer: Tokenizer
     micro_batch_tokens: int = 16_384
     choice_ids: ChoiceIds = "in-context"
-    encode_prompt: Callable[[Sequence[Message]], Sequence[int]] | None = None
+    encode_prompt: EncodePrompt | None = None
+
+    @property
+    def described(self) -> dict[str, str]:
+        """Nothing: the checkpoint says it all."""
+        return {}
 
     @torch.inference_mode()
     def choose(self, prompts: Sequence[ChoicePrompt], progress: Progress = silent) -> list[ChoiceScores]:
@@ -52,20 +59,19 @@ class LocalModel:
         A question that is longer than the context without any shot gets no log-likelihoods.
         """
         fitted = fit_prompts(prompts, self.tokenizer, prompt_limit(self.model), self.choice_ids)
-        scores = [ChoiceScores((), 0, ())] * len(prompts)
-        prefix, row_tokens = Prefix(self.model), min(ROW_TOKENS, self.micro_batch_tokens)
-        done = fitted.count(None)
-        for group in _by_header(prompts, fitted):
+        asked = [ids for ids in fitted if ids is not None]
 
-            def advance(share: float, before: int = done, size: int = len(group)) -> None:
-                progress(before + int(share * size), len(prompts), "questions")
+        def advance(share: float, too_long: int = len(fitted) - len(asked)) -> None:
+            progress(too_long + int(share * len(asked)), len(prompts), "questions")
 
-            asked = [ids for _, ids in group]
-            nats = choice_log_likelihoods(prefix, asked, row_tokens, advance)
-            for (index, ids), prompt_nats in zip(group, nats, strict=True):
-                scores[index] = ChoiceScores(prompt_nats, ids.num_shots, ids.continuations)
-            done += len(group)
-        return scores
+        row_tokens = min(ROW_TOKENS, self.micro_batch_tokens)
+        return _choice_scores(fitted, choice_log_likelihoods(self.model, asked, row_tokens, advance))
+
+    @torch.inference_mode()
+    def choose_singly(self, prompts: Sequence[ChoicePrompt]) -> list[ChoiceScores]:
+        """What `choose` gives, every prompt read whole and by itself by transformers' own forward pass."""
+        fitted = fit_prompts(prompts, self.tokenizer, prompt_limit(self.model), self.choice_ids)
+        return _choice_scores(fitted, single_log_likelihoods(self.model, [ids for ids in fitted if ids is not None]))
 
     @torch.inference_mode()
     def likelihoods(
@@ -99,21 +105,20 @@ class LocalModel:
             for document_nats, ids, text in zip(nats, documents, texts, strict=True)
         ]
 
-    def generate(self, conversations: Sequence[Sequence[Message]], *, max_new_tokens: int) -> list[str]:
-        """The model's most likely response to each conversation, token by token.
+    @torch.inference_mode()
+    def generate(
+        self, prompts: Sequence[OpenPrompt], decoding: Decoding, progress: Progress = silent
+    ) -> list[Generated]:
+        """What the model says to each prompt, in order.
+
+        Shots are dropped from the end until the context has room for `decoding.max_new_tokens` new tokens, or for a
+        quarter of itself where that is less. A question that is longer without any shot gets no response.
 
         Raises:
-            UserError: a conversation that fills the model's context.
+            UserError: a prompt with `chat`, where the model was opened without `encode_prompt`.
         """
-        if self.encode_prompt is None:
-            raise ValueError("this LocalModel was opened without encode_prompt, so it cannot read conversations")
-        prompts = [self.encode_prompt(messages) for messages in conversations]
-        return generate(
-            self.model,
-            self.tokenizer,
-            prompts,
-            max_new_tokens=max_new_tokens,
-            micro_batch_tokens=self.micro_batch_tokens,
+        return respond(
+            self.model, self.tokenizer, self.encode_prompt, prompts, decoding, self.micro_batch_tokens, progress
         )
 
     def _batches(
@@ -173,25 +178,30 @@ def sliding_windows(num_ids: int, window_tokens: int, stride_tokens: int) -> Ite
 def open_language_model(
     checkpoint: Path,
     execution: Execution,
-    encode_prompt: Callable[[Sequence[Message]], Sequence[int]] | None = None,
+    encode_prompt: EncodePrompt | None = None,
+    *,
+    precision: Precision = "float32",
 ) -> LocalModel:
     """The checkpoint in a folder, with its own tokenizer, on the device of `execution`.
+
+    `precision` is that of the model's body: its output head is float32 in any case.
 
     Raises:
         UserError: no checkpoint, no tokenizer, or one that has more pieces than the model has embeddings.
     """
     tokenizer = load_tokenizer(checkpoint)
-    model = load_model(checkpoint, device=execution.device)
+    if precision == "bf16":
+        model = with_precise_head(load_model(checkpoint, device=execution.device, dtype=torch.bfloat16))
+    else:
+        model = load_model(checkpoint, device=execution.device)
     check_tokenizer_fits(model, tokenizer.num_pieces, checkpoint)
     at_once = execution.micro_batch_tokens or AT_ONCE_TOKENS.get(execution.device, 16_384)
     return LocalModel(model, tokenizer, at_once, encode_prompt=encode_prompt)
 
 
-def _by_header(
-    prompts: Sequence[ChoicePrompt], fitted: Sequence[PromptIds | None]
-) -> list[list[tuple[int, PromptIds]]]:
-    groups: dict[tuple[str, tuple[str, ...]], list[tuple[int, PromptIds]]] = {}
-    for index, (prompt, ids) in enumerate(zip(prompts, fitted, strict=True)):
-        if ids is not None:
-            groups.setdefault((prompt.header, prompt.shots), []).append((index, ids))
-    return list(groups.values())
+def _choice_scores(fitted: Sequence[PromptIds | None], nats: Sequence[tuple[float, ...]]) -> list[ChoiceScores]:
+    scored = iter(nats)
+    return [
+        ChoiceScores((), 0, ()) if ids is None else ChoiceScores(next(scored), ids.num_shots, ids.continuations)
+        for ids in fitted
+    ]

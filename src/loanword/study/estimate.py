@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from loanword.model.shape import DecoderShape, architecture_shape, published_shape
 from loanword.recipe import (
     BaseConfig,
+    BenchmarkConfig,
     Budget,
     CorpusConfig,
     ExtendedTokenizerConfig,
@@ -179,8 +180,13 @@ def _likelihoods(estimator: Estimator, job: Job) -> Estimate:
 
 
 def _responses(estimator: Estimator, job: Job) -> Estimate:
-    folder = estimator.sources.root / getattr(job.config, "folder", "") / getattr(job.config, "split", "")
-    return _evaluation(estimator, job, sum(path.stat().st_size for path in folder.glob("*") if path.is_file()))
+    assert isinstance(job.config, BenchmarkConfig)
+    if job.config.folder is None:  # a data set on the Hub, whose size nobody has asked for yet
+        return Estimate(unknown=True)
+    whole = estimator.sources.root / job.config.folder
+    asked = whole / job.config.split if (whole / job.config.split).is_dir() else whole
+    files = [asked] if asked.is_file() else [path for path in asked.rglob("*") if path.is_file()]
+    return _evaluation(estimator, job, sum(path.stat().st_size for path in files))
 
 
 def _evaluation(estimator: Estimator, job: Job, text_bytes: int) -> Estimate:
