@@ -1,14 +1,18 @@
 """What the documents claim about the project is true of it."""
 
+import json
 import os
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
 
 from loanword.cli import VERBS
+from loanword.evaluation.benchmarks import asking_of, benchmark_of, settled
+from loanword.recipe import BenchmarkConfig
 
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
@@ -50,6 +54,20 @@ def test_the_stage_of_the_documents_can_be_planned(tmp_path: Path):
     answer = subprocess.run(command, cwd=tmp_path, env=_environment(), capture_output=True, text=True, check=False)
     assert answer.returncode == 0, answer.stderr
     assert "lengths" in answer.stdout
+
+
+def test_the_described_benchmark_of_the_documents_can_be_asked(tmp_path: Path):
+    text = (ROOT / "docs" / "extending.md").read_text(encoding="utf-8")
+    block = next(block for block in re.findall(r"```toml\n(.*?)```", text, re.DOTALL) if "belebele" in block)
+    (table,) = tomllib.loads(block)["recipe"]["benchmarks"].values()
+    config = settled(BenchmarkConfig.from_json(json.dumps({"name": "belebele-sw", **table}), where="docs"))
+    row = {"flores_passage": "Mto ni mrefu.", "question": "Mto ni nini?", "correct_answer_num": "2"}
+    row |= {f"mc_answer{number}": word for number, word in enumerate(("mfupi", "mrefu", "mpana", "mdogo"), start=1)}
+    (tmp_path / "swh_Latn.jsonl").write_text(json.dumps(row) + "\n", encoding="utf-8")
+    (questions,) = benchmark_of(config).load(tmp_path, config)
+    (prompt,) = asking_of(config).prompts(questions, config)
+    assert prompt.question == "Mto ni mrefu.\nSwali: Mto ni nini?\nA. mfupi\nB. mrefu\nC. mpana\nD. mdogo\nJibu:"
+    assert questions.examples[0].answers == ("B",)
 
 
 def _environment() -> dict[str, str]:

@@ -36,6 +36,9 @@ PROJECTIONS = ("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj", "self
 FEW_PLACES = 4
 """Of so many ids of a row one may be read, or fewer: then a mask at the places read is less than the whole row."""
 
+FEED_FORWARD_TOKENS = 1024
+"""Ids at once between the two products of a feed-forward layer: nearer to the cache's size, 5 to 10 % faster."""
+
 
 def can_share_prefix(model: PreTrainedModel) -> bool:
     """Whether `PlainPath` computes what the model would: its attention kernel is one of the CPU.
@@ -158,9 +161,10 @@ def _keys(cache: Tensor, row: Row) -> tuple[Tensor, Tensor]:
 def _finish(layer: Any, x_TE: Tensor, attended: Tensor) -> None:
     """Adds to the residual stream what follows the attention of a layer."""
     _add(x_TE, layer.self_attn.o_proj, attended.flatten(1))
-    normed_TE = _normed(layer.post_attention_layernorm, x_TE)
     mlp = layer.mlp
-    _add(x_TE, mlp.down_proj, mlp.act_fn(mlp.gate_proj(normed_TE)).mul_(mlp.up_proj(normed_TE)))
+    for some_TE in x_TE.split(FEED_FORWARD_TOKENS):
+        normed_TE = _normed(layer.post_attention_layernorm, some_TE)
+        _add(some_TE, mlp.down_proj, mlp.act_fn(mlp.gate_proj(normed_TE)).mul_(mlp.up_proj(normed_TE)))
 
 
 def _add(x_TE: Tensor, linear: nn.Linear, inputs: Tensor) -> None:
