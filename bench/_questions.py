@@ -25,7 +25,7 @@ SETS = {
     ),
     "AGIEval, zero-shot": BenchmarkConfig(
         name="agieval", folder="agieval/v1", split="test", protocol="harness", answering="likelihood", num_shots=0,
-        subjects=("lsat-rc", "sat-en", "logiqa-en", "logiqa-zh", "gaokao-geography"), limit_examples=60,
+        subjects=("lsat-rc", "sat-en", "logiqa-en", "logiqa-zh", "gaokao-geography"), limit_examples=20,
     ),
 }  # fmt: skip
 
