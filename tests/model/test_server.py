@@ -3,7 +3,7 @@ import threading
 import pytest
 
 from loanword.errors import UserError
-from loanword.evaluation.answering import Batch, answer
+from loanword.evaluation.answering import answer
 from loanword.evaluation.benchmark import Asking, Example, Subject, SubjectQuestions, letter_chance, single_mark
 from loanword.model.server_opening import open_server_model
 from loanword.model.server_requests import prompt_seed
@@ -115,7 +115,7 @@ def test_no_example_is_lost_where_some_do_not_fit():
     )
     config = BenchmarkConfig(folder="f", answering="likelihood")
     with ToyServer("vllm", context_tokens=40) as server:
-        responses = answer(open_toy(server), "b", Batch(questions, 0), asking, config)
+        responses = answer(open_toy(server), "b", questions, asking, config)
     assert [response.id for response in responses] == [example.id for example in examples]
     assert [response.ended for response in responses] == ["scored", "scored", "too long"] * 3
 

@@ -21,7 +21,7 @@ Cell = tuple[int, int]
 LEAST_SHARED = 8
 """Ids of a node at least: joining the attention to one costs what computing a few ids again does.
 
-Anything from 2 to 16 took the same time within noise (docs/performance.md, Knowledge).
+Anything from 2 to 24 took the same time, within the noise of a busy machine.
 """
 
 

@@ -6,13 +6,12 @@ A prompt is BOS and the ids of its whole text: shots are never encoded apart.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 from loanword.protocols import ChoicePrompt
+from loanword.recipe import ChoiceIds
 from loanword.tokenizer.interface import Tokenizer
 from loanword.tokenizer.sentence_pieces import SentencePieceTokenizer
 
-ChoiceIds = Literal["in-context", "isolated"]
 Ids = tuple[int, ...]
 
 

@@ -19,10 +19,10 @@ from loanword.errors import UserError
 from loanword.model.choose import ROW_TOKENS, choice_log_likelihoods, prompt_limit, single_log_likelihoods
 from loanword.model.load import check_tokenizer_fits, context_tokens, load_model
 from loanword.model.precise_head import with_precise_head
-from loanword.model.prompts import ChoiceIds, PromptIds, fit_prompts
+from loanword.model.prompts import PromptIds, fit_prompts
 from loanword.model.responses import EncodePrompt, respond
 from loanword.protocols import ChoicePrompt, ChoiceScores, Generated, OpenPrompt, Progress, TextLikelihood, silent
-from loanword.recipe import Precision
+from loanword.recipe import ChoiceIds, Precision
 from loanword.records import Decoding, Execution
 from loanword.tokenizer.load import Tokenizer, load_tokenizer
 
