@@ -134,8 +134,7 @@ def test_the_smallest_detectable_difference_is_found_in_four_of_five_repetitions
     noise = 0.3 / math.sqrt(400)
     detectable = PairedDifference(Estimate(0, 0, 0), 1.0, 400, noise).smallest_detectable
     found = [
-        scipy.stats.ttest_1samp(rng.normal(detectable, 0.3, 400), 0)[1] < statistics.SIGNIFICANCE
-        for _ in range(2000)
+        scipy.stats.ttest_1samp(rng.normal(detectable, 0.3, 400), 0)[1] < statistics.SIGNIFICANCE for _ in range(2000)
     ]
     assert np.mean(found) == pytest.approx(statistics.POWER, abs=0.03)
 
