@@ -264,10 +264,12 @@ class Decoding(Record):
     """How a response is generated: at most so many tokens, up to the first stop string.
 
     At temperature 0 every token is the likeliest; else it is drawn from the likeliest tokens that hold `top_p` of the
-    probability. Equal seeds give equal responses to a prompt, whatever else is asked beside it.
+    probability. Equal seeds give equal responses to a prompt, whatever else is asked beside it. `kept_tokens` of a
+    context stay free behind the response, for what is asked after it.
     """
 
     max_new_tokens: PositiveCount
+    kept_tokens: Count = 0
     stop: tuple[str, ...] = ()
     temperature: Annotated[float, Field(ge=0)] = 0.0
     top_p: Annotated[float, Field(gt=0, le=1)] = 1.0

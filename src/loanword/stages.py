@@ -311,7 +311,7 @@ def responses(config: BenchmarkConfig, work: Work) -> None:
     asking, asked, model = asking_of(config), _questions(config, work), _asked(work, config)
     answered = answer_all(model, asked, asking, config, work.scratch, work.progress)
     write_lines(answered, work.out / "responses.jsonl")
-    write_json(benchmark_facts(benchmark_of(config), config, asking, asked), work.out / "benchmark.json")
+    write_json(benchmark_facts(benchmark_of(config), config, asking, asked, answered), work.out / "benchmark.json")
     if model.described:
         write_json(model.described, work.out / "server.json")
     if config.answering == "likelihood" and (checked := check(model, asked, asking, config, answered)):
@@ -333,7 +333,7 @@ def grades(config: GradesConfig, work: Work) -> None:
     graded = [grade(response, asking, config) for response in answered]
     labelled = {response.id for response in answered if response.answers}
     write_lines((one for one in graded if one.id in labelled), work.out / "grades.jsonl")
-    write_json(facts, work.out / "benchmark.json")
+    write_json({**facts, "extraction": config.extraction}, work.out / "benchmark.json")
     submitted = submissions(asked.name, [one for one in graded if one.id not in labelled])
     if submitted is not None:
         write_json(submitted, work.out / "submission.json")

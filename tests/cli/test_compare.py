@@ -90,9 +90,28 @@ def test_other_ways_of_asking_are_said(store: Path, loanword):
     assert "450 examples of both, 150 of one only" in answer.out
 
 
+def test_examples_with_other_right_answers_are_not_the_same_questions(store: Path, loanword):
+    path = store / "artifacts" / "grades" / "grown-a1b2c3" / "grades.jsonl"
+    lines = path.read_text(encoding="utf-8").splitlines()
+    lines[0] = lines[0].replace('"answer":"A"', '"answer":"C"')
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    answer = loanword("compare", "grown", "small", "--store", store)
+    assert answer.code == 2
+    assert "right answers of 1 of 600 examples differ between A and B" in answer.err
+
+
+def test_few_examples_are_said_to_be_few(store: Path, loanword):
+    for label in ("few-1", "fewer-2"):
+        evaluation(store, label, np.ones((3, 4), dtype=bool))
+    answer = loanword("compare", "few", "fewer", "--store", store)
+    assert "no example is correct under one of them only" in answer.out
+    assert "not enough data" in answer.out
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
+        (("grown", "small", "--examples", "-1"), "is less than nothing"),
         (("grown", "missing"), "was not evaluated into this store"),
         (("grown", "small", "--benchmarks", "mmlu"), "not both were asked mmlu"),
         (("twice", "small"), "names several evaluations"),

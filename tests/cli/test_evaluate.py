@@ -105,11 +105,22 @@ def test_evaluate_prints_a_table_for_people(words: list[object], checkpoint: Pat
         (("--benchmarks", "mmlu", "--chat"), "likelihoods are asked for after plain text"),
         (("--benchmarks", "mmlu", "--limit", "0"), "limit_examples"),
         (("--describe", "nowhere.toml"), "cannot be read"),
+        (("--benchmarks", "mmlu", "--describe", "mmlu.toml"), "is asked already"),
+        (("--describe", "odd.toml"), "cannot name a benchmark"),
+        (("--server", "http://localhost:1", "--texts", "en={text}"), "is not asked for text"),
     ],
 )
 def test_evaluate_says_what_is_wrong_before_it_loads_a_model(
-    more: tuple[str, ...], said: str, mmlu: Path, loanword, tmp_path: Path
+    more: tuple[str, ...], said: str, mmlu: Path, loanword, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
+    monkeypatch.chdir(tmp_path)
+    described = (
+        'folder = "x.jsonl"\n[{0}.description]\nlanguage = "sw"\nquestion = "{{q}}"\noptions = "o"\nanswer = "a"\n'
+    )
+    for name, table in (("mmlu.toml", "mmlu"), ("odd.toml", '"a/b"')):
+        (tmp_path / name).write_text(f"[{table}]\n" + described.format(table), encoding="utf-8")
+    text = mmlu / "parallel" / "flores200-devtest" / "en.txt"
+    more = tuple(word.format(text=text) for word in more)
     answer = loanword("evaluate", "no/model", "--data", mmlu, "--store", tmp_path / "store", *more)
     assert answer.code == 2
     assert said in answer.err
@@ -120,6 +131,23 @@ def test_a_model_that_is_not_there_is_a_user_error(words: list[object], loanword
     answer = loanword("evaluate", "./nowhere", *words)
     assert answer.code == 2
     assert "no such checkpoint" in answer.err
+
+
+def test_ctrl_c_while_workers_are_being_prepared_is_no_crash(words: list[object], checkpoint: Path):
+    command = [sys.executable, "-m", "loanword.cli", "evaluate", checkpoint, *words]
+    running = subprocess.Popen(
+        list(map(str, command)), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    # The server that forks workers is the first child; it loads for seconds.
+    children = Path(f"/proc/{running.pid}/task/{running.pid}/children")
+    end = time.monotonic() + 60
+    while not children.read_text() and time.monotonic() < end:
+        time.sleep(0.02)
+    time.sleep(0.3)
+    os.killpg(running.pid, signal.SIGINT)
+    _, said = running.communicate(timeout=60)
+    assert running.returncode == 75, said
+    assert "Traceback" not in said
 
 
 def test_an_evaluation_that_is_killed_or_stopped_goes_on_to_the_same_records(

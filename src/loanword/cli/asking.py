@@ -3,17 +3,21 @@
 import argparse
 import hashlib
 import json
+import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from loanword.errors import UserError
 from loanword.evaluation.benchmarks import USUAL, benchmark_of, settled
 from loanword.recipe import BenchmarkConfig, LikelihoodsConfig
-from loanword.records import canonical_json
+from loanword.records import Record, canonical_json
+
+C = TypeVar("C", bound=Record)
 
 USUAL_WINDOW_TOKENS = 2048
+NAME = re.compile(r"[^\W_][\w.-]*")
 FEW_SUBJECTS = 3
 """As many are spelled out in a name."""
 
@@ -71,7 +75,11 @@ def benchmark_configs(arguments: argparse.Namespace) -> dict[str, BenchmarkConfi
     """
     folders = _folders(arguments)
     asked = {name: _usual(name, folders.get(name)) for name in arguments.benchmarks}
-    asked |= {name: config for file in arguments.describe for name, config in _described(file)}
+    for file in arguments.describe:
+        for name, config in _described(file):
+            if name in asked:
+                raise UserError(f"{file}: [{name}]", "is asked already", expected="a name of its own", do="rename it")
+            asked[name] = config
     subjects = _subjects(arguments, asked)
     flags = _flags(arguments)
     made: dict[str, BenchmarkConfig] = {}
@@ -79,22 +87,38 @@ def benchmark_configs(arguments: argparse.Namespace) -> dict[str, BenchmarkConfi
         decoding = config.decoding.model_dump(mode="json") | _decoding(arguments)
         asked_so: dict[str, Any] = {"subjects": subjects[name], "decoding": decoding}
         values = config.model_dump(mode="json") | flags | asked_so
-        wanted = settled(BenchmarkConfig.from_json(json.dumps(values), where="loanword evaluate"))
-        made[_short_name(name, wanted, settled(config))] = wanted
+        wanted = settled(_from_flags(BenchmarkConfig, values))
+        parts = [_short_name(name, wanted, settled(_usual_asking(config)))]
+        parts += [Path(folders[name]).name] if name in folders else []
+        parts += [arguments.extraction] if arguments.extraction != "official" else []
+        made["_".join(parts)] = wanted
     return made
+
+
+def _usual_asking(config: BenchmarkConfig) -> BenchmarkConfig:
+    """A benchmark as it is asked where only its files are said; a described one by its own split."""
+    return BenchmarkConfig(name=config.name, folder=config.folder, description=config.description, split=config.split)
+
+
+def _from_flags(kind: type[C], values: Mapping[str, Any]) -> C:
+    try:
+        return kind.from_json(json.dumps(values), where="loanword evaluate")
+    except UserError as error:
+        raise UserError(error.where, error.what, do="correct the flag, or the description, that says so") from None
 
 
 def likelihoods_config(
     arguments: argparse.Namespace, texts: Mapping[str, Path], context_tokens: int | None
 ) -> LikelihoodsConfig:
     """How held-out text is read: in windows of the context's length, 2,048 tokens at most where nothing is said."""
-    window = arguments.window or min(USUAL_WINDOW_TOKENS, context_tokens or USUAL_WINDOW_TOKENS)
+    usual = min(USUAL_WINDOW_TOKENS, context_tokens or USUAL_WINDOW_TOKENS)
+    window = usual if arguments.window is None else arguments.window
     values = {
         "texts": {language: str(file.resolve()) for language, file in texts.items()},
         "window_tokens": window,
-        "stride_tokens": arguments.stride or max(1, window // 2),
+        "stride_tokens": max(1, window // 2) if arguments.stride is None else arguments.stride,
     }
-    return LikelihoodsConfig.from_json(json.dumps(values), where="loanword evaluate")
+    return _from_flags(LikelihoodsConfig, values)
 
 
 def _usual(name: str, folder: str | None) -> BenchmarkConfig:
@@ -112,6 +136,13 @@ def _described(file: Path) -> Iterator[tuple[str, BenchmarkConfig]]:
             file, f"cannot be read: {error}", expected="TOML with a table a benchmark", do="see docs/extending.md"
         ) from None
     for name, table in tables.items():
+        if not NAME.fullmatch(name):
+            raise UserError(
+                f"{file}: [{name}]",
+                "cannot name a benchmark",
+                expected="letters, digits, - and .",
+                do="rename the table",
+            )
         config = BenchmarkConfig.from_json(canonical_json(table), where=f"{file}: [{name}]")
         yield name, config.model_copy(update={"name": config.name or name})
 
@@ -179,6 +210,8 @@ def _subjects(arguments: argparse.Namespace, asked: Mapping[str, BenchmarkConfig
 def _short_name(name: str, asked: BenchmarkConfig, usual: BenchmarkConfig) -> str:
     """The benchmark's name and whatever of the asking is not as usual: two ways of asking never share a name."""
     parts = [name]
+    if asked.description is not None:
+        parts.append(hashlib.sha256(asked.description.to_json().encode()).hexdigest()[:6])
     for field in ("split", "protocol", "answering", "choice_ids", "precision"):
         if getattr(asked, field) != getattr(usual, field):
             parts.append(getattr(asked, field))

@@ -16,11 +16,14 @@ from loanword.records import Grade
 from loanword.report.gather import BenchmarkFacts, RunRecords
 from loanword.report.knowledge import score_knowledge
 from loanword.report.pairing import Pairing, SubjectPair, pair
-from loanword.report.statistics import SIGNIFICANCE
+from loanword.report.statistics import SIGNIFICANCE, SMALLEST_NUM_EXAMPLES
 from loanword.report.wording import p_text
+from loanword.study.file import flat
 
 EXAMPLES_SHOWN = 10
-SETTINGS = ("split", "protocol", "answering", "num_shots", "precision")
+SUBJECTS_SHOWN = 10
+SELECTION = ("limit_examples", "subjects")
+"""Settings that choose examples, and change none of those that both were asked."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -39,6 +42,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Prints the pairing of every benchmark that both were asked."""
+    if arguments.examples < 0:
+        raise UserError(f"--examples {arguments.examples}", "is less than nothing", do="give 0 or more")
     arm, control = (_read(name, arguments.store) for name in (arguments.arm, arguments.control))
     compared = _compared(arguments, arm, control)
     if arguments.json:
@@ -49,6 +54,9 @@ def run(arguments: argparse.Namespace) -> int:
     print(f"A: {arm.label}\nB: {control.label}")
     for name, (found, differ) in compared.items():
         _print(name, found, differ, arguments.examples)
+    for title, one, other in (("A", arm, control), ("B", control, arm)):
+        if alone := [name for name in one.grades if name not in other.grades]:
+            print(f"\nonly {title} was asked: {', '.join(alone)}")
     print(
         "\nDifferences are A minus B, in points of a hundred, with 95 % intervals. p of subjects: McNemar's exact test."
     )
@@ -100,8 +108,9 @@ def _compared(
         UserError: a benchmark that only one of them has; none that both have.
     """
     ours, theirs = ({name: score for (_, name), score in score_knowledge([run]).items()} for run in (arm, control))
-    lacking = [name for name in arguments.benchmarks if name not in ours or name not in theirs]
-    names = [name for name in ours if name in theirs and (not arguments.benchmarks or name in arguments.benchmarks)]
+    shared = [name for name in ours if name in theirs]
+    lacking = [wanted for wanted in arguments.benchmarks if not any(_is(name, wanted) for name in shared)]
+    names = [name for name in shared if not arguments.benchmarks or any(_is(name, one) for one in arguments.benchmarks)]
     paired = {name: found for name in names if (found := pair(ours[name], theirs[name])) is not None}
     if lacking or not paired:
         raise UserError(
@@ -110,16 +119,32 @@ def _compared(
             expected=f"a benchmark of both; A has {', '.join(ours) or 'none'}, B has {', '.join(theirs) or 'none'}",
             do="evaluate both in the same way",
         )
+    for name, found in paired.items():
+        if found.num_other_answers:
+            raise UserError(
+                name,
+                f"right answers of {found.num_other_answers} of {found.num_examples} examples differ between A and B",
+                expected="the same questions",
+                do="evaluate both on the same files",
+            )
     return {
         name: (found, _other_settings(arm.benchmarks[name], control.benchmarks[name])) for name, found in paired.items()
     }
 
 
+def _is(name: str, wanted: str) -> bool:
+    """Whether a short name is of a benchmark, however it was asked."""
+    return name == wanted or name.startswith(f"{wanted}_")
+
+
 def _other_settings(ours: BenchmarkFacts, theirs: BenchmarkFacts) -> list[str]:
+    asked, other = (
+        {"num_shots": facts.num_shots, "extraction": facts.extraction, **flat(facts.config)} for facts in (ours, theirs)
+    )
     return [
-        f"{name} {getattr(ours, name)} against {getattr(theirs, name)}"
-        for name in SETTINGS
-        if getattr(ours, name) != getattr(theirs, name)
+        f"{name} {asked.get(name)} against {other.get(name)}"
+        for name in dict.fromkeys([*asked, *other])
+        if name not in SELECTION and asked.get(name) != other.get(name)
     ]
 
 
@@ -132,8 +157,8 @@ def _values(found: Pairing) -> dict[str, Any]:
         "smallest_detectable": found.headline.smallest_detectable,
         "num_examples": found.num_examples,
         "num_alone": found.num_alone,
-        "gained": [_example(grade) for grade in found.gained],
-        "lost": [_example(grade) for grade in found.lost],
+        "gained": [_example(both) for both in found.gained],
+        "lost": [_example(both) for both in found.lost],
         "subjects": [
             {
                 "subject": one.subject,
@@ -149,8 +174,10 @@ def _values(found: Pairing) -> dict[str, Any]:
     }
 
 
-def _example(grade: Grade) -> dict[str, str]:
-    return {"id": grade.id, "subject": grade.subject, "given_by_arm": grade.given, "answer": grade.answer}
+def _example(both: tuple[Grade, Grade]) -> dict[str, str]:
+    ours, theirs = both
+    given = {"given_by_arm": ours.given, "given_by_control": theirs.given}
+    return {"id": ours.id, "subject": ours.subject, "answer": ours.answer, **given}
 
 
 def _print(name: str, found: Pairing, differ: Sequence[str], num_shown: int) -> None:
@@ -161,28 +188,36 @@ def _print(name: str, found: Pairing, differ: Sequence[str], num_shown: int) -> 
     )
     if differ:
         print(f"  asked in different ways, which may be all that differs: {'; '.join(differ)}")
-    print(
-        f"  {found.score_name}: {interval(plain(headline.difference), 100, 2)} (paired bootstrap, "
-        f"p {p_text(headline.p_value)}); a true difference of {100 * headline.smallest_detectable:.2f} would be seen in"
-        " four of five repetitions"
-    )
-    print(
-        f"  correct under A only: {len(found.gained):,}; under B only: {len(found.lost):,} "
-        f"(McNemar's exact test, p {p_text(found.mcnemar_p)})"
-    )
+    print(f"  {found.score_name}: {interval(plain(headline.difference), 100, 2)} points, by paired bootstrap")
+    if found.gained or found.lost:
+        print(
+            f"  correct under A only: {len(found.gained):,}; under B only: {len(found.lost):,} "
+            f"(McNemar's exact test, p {p_text(found.mcnemar_p)}); a true difference of "
+            f"{100 * headline.smallest_detectable:.2f} points would be seen in four of five repetitions"
+        )
+    else:
+        print("  no example is correct under one of them only")
+    if found.num_examples < SMALLEST_NUM_EXAMPLES:
+        print(f"  fewer than {SMALLEST_NUM_EXAMPLES} examples: not enough data for either")
+    _print_subjects(found)
+    for title, pairs, other in (("correct under A only", found.gained, 1), ("correct under B only", found.lost, 0)):
+        if pairs and num_shown:
+            listed = "; ".join(_changed(both, other) for both in pairs[:num_shown])
+            more = len(pairs) - num_shown
+            print(f"  {title}: {listed}" + (f" and {more:,} more" if more > 0 else ""))
+
+
+def _print_subjects(found: Pairing) -> None:
     told = [one for one in found.subjects if one.adjusted_p < SIGNIFICANCE]
     if len(found.subjects) > 1:
         print(f"  subjects that differ (p < {SIGNIFICANCE:g} after Holm over {len(found.subjects)}): {len(told)}")
-    shown = sorted(told or found.subjects, key=lambda one: one.paired.p_value)[:num_shown]
-    if len(found.subjects) > 1 and shown:
+        shown = sorted(told or found.subjects, key=lambda one: one.paired.p_value)[:SUBJECTS_SHOWN]
         table([("    subject", "questions", "A", "B", "A - B", "p", "p (Holm)"), *map(_subject_row, shown)])
-    for title, grades in (("correct under A only", found.gained), ("correct under B only", found.lost)):
-        if grades and num_shown:
-            listed = "; ".join(
-                f"{one.id} ({one.answer}, A gave {one.given or 'nothing'})" for one in grades[:num_shown]
-            )
-            more = len(grades) - num_shown
-            print(f"  {title}: {listed}" + (f" and {more:,} more" if more > 0 else ""))
+
+
+def _changed(both: tuple[Grade, Grade], wrong: int) -> str:
+    """An example that one of both got wrong, and what was given there."""
+    return f"{both[0].id} ({both[0].answer}, {'AB'[wrong]} gave {both[wrong].given or 'nothing'})"
 
 
 def _subject_row(one: SubjectPair) -> tuple[str, ...]:

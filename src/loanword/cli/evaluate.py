@@ -10,6 +10,7 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any, cast
 
 from loanword.cli.asking import add_benchmark_arguments, benchmark_configs, likelihoods_config
 from loanword.cli.checkpoints import add_model_arguments, check_device, named_folder
@@ -77,6 +78,13 @@ def _run(arguments: argparse.Namespace) -> bool:
             expected="--benchmarks, --describe or --texts",
             do="for example --benchmarks mmlu",
         )
+    if texts and arguments.server:
+        raise UserError(
+            "--texts",
+            "a served model is not asked for text",
+            expected="a checkpoint",
+            do="leave --texts or --server out",
+        )
     _check_numbers(arguments)
     store, data = Store(arguments.store), arguments.data.resolve()
     _read_questions(data, configs)
@@ -125,9 +133,19 @@ def _base(arguments: argparse.Namespace) -> tuple[BaseConfig, int | None]:
     folder = named_folder(arguments.model)
     if folder is None:
         return BaseConfig(model=arguments.model), None
-    config = folder / "config.json"
-    context_tokens = published_context(json.loads(config.read_bytes())) if config.is_file() else None
-    return BaseConfig(model=str(folder.resolve())), context_tokens
+    return BaseConfig(model=str(folder.resolve())), _context(folder / "config.json")
+
+
+def _context(path: Path) -> int | None:
+    if not path.is_file():
+        return None
+    try:
+        config = json.loads(path.read_bytes())
+    except ValueError as error:
+        raise UserError(path, f"not JSON: {error}", do="copy the checkpoint again") from None
+    if not isinstance(config, dict):
+        raise UserError(path, "not an object of JSON", expected="a model's config", do="copy the checkpoint again")
+    return published_context(cast("dict[str, Any]", config))
 
 
 def _known_commits(store: Store) -> dict[str, str]:

@@ -14,6 +14,19 @@ from loanword.report.knowledge import KnowledgeScore, ReportedScore, score_knowl
 from loanword.report.likelihoods import score_languages
 from loanword.report.statistics import Estimate
 
+ASKED = {
+    "title",
+    "split",
+    "protocol",
+    "answering",
+    "num_shots",
+    "precision",
+    "extraction",
+    "num_too_long",
+    "num_cut",
+    "config",
+}
+
 
 def read_evaluation(label: str, folders: Mapping[str, Path]) -> RunRecords:
     """The records of one model, as the report holds those of a run."""
@@ -52,7 +65,8 @@ def measure(model: str, folder: Path, artifacts: Mapping[str, Path]) -> dict[str
 def _benchmark(score: KnowledgeScore, facts: BenchmarkFacts, responses: Path) -> dict[str, Any]:
     checked = responses / "check.json"
     return {
-        **facts.model_dump(mode="json", include={"title", "split", "protocol", "answering", "num_shots", "precision"}),
+        **facts.model_dump(mode="json", include=ASKED),
+        "is_served": (responses / "server.json").is_file(),
         "scores": [_score(one) for one in score.scores],
         "num_questions": score.num_questions,
         "num_subjects": score.num_subjects,
@@ -106,13 +120,23 @@ def print_measured(measured: Mapping[str, Any]) -> None:
         table([header, *(_language_row(name, score) for name, score in measured["texts"].items())])
         print("Perplexity is per token: it compares under one tokenizer only.")
     for name in measured["ungraded"]:
-        print(f"\n{name}: labels are withheld; what was answered is in its grades as submission.json or to be judged")
-    print(f"\nIn brackets: 95 % intervals. Records: {measured['records']}")
+        print(
+            f"\n{name}: no labels to grade by. Responses are kept for a judge; where the authors score a submission, "
+            "it lies beside the grades (submission.json)"
+        )
+    brackets = "In brackets: 95 % intervals. " if measured["benchmarks"] or measured["texts"] else ""
+    print(f"\n{brackets}Records: {measured['records']}")
 
 
 def _heading(name: str, score: Mapping[str, Any]) -> str:
     shots = f"{score['num_shots']}-shot"
-    parts = (score["protocol"], shots, score["answering"], f"model in {score['precision']}")
+    parts = [score["protocol"], shots, score["answering"]]
+    config = score["config"]
+    if score["answering"] != "likelihood":
+        parts += [f"{score['extraction']} extraction", *(["chat"] if config.get("chat") else [])]
+        parts += [f"{key} {value:g}" for key, value in config.get("decoding", {}).items() if value not in (None, 0, 1)]
+    parts += ["isolated ids"] if config.get("choice_ids") == "isolated" else []
+    parts += [] if score["is_served"] else [f"model in {score['precision']}"]
     return f"{score['title'] or name}, {score['split']}: {', '.join(parts)}"
 
 
@@ -124,19 +148,24 @@ def _score_row(one: Mapping[str, Any]) -> tuple[str, ...]:
 
 def _remarks(score: Mapping[str, Any]) -> list[str]:
     said = [f"{score['num_unparsed']:,} unparsed"]
+    if score["num_too_long"]:
+        said.append(f"{score['num_too_long']:,} longer than the model's context")
+    if score["num_cut"]:
+        said.append(f"{score['num_cut']:,} responses cut at their longest")
     if score["num_fragile"] is not None:
         said.append(f"{score['num_fragile']:,} fragile (margin under {score['fragile_nats']:g} nats)")
     if score["num_shots"]:
         said.append(f"shots that fitted: {score['mean_shots']:.2f} on average, fewest {score['fewest_shots']}")
     if score["num_malformed"]:
-        said.append(f"{score['num_malformed']} published labels cannot be right and are counted all the same")
-    for stream, points in (score["exam_points"] or {"streams": {}})["streams"].items():
+        said.append(f"{score['num_malformed']} labels cannot be right, or not alone, and are counted all the same")
+    streams: dict[str, dict[str, float]] = (score["exam_points"] or {"streams": {}})["streams"]
+    for stream, points in streams.items():
         if points["objective"] is not None:
             said.append(
                 f"{stream}: {points['objective']:.1f} of the {points['maximum_objective']:.0f} points that objective "
                 "questions have among 750"
             )
-    if score["self_check"]:
+    if score["self_check"] and score["self_check"]["num_examples"]:
         checked = score["self_check"]
         said.append(
             f"{checked['num_examples']} examples read again one by one: at most "

@@ -129,14 +129,17 @@ def _score(prompt: ChoicePrompt, scores: ChoiceScores) -> ChoiceScore:
 def _generated(
     model: LanguageModel, prompts: Sequence[OpenPrompt], asking: Asking, how: Decoding, progress: Progress
 ) -> dict[str, Response]:
-    calls = [[said] for said in model.generate(prompts, how, progress)]
+    short = asking.follow_up_tokens
+    first = how.model_copy(update={"kept_tokens": 2 * short})
+    last = how.model_copy(update={"max_new_tokens": min(how.max_new_tokens, short or how.max_new_tokens)})
+    calls = [[said] for said in model.generate(prompts, first, progress)]
     if asking.follow_up is not None:
         second = {
             index: again
             for index, (prompt, said) in enumerate(zip(prompts, calls, strict=True))
             if said[0].ended != "too long" and (again := asking.follow_up(prompt, said[0].text)) is not None
         }
-        for index, said in zip(second, model.generate(list(second.values()), how, progress), strict=True):
+        for index, said in zip(second, model.generate(list(second.values()), last, progress), strict=True):
             calls[index].append(said)
     return {prompt.id: _said(prompt, said) for prompt, said in zip(prompts, calls, strict=True)}
 

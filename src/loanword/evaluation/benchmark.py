@@ -68,7 +68,8 @@ class Asking:
 
     `prompts` gives those of one subject in the order of its examples; several with one id are the parts of one
     example, which only likelihoods are asked for. `follow_up` makes the second prompt of two calls from the first and
-    the text that it brought, None where one call is all. `read` is the protocol's own extraction and `robust` ours,
+    the text that it brought, None where one call is all; it has `follow_up_tokens` for its answer, where that is less,
+    and the first leaves as much again for what it adds. `read` is the protocol's own extraction and `robust` ours,
     both of texts; likelihoods name the likeliest choice. `mark` is the share of an example's points that an answer
     earns. `chance` is what naming a letter at random earns of an example on average, 0 where there are no letters to
     name. `headline` names the score that is reported first, where it is not the one of the benchmark's authors.
@@ -82,6 +83,7 @@ class Asking:
     robust: Read | None = None
     f1: Callable[[Response, tuple[str, ...]], float] | None = None
     follow_up: Callable[[OpenPrompt, str], OpenPrompt | None] | None = None
+    follow_up_tokens: int = 0
     max_new_tokens: int = 0
     stop: tuple[str, ...] = ()
     headline: str = ""

@@ -8,6 +8,7 @@ from typing import Any
 
 from loanword.evaluation.benchmark import Asking, Benchmark, Example, Score, SubjectQuestions
 from loanword.recipe import BenchmarkConfig
+from loanword.records import Response
 
 FRAGILE_NATS = {"float32": 1e-3, "bf16": 0.15}
 """Margin below which another order of the same sums may name another choice, by the precision of the model's body.
@@ -17,9 +18,13 @@ Measured in docs/performance.md, Knowledge.
 
 
 def benchmark_facts(
-    benchmark: Benchmark, config: BenchmarkConfig, asking: Asking, asked: Sequence[SubjectQuestions]
+    benchmark: Benchmark,
+    config: BenchmarkConfig,
+    asking: Asking,
+    asked: Sequence[SubjectQuestions],
+    answered: Sequence[Response] = (),
 ) -> dict[str, Any]:
-    """The facts of a benchmark as it was asked; scores are given with what naming a letter at random earns."""
+    """The facts of a benchmark as it was asked and answered; scores stand with what naming a letter at random earns."""
     by_name = {questions.subject.name: questions for questions in asked}
     chances = {
         name: [asking.chance(questions.subject, example) for example in questions.examples if example.answers]
@@ -55,6 +60,8 @@ def benchmark_facts(
             }
             for name, questions in by_name.items()
         },
+        "num_too_long": sum(response.ended == "too long" for response in answered),
+        "num_cut": sum(response.ended == "cut" for response in answered),
         "malformed": {id: what for questions in asked for id, what in questions.malformed.items()},
     }
 

@@ -94,6 +94,7 @@ class Scheduler:
         urgency = _urgency(jobs, self.cost)
         self._order = sorted(jobs, key=lambda job: (-urgency[job.key], job.key))
         with noticed() as stop:
+            self._stop = stop
             try:
                 while (self._waiting or self._running) and not (stop.asked or self._stopped):
                     self._start_ready()
@@ -161,7 +162,14 @@ class Scheduler:
         parent, life = self._context.Pipe(duplex=False)
         task = Task(tuple(jobs), self.store.root, execution, self.stages_module, nearest, self._provenance, time.time())
         process = self._context.Process(target=work_on, args=(task, theirs, parent))
-        process.start()
+        try:
+            process.start()
+        except EOFError:
+            if not self._stop.asked:
+                raise
+            # Ctrl-C reached the server that forks workers while it still loaded.
+            self._stopped = True
+            return
         theirs.close()
         parent.close()
         for job in jobs:

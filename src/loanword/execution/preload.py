@@ -12,6 +12,8 @@ import signal
 
 # A scheduler of a cluster sends SIGTERM to all processes, and workers that write a checkpoint then need this one still.
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
+# Ctrl-C goes to the whole group; it is the scheduler's to answer.
+signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 HEAVY = (
     "stages",

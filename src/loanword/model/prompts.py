@@ -7,6 +7,7 @@ A prompt is BOS and the ids of its whole text: shots are never encoded apart.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from loanword.errors import UserError
 from loanword.protocols import ChoicePrompt
 from loanword.recipe import ChoiceIds
 from loanword.tokenizer.interface import Tokenizer
@@ -135,6 +136,14 @@ Asked = Sequence[tuple[tuple[str, str], Ids, tuple[str, ...]]]
 
 def _isolated(tokenizer: Tokenizer, asked: Asked) -> list[tuple[Ids, tuple[Ids, ...]]]:
     first = {choice: tuple(tokenizer.encode(choice.strip())[:1]) for _, _, choices in asked for choice in choices}
+    for _, _, choices in asked:
+        if len({first[choice] for choice in choices}) < len(choices):
+            raise UserError(
+                f"choice_ids isolated: {', '.join(map(repr, choices))}",
+                "begin with the same id, so that nothing tells them apart",
+                expected="choices that are pieces of their own",
+                do='set choice_ids = "in-context"',
+            )
     return [(context, tuple(first[choice] for choice in choices)) for _, context, choices in asked]
 
 

@@ -44,7 +44,7 @@ def respond(
         if fit is None:
             replies.append(None)
             continue
-        room = min(decoding.max_new_tokens, limit - len(fit[0]))
+        room = min(decoding.max_new_tokens, max(1, limit - len(fit[0]) - decoding.kept_tokens))
         generator = generator_for(decoding.seed, prompt.id) if decoding.temperature else None
         replies.append(Reply(fit[0], room, ends, StopStrings(tokenizer, decoding.stop), generator))
     done = replies.count(None)

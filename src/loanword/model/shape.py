@@ -103,7 +103,8 @@ def architecture_shape(config: ArchitectureConfig, num_pieces: int) -> DecoderSh
 def published_context(config: Mapping[str, Any]) -> int | None:
     """Tokens that a model can see at once by its config.json; None where it does not say."""
     text: Mapping[str, Any] = config.get("text_config") or config
-    return text.get("max_position_embeddings") or text.get("n_positions")
+    said = text.get("max_position_embeddings") or text.get("n_positions")
+    return said if isinstance(said, int) else None
 
 
 def published_shape(config: Mapping[str, Any]) -> DecoderShape | None:

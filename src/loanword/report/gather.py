@@ -112,6 +112,10 @@ class BenchmarkFacts(_Lenient):
     fragile_nats: float = 0.0
     scores: tuple[ScoreFacts, ...] = ()
     malformed: dict[str, str] = {}
+    num_too_long: int = 0
+    num_cut: int = 0
+    extraction: str = ""
+    config: dict[str, Any] = {}
 
     @property
     def headline_chance(self) -> float | None:

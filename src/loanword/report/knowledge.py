@@ -162,7 +162,11 @@ def _score(by_subject: Mapping[str, Sequence[Grade]], facts: ScoreFacts) -> Repo
     if facts.over == "questions" and all(one in (0.0, 1.0) for one in values):
         return ReportedScore(facts, wilson(int(sum(values)), num_examples), num_examples)
     strata = asked if facts.over == "subjects" else [[grade for grades in asked for grade in grades]]
-    return ReportedScore(facts, share_estimate([_columns(grades, facts) for grades in strata]), num_examples)
+    estimate = share_estimate([_columns(grades, facts) for grades in strata])
+    if len(set(values)) == 1 and values[0] in (0.0, 1.0):
+        # Where all are right, or all wrong, every resample is too: that is no certainty.
+        estimate = wilson(int(sum(values)), num_examples)
+    return ReportedScore(facts, estimate, num_examples)
 
 
 def _columns(grades: Sequence[Grade], facts: ScoreFacts) -> Floats:

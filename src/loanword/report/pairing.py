@@ -27,18 +27,20 @@ class Pairing:
     """An arm against a control over the examples that both were graded on.
 
     `headline` is the difference of the number that the benchmark's authors report, by paired bootstrap; `gained` are
-    the examples that only the arm answered correctly, `lost` those that only the control did; `mcnemar_p` tests
-    them. `num_alone` counts examples that only one of the two was graded on.
+    the examples (under the arm, under the control) that only the arm answered correctly, `lost` those that only the
+    control did; `mcnemar_p` tests them. `num_alone` counts examples that only one of the two was graded on,
+    `num_other_answers` those of both whose published answers differ.
     """
 
     score_name: str
     headline: PairedDifference
     mcnemar_p: float
-    gained: tuple[Grade, ...]
-    lost: tuple[Grade, ...]
+    gained: tuple[tuple[Grade, Grade], ...]
+    lost: tuple[tuple[Grade, Grade], ...]
     subjects: tuple[SubjectPair, ...]
     num_examples: int
     num_alone: int
+    num_other_answers: int
 
 
 def pair(arm: KnowledgeScore, control: KnowledgeScore) -> Pairing | None:
@@ -47,8 +49,8 @@ def pair(arm: KnowledgeScore, control: KnowledgeScore) -> Pairing | None:
     pairs = paired_grades(arm, control, facts.subjects)
     if not pairs:
         return None
-    gained = tuple(ours for ours, theirs in pairs if _right(ours) and not _right(theirs))
-    lost = tuple(ours for ours, theirs in pairs if _right(theirs) and not _right(ours))
+    gained = tuple(both for both in pairs if _right(both[0]) and not _right(both[1]))
+    lost = tuple(both for both in pairs if _right(both[1]) and not _right(both[0]))
     everything = len(arm.grades.keys() | control.grades.keys())
     return Pairing(
         score_name=facts.name,
@@ -59,6 +61,7 @@ def pair(arm: KnowledgeScore, control: KnowledgeScore) -> Pairing | None:
         subjects=_subjects(pairs),
         num_examples=len(pairs),
         num_alone=everything - len(arm.grades.keys() & control.grades.keys()),
+        num_other_answers=sum(ours.answer != theirs.answer for ours, theirs in pairs),
     )
 
 

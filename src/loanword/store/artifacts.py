@@ -66,7 +66,10 @@ class Store:
         path = self.root / "format.json"
         if not path.is_file():
             return
-        found = json.loads(path.read_text(encoding="utf-8")).get("format")
+        try:
+            found = json.loads(path.read_bytes())["format"]
+        except (ValueError, TypeError, KeyError):
+            found = "that cannot be read"
         if found != FORMAT:
             raise UserError(
                 path,
@@ -84,7 +87,12 @@ class Store:
                 self.root, f"cannot make the store: {error.strerror}", do="name another folder with --store"
             ) from None
         if not (self.root / "format.json").is_file():
-            write_json({"format": FORMAT}, self.root / "format.json")
+            try:
+                write_json({"format": FORMAT}, self.root / "format.json")
+            except FileNotFoundError:
+                # Another process made the same store at the same moment, and moved the file that both wrote.
+                if not (self.root / "format.json").is_file():
+                    raise
 
     def folder(self, job: Job) -> Path:
         """Where a job's artifact lies once it is finished."""

@@ -60,6 +60,8 @@ from loanword.recipe import BenchmarkConfig
 SYSTEM = "You are a helpful AI assistant."
 END = "<END>"
 MAX_NEW_TOKENS = 2000
+FOLLOW_UP_TOKENS = 64
+"""Of the second call's answer, which is a letter or a number: the first call would else fill a small context."""
 
 
 @dataclass(frozen=True)
@@ -265,6 +267,7 @@ AGIEVAL = Benchmark(
                 read=read_reasoned,
                 robust=robust_reasoned,
                 follow_up=second_call,
+                follow_up_tokens=FOLLOW_UP_TOKENS,
                 max_new_tokens=MAX_NEW_TOKENS,
                 stop=(END,),
             ),
