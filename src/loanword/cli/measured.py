@@ -158,7 +158,8 @@ def _remarks(score: Mapping[str, Any]) -> list[str]:
         said.append(f"shots that fitted: {score['mean_shots']:.2f} on average, fewest {score['fewest_shots']}")
     if score["num_malformed"]:
         said.append(f"{score['num_malformed']} labels cannot be right, or not alone, and are counted all the same")
-    streams: dict[str, dict[str, float]] = (score["exam_points"] or {"streams": {}})["streams"]
+    exam: Mapping[str, Any] = score["exam_points"] or {"streams": {}}
+    streams: Mapping[str, Mapping[str, Any]] = exam["streams"]
     for stream, points in streams.items():
         if points["objective"] is not None:
             said.append(
