@@ -13,6 +13,7 @@ class Ruled:
     """Scores and texts from a rule, and what was asked, call by call."""
 
     asked: list[list[str]] = field(default_factory=list[list[str]])
+    decoded: list[Decoding] = field(default_factory=list[Decoding])
 
     @property
     def described(self) -> dict[str, str]:
@@ -44,6 +45,7 @@ class Ruled:
         self, prompts: Sequence[OpenPrompt], decoding: Decoding, progress: Progress = silent
     ) -> list[Generated]:
         self.asked.append([prompt.id for prompt in prompts])
+        self.decoded.append(decoding)
         return [Generated(self.says(prompt), len(prompt.shots), 1, "stopped") for prompt in prompts]
 
 

@@ -111,6 +111,15 @@ def test_a_second_call_reads_what_the_first_brought():
     assert answered[0].num_new_tokens == 2
 
 
+def test_the_first_of_two_calls_leaves_room_for_the_second():
+    (batch,) = batches([questions(1)])
+    model = Ruled()
+    config = CONFIG.model_copy(update={"answering": "chain-of-thought"})
+    asking = replace(WRITTEN, follow_up=lambda prompt, said: prompt, follow_up_tokens=4)
+    answer(model, "world", batch, asking, config)
+    assert [(how.max_new_tokens, how.kept_tokens) for how in model.decoded] == [(9, 8), (4, 0)]
+
+
 def test_decoding_is_the_protocols_unless_the_config_says_otherwise():
     asking = replace(WRITTEN, stop=("\n",))
     assert decoding(asking, CONFIG) == Decoding(max_new_tokens=9, stop=("\n",))

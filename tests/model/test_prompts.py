@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from loanword.errors import UserError
 from loanword.model.prompts import Encoder, common_prefix, fit_prompts, prompt_text
 from loanword.protocols import ChoicePrompt
 from loanword.tokenizer.interface import Tokenizer
@@ -50,6 +51,11 @@ def test_isolated_choices_are_the_word_initial_pieces(tokenizer: Tokenizer):
     assert ids is not None
     assert ids.continuations == tuple((tokenizer.encode(letter)[0],) for letter in LETTERS)
     assert [tokenizer.pieces[id] for (id,) in ids.continuations] != list(LETTERS)
+
+
+def test_isolated_choices_that_begin_alike_are_refused(tokenizer: Tokenizer):
+    with pytest.raises(UserError, match="begin with the same id"):
+        fit_prompts([prompt(choices=("ab", "ab c", "A", "B"))], tokenizer, 200, "isolated")
 
 
 def test_a_piece_across_the_boundary_belongs_to_the_choice(tokenizer: Tokenizer):

@@ -153,6 +153,15 @@ def test_a_response_ends_where_the_context_is_full(model: LocalModel):
     assert all(full)
 
 
+def test_kept_tokens_of_the_context_stay_free_behind_a_response(model: LocalModel):
+    asked = questions([20])
+    plain = Decoding(max_new_tokens=CONTEXT)
+    (whole,) = model.generate(asked, plain)
+    (shorter,) = model.generate(asked, plain.model_copy(update={"kept_tokens": 10}))
+    assert whole.ended == shorter.ended == "cut"
+    assert shorter.num_tokens == whole.num_tokens - 10
+
+
 def test_a_conversation_without_a_template_is_refused(model: LocalModel):
     with pytest.raises(UserError, match="'q/1' - is asked as a conversation, but the model stores no chat template"):
         replace(model, encode_prompt=None).generate(questions([1], chat=True), Decoding(max_new_tokens=1))
