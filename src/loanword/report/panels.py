@@ -198,7 +198,7 @@ def bar_panel(
         anchor = "start" if x < WIDTH * 0.75 else "end"
         add(root, "text", f"guessing, {percent(chance, 0)}", x=x, y=frame.top - 14, text_anchor=anchor, class_="tick")
     centre = (frame.left + frame.right) / 2
-    add(root, "text", "questions answered correctly", x=centre, y=height - 6, text_anchor="middle", class_="name")
+    add(root, "text", "score", x=centre, y=height - 6, text_anchor="middle", class_="name")
     return markup(root)
 
 

@@ -162,17 +162,21 @@ def _knowledge_note(facts: BenchmarkFacts) -> str:
         f"model in {facts.precision}" if facts.precision else "",
     ]
     settings = ", ".join(part for part in asked if part)
-    guessing = [f"{percent(one.chance)} of {one.name}" for one in facts.scores if one.chance and not one.is_part]
-    if not facts.scores:
-        guessing = [] if facts.chance is None else [percent(facts.chance)]
-    malformed = f"{len(facts.malformed)} published labels cannot be right; they are counted all the same."
+    chances = {one.name: one.chance for one in facts.scores if one.chance is not None and not one.is_part}
+    if not facts.scores and facts.chance is not None:
+        chances = {"": facts.chance}
+    guessing = [f"{percent(chance)} of {name}" for name, chance in chances.items()]
+    if len(set(chances.values())) == 1:
+        guessing = [percent(next(iter(chances.values())))]
+    fragile = f"Fragile: the likeliest option is less than {facts.fragile_nats:g} nats likelier than the next."
+    malformed = f"{len(facts.malformed)} labels cannot be right, or not alone; they are counted all the same."
     return " ".join(
         part
         for part in (
             f"{_capital(settings)}." if settings else "",
             f"Guessing scores {joined(guessing)}." if guessing else "Chance level not recorded.",
-            "Intervals over questions are Wilson's, those of other scores from a bootstrap over examples. Fragile: the "
-            f"likeliest option is less than {facts.fragile_nats:g} nats likelier than the next.",
+            "Intervals over questions are Wilson's, those of other scores from a bootstrap over examples.",
+            fragile if facts.fragile_nats else "",
             malformed if facts.malformed else "",
         )
         if part
@@ -196,8 +200,9 @@ def comparisons_table(comparisons: Sequence[Comparison]) -> Table:
         Column("verdict", "The arm\u2019s change", is_number=False),
     )
     note = (
-        "Brackets hold 95\u202f% intervals of the paired difference, over the same documents (bootstrap) or the same "
-        "questions (exact McNemar test). Differences of accuracies are in percentage points. p is adjusted by Holm "
+        "Brackets hold 95\u202f% intervals of the paired difference, over the same documents or the same "
+        "questions (bootstrap; exact McNemar test for shares of questions). Differences of accuracies are in "
+        "percentage points. p is adjusted by Holm "
         "over the whole table."
     )
     return Table("comparisons", "Arms against their controls", note, columns, tuple(groups))
