@@ -90,8 +90,14 @@ def plain_choose(model: LocalModel, asked: list[ChoicePrompt]) -> list[tuple[flo
     return scores
 
 
-@pytest.mark.parametrize("choices", [("A", "B", "C", "D"), ("甲乙", "A", "three or four", "one")])
-@pytest.mark.parametrize("choice_ids", ["in-context", "isolated"])
+@pytest.mark.parametrize(
+    ("choice_ids", "choices"),
+    [
+        ("in-context", ("A", "B", "C", "D")),
+        ("in-context", ("甲乙", "A", "three or four", "one")),
+        ("isolated", ("A", "B", "C", "D")),
+    ],
+)
 def test_shared_reading_equals_one_forward_pass_a_choice(model: LocalModel, choices: tuple[str, ...], choice_ids: str):
     model = replace(model, choice_ids=choice_ids)
     asked = prompts("letters", range(1, 28, 3), choices) + prompts("numbers", range(1, 6), choices)
