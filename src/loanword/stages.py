@@ -179,13 +179,13 @@ def base(config: BaseConfig, work: Work) -> None:
     """A checkpoint that exists, by reference or put together from what was published; or an architecture trained on
     source text from nothing; or the name of a model that a server has.
     """
-    from loanword.model import load, published
+    from loanword.model import load, opening, published
     from loanword.tokenizer.load import load_tokenizer
     from loanword.tokens.budget import Seen, budgeted_rows
     from loanword.training import schedule, stage
 
     if config.served is not None:
-        write_json({"model": config.served}, work.out / "served.json")
+        write_json({"model": config.served}, work.out / opening.SERVED)
         return
     if config.train is None:
         commits = dict(work.execution.commits)

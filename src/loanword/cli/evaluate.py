@@ -6,7 +6,6 @@ stopped goes on. What is finished is not asked again.
 
 import argparse
 import json
-import os
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any, cast
 
 from loanword.cli.asking import add_benchmark_arguments, benchmark_configs, likelihoods_config
 from loanword.cli.checkpoints import add_model_arguments, check_device, named_folder
+from loanword.cli.machine import num_cores
 from loanword.cli.measured import measure, print_measured
 from loanword.cli.opening import DEFAULT_STAGES
 from loanword.cli.tokenizer import named_files
@@ -176,10 +176,9 @@ def _jobs(
 def _execution(arguments: argparse.Namespace, commits: Mapping[str, str]) -> Execution:
     if not arguments.server:
         check_device(arguments.device)
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return Execution(
         device=arguments.device,
-        threads=arguments.threads or cores,
+        threads=arguments.threads or num_cores(),
         data=str(arguments.data.resolve()),
         micro_batch_tokens=arguments.micro_batch_tokens,
         commits=tuple(sorted(commits.items())),

@@ -28,6 +28,11 @@ EXTRAS = {
 }
 
 
+def num_cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def machine_findings(store: Path, environment: Mapping[str, str]) -> Iterator[Finding]:
     """Everything about the machine that does not ask the network."""
     yield from _processor()
@@ -40,7 +45,7 @@ def machine_findings(store: Path, environment: Mapping[str, str]) -> Iterator[Fi
 def _processor() -> Iterator[Finding]:
     import psutil
 
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cores = num_cores()
     yield Finding(area="machine", name="CPU", state="ok", found=f"{cores} cores to use, {platform.machine()}")
     memory = psutil.virtual_memory()
     yield Finding(

@@ -2,12 +2,12 @@
 
 import argparse
 import math
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from loanword.cli.checkpoints import check_device
+from loanword.cli.machine import num_cores
 from loanword.cli.opening import Opened, add_study_arguments, lock_path, open_study, read_lock
 from loanword.cli.report import write_study_report
 from loanword.errors import UserError
@@ -140,7 +140,7 @@ def _execution(arguments: argparse.Namespace) -> Execution:
     if not on_cpu:
         check_device(arguments.device, arguments.processes)
     check_trackers(arguments.tracker)
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cores = num_cores()
     workers = arguments.workers or (cores if on_cpu else 1)
     return Execution(
         device=arguments.device,

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 
 from loanword.cli.survey import Survey
+from loanword.evaluation.benchmarks import USUAL
 
 MAX_ROW_TOKENS = 2048
 BYTES_PER_TOKEN = 3.0
@@ -153,11 +154,10 @@ stride_tokens = {max(1, window // 2)}
 {files}
 """
     for name, folder in survey.benchmarks.items():
-        split = {"mmlu": "test"}.get(name, "val")
         text += f"""
 [recipe.benchmarks.{name}]
 folder = {_string(folder)}
-split = {_string(split)}
+split = {_string(USUAL[name].split)}
 """
     if survey.benchmarks:
         text += f"""

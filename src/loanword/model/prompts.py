@@ -61,6 +61,11 @@ def fit_prompts(
     return fitted
 
 
+def reserved_tokens(context_tokens: int, max_new_tokens: int) -> int:
+    """Tokens that the prompt of a response leaves for it, whoever responds; it may find more."""
+    return min(max_new_tokens, max(1, context_tokens // 4))
+
+
 def prompt_text(prompt: ChoicePrompt, num_shots: int, *, with_question: bool = True) -> str:
     """The text that the choices follow, or what stands before the question."""
     return prompt.header + "".join(prompt.shots[:num_shots]) + (prompt.question if with_question else "")

@@ -11,7 +11,7 @@ from transformers import PreTrainedModel
 from loanword.errors import UserError
 from loanword.model.generate import stop_ids
 from loanword.model.load import context_tokens
-from loanword.model.prompts import Ids
+from loanword.model.prompts import Ids, reserved_tokens
 from loanword.model.reply import Reply, StopStrings, generator_for
 from loanword.model.side_by_side import grow
 from loanword.protocols import Generated, OpenPrompt, Progress
@@ -37,7 +37,7 @@ def respond(
         UserError: a prompt with `chat` for a model that stores no chat template.
     """
     limit, ends = context_tokens(model), stop_ids(model, tokenizer)
-    most = limit - min(decoding.max_new_tokens, max(1, limit // 4))
+    most = limit - reserved_tokens(limit, decoding.max_new_tokens)
     fitted = fit_open_prompts(prompts, tokenizer, encode_prompt, most)
     replies: list[Reply | None] = []
     for prompt, fit in zip(prompts, fitted, strict=True):

@@ -12,7 +12,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, TypeVar
 
 from loanword.errors import UserError
-from loanword.model.prompts import Ids, common_prefix, prompt_text
+from loanword.model.prompts import Ids, common_prefix, prompt_text, reserved_tokens
 from loanword.model.server_answers import (
     Completion,
     LikelyToken,
@@ -30,7 +30,6 @@ from loanword.model.server_requests import (
     NUM_LIKELY_TOKENS,
     choice_request,
     completion_request,
-    reserved_tokens,
     rooms,
     says_too_long,
     says_too_many_likely,

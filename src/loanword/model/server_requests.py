@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from loanword.model.prompts import Ids
+from loanword.model.prompts import Ids, reserved_tokens
 from loanword.model.server_answers import Kind, ModelCard
 from loanword.model.server_transport import Refusal
 from loanword.protocols import OpenPrompt
@@ -110,11 +110,6 @@ def completion_request(
 def prompt_seed(seed: int, id: str) -> int:
     """The seed of one prompt's draws, in 32 bits: whatever else is asked, and in which order, does not move it."""
     return int.from_bytes(hashlib.sha256(f"{seed}:{id}".encode()).digest()[:4], "big")
-
-
-def reserved_tokens(context_tokens: int, max_new_tokens: int) -> int:
-    """Tokens that prompts leave for the response, as before a checkpoint in this process; it may find more."""
-    return min(max_new_tokens, max(1, context_tokens // 4))
 
 
 def rooms(num_shots: int, max_new_tokens: int, context_tokens: int | None) -> Iterator[tuple[int, int]]:

@@ -14,10 +14,10 @@ from typing import Any
 
 from loanword.errors import UserError
 from loanword.model.load import check_checkpoint, read_config
-from loanword.model.prompts import Ids, PromptIds, fit_prompts
+from loanword.model.prompts import Ids, PromptIds, fit_prompts, reserved_tokens
 from loanword.model.responses import EncodePrompt, fit_open_prompts
 from loanword.model.server_answers import MISSING_NATS, before_stop
-from loanword.model.server_requests import NUM_LIKELY_TOKENS, prompt_seed, reserved_tokens
+from loanword.model.server_requests import NUM_LIKELY_TOKENS, prompt_seed
 from loanword.protocols import ChoicePrompt, ChoiceScores, Generated, OpenPrompt, Progress, TextLikelihood, silent
 from loanword.recipe import ChoiceIds
 from loanword.records import Decoding
