@@ -28,7 +28,9 @@ _FOODS = ("nuts", "berries", "fish", "grass", "seeds", "roots", "worms", "honey"
 _INGREDIENTS = ("beans", "rice", "lamb", "pumpkin", "cabbage", "lentils", "carrots", "cheese", "onions", "chicken")
 _MATERIALS = ("silver", "copper", "glass", "clay", "bamboo", "stone", "iron", "bone", "oak", "leather")
 
-WORDS = (*_TRADES, *_COLOURS, *_FOODS, *_INGREDIENTS, *_MATERIALS)
+_ANIMALS = ("mouse", "hen", "rabbit", "cat", "dog", "goat", "cow", "horse", "camel", "lion")
+
+WORDS = (*_TRADES, *_COLOURS, *_FOODS, *_INGREDIENTS, *_MATERIALS, *_ANIMALS)
 """Values that each phrasebook says in its own words."""
 
 
@@ -44,13 +46,19 @@ ATTRIBUTES = (
     Attribute("trade", "person", _TRADES),
     Attribute("home", "person", "town"),
     Attribute("river", "town", "river"),
-    Attribute("founded", "town", range(801, 1500)),
+    Attribute("neighbour", "town", "town"),
+    Attribute("founded", "town", range(1010, 1500, 40)),
     Attribute("colour", "animal", _COLOURS),
     Attribute("food", "animal", _FOODS),
+    Attribute("size", "animal", _ANIMALS),
     Attribute("ingredient", "dish", _INGREDIENTS),
+    Attribute("price", "dish", range(3, 27, 2)),
     Attribute("material", "instrument", _MATERIALS),
-    Attribute("length", "river", range(41, 1000)),
+    Attribute("length", "river", range(120, 960, 70)),
 )
+
+ORDERED = ("length", "founded", "price")
+"""Attributes by whose number entities are compared."""
 
 _ONSETS = (*"bdfgklmnprstvz", "br", "dr", "kr", "tr", "st")
 _VOWELS = "aeiou"
