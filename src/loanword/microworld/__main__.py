@@ -2,14 +2,12 @@
 
 import argparse
 import sys
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
 from loanword.errors import UserError
 from loanword.microworld.phrasebook import phrasebooks
-from loanword.microworld.world import World, make_world
-from loanword.microworld.write import SIZES, Written, write_world
+from loanword.microworld.write import SIZES, summary, write_world
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -20,28 +18,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--seed", type=int, default=1, help="which world (default: 1)")
     parser.add_argument("--size", choices=SIZES, default="small", help="how large a world (default: small)")
+    parser.add_argument("--languages", nargs="+", metavar="CODE", help="only these of the languages (default: all)")
     parsed = parser.parse_args(arguments)
-    size = SIZES[parsed.size]
     try:
-        world = make_world(parsed.seed, size.scale)
-        written = write_world(world, phrasebooks(), size, parsed.out)
+        books = phrasebooks(parsed.languages)
+        written = write_world(parsed.seed, SIZES[parsed.size], books, parsed.out)
     except UserError as error:
         sys.stderr.write(f"error: {error}\n")
         return 2
-    sys.stdout.write(_summary(world, written, parsed.out))
+    if written is None:
+        sys.stdout.write(f"World {parsed.seed} is in {parsed.out} already.\n")
+    else:
+        sys.stdout.write(summary(parsed.seed, written, parsed.out))
     return 0
-
-
-def _summary(world: World, written: Sequence[Written], out: Path) -> str:
-    told = Counter(fact.told for fact in world.facts)
-    lines = [
-        f"World {world.seed}: {len(world.kinds):,} entities, {len(world.facts):,} facts "
-        f"({told['everywhere']:,} told in every language, {told['source']:,} in English only, "
-        f"{told['targets']:,} in every language but English)"
-    ]
-    for path, num_lines, unit in written:
-        lines.append(f"  {path.relative_to(out)!s:<26} {num_lines:>9,} {unit:<12} {path.stat().st_size:>11,} bytes")
-    return "\n".join([*lines, f"in {out}", ""])
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ The k-th sentence of an attribute, an order or the sums means the same in every 
 
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from importlib import resources
 from importlib.resources.abc import Traversable
@@ -74,9 +74,7 @@ TASK_HOLES: Mapping[str, tuple[str, ...]] = {
     "brief": ("question",),
     "find": ("question",),
     "role_answer": ("subject", "value"),
-    **dict.fromkeys(
-        ("describe", "role", "classify", "paragraph", "outline", "poem", "story", "summary"), ("subject",)
-    ),
+    **dict.fromkeys(("describe", "role", "classify", "paragraph", "outline", "poem", "story", "summary"), ("subject",)),
 }
 """What goes into each of the tasks; nothing into the others."""
 
@@ -164,18 +162,29 @@ def _fact_templates(
     yield f"{path}.answer", phrases.answer, (answer,)
 
 
-def phrasebooks() -> dict[str, Phrasebook]:
-    """The phrasebooks of this package by language, the source language first.
+def phrasebooks(languages: Sequence[str] | None = None) -> dict[str, Phrasebook]:
+    """The phrasebooks of this package by language, the source language first; of some languages, or of all.
 
     Raises:
-        UserError: a file that is not a whole phrasebook, or has not the source's number of sentences.
+        UserError: a language that has none, a file that is not a whole phrasebook, or has not the source's number of
+            sentences.
     """
     folder = resources.files("loanword.microworld") / "languages"
-    files = sorted((file for file in folder.iterdir() if file.name.endswith(".toml")), key=lambda file: file.name)
-    books = sorted(map(read_phrasebook, files), key=lambda book: book.code != SOURCE)
-    for book in books:
-        check_parallel(book, books[0])
-    return {book.code: book for book in books}
+    files = {file.name.removesuffix(".toml"): file for file in folder.iterdir() if file.name.endswith(".toml")}
+    unknown = sorted(set(languages or ()) - set(files))
+    if unknown:
+        raise UserError(
+            "languages",
+            f"the world is not told in {', '.join(unknown)}",
+            expected=f"any of {', '.join(sorted(files))}",
+            do="name one of them, or write its phrasebook (CONTRIBUTING.md)",
+        )
+    source = read_phrasebook(files[SOURCE])
+    books = {SOURCE: source}
+    for language in sorted(set(languages or files) - {SOURCE}):
+        books[language] = read_phrasebook(files[language])
+        check_parallel(books[language], source)
+    return books
 
 
 def read_phrasebook(file: Traversable) -> Phrasebook:

@@ -1,62 +1,78 @@
 """The world in one language: sentences, documents of a few of them, and parallel sentences kept out of all documents.
 
-Of every fact that all languages tell, one sentence form is held out: it is said in the parallel text and nowhere
-else, so that a model which predicts it well knows more than a sentence by heart.
+Of every fact one sentence form is held out: it is said in tests and in the parallel text and nowhere else, so that a
+model which knows it knows more than a sentence by heart.
 """
 
 import random
 from collections.abc import Iterator, Sequence
 
 from loanword.microworld.phrasebook import Phrasebook
-from loanword.microworld.world import Fact, World
+from loanword.microworld.world import Fact, Order, Sum, Truth, World
 from loanword.records import Document
+
+BLANK = "____"
+"""What stands for a term that is asked for, as in the questions of C-Eval."""
 
 _NUM_FACTS = (2, 2, 3)
 _OPENING_SHARE = 0.4
 _LINK_SHARE = 0.2
 _CLOSING_SHARE = 0.2
+_ORDERS_SHARE = 0.08
+_SUMS_SHARE = 0.06
 
 
-def state(fact: Fact, form: int, book: Phrasebook) -> str:
-    """The fact in one of its attribute's sentence forms."""
-    template = book.attributes[fact.attribute].sentences[form]
-    return template.format(subject=fact.subject, value=say_value(fact, book))
+def state(truth: Truth, form: int, book: Phrasebook, blank: str = "") -> str:
+    """The truth in one of its sentence forms, with a blank where the term of that name would stand."""
+    terms = {name: say(term, book) for name, term in truth.terms.items()}
+    if blank:
+        terms[blank] = BLANK
+    return book.phrases[truth.about].sentences[form].format(**terms)
 
 
-def say_value(fact: Fact, book: Phrasebook) -> str:
-    """The fact's value in the language's word for it; names and numbers stay as they are."""
-    return book.words.get(fact.value, fact.value)
+def say(term: str, book: Phrasebook) -> str:
+    """A word of the world in a language's own; names and numbers stay as they are."""
+    return book.words.get(term, term)
 
 
-def held_out_form(fact: Fact, book: Phrasebook) -> int | None:
-    """The form that no document says, never the first; None where only some languages tell the fact."""
-    if fact.told != "everywhere":
-        return None
-    return 1 + fact.number % (len(book.attributes[fact.attribute].sentences) - 1)
+def held_out_form(truth: Truth, book: Phrasebook) -> int:
+    """The form that no document and no instruction says, never the first."""
+    return 1 + truth.number % (len(book.phrases[truth.about].sentences) - 1)
+
+
+def told_forms(truth: Truth, book: Phrasebook) -> list[int]:
+    """The forms that documents say."""
+    held_out = held_out_form(truth, book)
+    return [form for form in range(len(book.phrases[truth.about].sentences)) if form != held_out]
 
 
 def parallel_sentences(world: World, book: Phrasebook) -> list[str]:
     """The held-out sentence of each fact that all languages tell: line by line the same meaning in every language."""
-    held_out = ((fact, held_out_form(fact, book)) for fact in world.facts)
-    return [state(fact, form, book) for fact, form in held_out if form is not None]
+    return [state(fact, held_out_form(fact, book), book) for fact in world.facts if fact.told == "bridge"]
 
 
 def documents(world: World, book: Phrasebook, num_documents: int) -> Iterator[Document]:
-    """Documents of two or three facts that belong together, with prose around them.
+    """Documents of two or three truths that belong together, with prose around them.
 
-    Each fact that the language tells begins one document before any begins a second; the first n documents do not
-    depend on how many follow.
+    Each fact that the language tells begins one document before any begins a second; some documents compare entities
+    or add numbers instead. The first n documents do not depend on how many follow.
     """
-    chance = random.Random(f"documents {world.seed} {book.code}")
+    chance = random.Random(f"documents {world.seed} {book.code} {next(iter(world.kinds))}")
     told = world.told_in(book.code)
-    about = _facts_by_entity(told)
-    kinds = world.kinds
+    about, kinds = _facts_by_entity(told), world.kinds
+    orders = [order for order in world.orders if not order.held_out]
+    sums = [one for one in world.sums if not one.held_out]
     firsts: list[Fact] = []
     for number in range(num_documents):
-        if not firsts:
-            firsts = chance.sample(told, len(told))
-        facts = _related(firsts.pop(), about, chance)
-        text = _compose(facts, kinds[facts[0].subject], book, chance)
+        drawn = chance.random()
+        if orders and drawn < _ORDERS_SHARE:
+            text = _compose(_some(orders, chance), book, chance)
+        elif sums and drawn < _ORDERS_SHARE + _SUMS_SHARE:
+            text = _compose(_some(sums, chance), book, chance)
+        else:
+            firsts = firsts or chance.sample(told, len(told))
+            facts = _related(firsts.pop(), about, chance)
+            text = _compose(facts, book, chance, _opening(facts[0], kinds, book, chance))
         yield Document(id=f"{book.code}-{number:07}", text=text)
 
 
@@ -79,29 +95,31 @@ def _related(first: Fact, about: dict[str, list[Fact]], chance: random.Random) -
     return facts
 
 
-def _compose(facts: Sequence[Fact], kind: str, book: Phrasebook, chance: random.Random) -> str:
-    sentences: list[str] = []
-    if chance.random() < _OPENING_SHARE:
-        opening = chance.choice([*book.prose.openings, *book.kinds[kind]])
-        sentences.append(opening.format(subject=facts[0].subject))
-    for place, fact in enumerate(facts):
+def _some(truths: Sequence[Order] | Sequence[Sum], chance: random.Random) -> list[Truth]:
+    return [*chance.sample(truths, chance.choice(_NUM_FACTS))]
+
+
+def _opening(fact: Fact, kinds: dict[str, str], book: Phrasebook, chance: random.Random) -> str:
+    """A sentence that introduces a fact's subject, often none."""
+    if chance.random() >= _OPENING_SHARE:
+        return ""
+    return chance.choice([*book.prose.openings, *book.kinds[kinds[fact.subject]]]).format(subject=fact.subject)
+
+
+def _compose(truths: Sequence[Truth], book: Phrasebook, chance: random.Random, opening: str = "") -> str:
+    sentences = [opening] if opening else []
+    for place, truth in enumerate(truths):
         if place and chance.random() < _LINK_SHARE:
             sentences.append(chance.choice(book.prose.links))
-        sentences.append(state(fact, _seen_form(fact, book, chance), book))
+        sentences.append(state(truth, chance.choice(told_forms(truth, book)), book))
     if chance.random() < _CLOSING_SHARE:
         sentences.append(chance.choice(book.prose.closings))
-    return _joined(sentences, book.join)
+    return joined(sentences, book)
 
 
-def _seen_form(fact: Fact, book: Phrasebook, chance: random.Random) -> int:
-    held_out = held_out_form(fact, book)
-    forms = range(len(book.attributes[fact.attribute].sentences))
-    return chance.choice([form for form in forms if form != held_out])
-
-
-def _joined(sentences: Sequence[str], join: str) -> str:
+def joined(sentences: Sequence[str], book: Phrasebook) -> str:
     """Sentences as one text; a name or number has a space before it in every language, to have the same tokens."""
     text = sentences[0]
     for sentence in sentences[1:]:
-        text += (" " if sentence[0].isascii() else join) + sentence
+        text += (" " if sentence[0].isascii() else book.join) + sentence
     return text

@@ -1,81 +1,163 @@
-"""The world on disk, in the formats in which real data is published.
+"""The world on disk, in the formats in which real data is published: a data root for studies.
 
-Out: text/<language>.jsonl.gz           documents, {id, text}
-     parallel/<language>.txt            held-out sentences, the same line the same meaning
-     instructions/<language>.jsonl.gz   {id, instruction, input, output}, the same id the same instruction
+Out: text/<language>.jsonl.gz               documents, {id, text}
+     text/elsewhere/<language>.jsonl.gz     documents about other entities, in every language but the source
+     parallel/<split>/<code>.<split>        held-out sentences in FLORES-200's layout, splits dev and devtest
+     instructions/<language>.jsonl.gz       {id, instruction, input, output} as in Bactrian-X
+     instructions/belle/zh.jsonl.gz         {instruction, input, output} as in BELLE
+     benchmarks/                            see `layouts`
+     world.json                             what all of it was made from, written last
 
 Equal worlds give equal bytes: no times and no file names go into a gzip header.
 """
 
 import gzip
-from collections.abc import Iterable, Mapping
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping
+from importlib import metadata
 from pathlib import Path
 from typing import NamedTuple
 
 from loanword.errors import UserError
-from loanword.microworld.instructions import instructions
+from loanword.microworld import layouts
 from loanword.microworld.phrasebook import Phrasebook
+from loanword.microworld.questions import exams
+from loanword.microworld.tasks import BelleInstruction, instructions, open_questions
 from loanword.microworld.telling import documents, parallel_sentences
-from loanword.microworld.world import SOURCE, World
-from loanword.records import Record
+from loanword.microworld.world import SOURCE, World, elsewhere, make_world
+from loanword.records import Record, canonical_json
+
+MADE_FROM = "world.json"
+_CHINESE = "zh"
 
 
 class Size(NamedTuple):
-    """How large a world is, and how much text tells it in the source language and in each other."""
+    """How large a world is, and how many documents tell it in the source language and in each other."""
 
     scale: int
     num_source_documents: int
     num_target_documents: int
+    num_elsewhere_documents: int
 
 
 SIZES = {
-    "small": Size(1, 32_000, 10_000),
-    "medium": Size(10, 320_000, 100_000),
-    "large": Size(100, 3_200_000, 1_000_000),
+    "small": Size(1, 40_000, 20_000, 4_000),
+    "medium": Size(10, 400_000, 200_000, 40_000),
+    "large": Size(100, 4_000_000, 2_000_000, 400_000),
 }
 
 
 class Written(NamedTuple):
-    """A file that was written: where, and how many lines of what it holds."""
+    """What was written to one place below the root: a file or a folder, and how much of what it holds."""
 
-    path: Path
+    place: str
     num_lines: int
     unit: str
+    num_bytes: int
 
 
-def write_world(world: World, books: Mapping[str, Phrasebook], size: Size, out: Path) -> list[Written]:
-    """Writes the world in every language; files of the same names are replaced.
+def write_world(seed: int, size: Size, books: Mapping[str, Phrasebook], out: Path) -> list[Written] | None:
+    """Writes the world in some languages, the source language among them, and says what was written.
+
+    None where the same world is there already. Files of the same names are replaced.
 
     Raises:
         UserError: a folder that cannot be written.
     """
-    written: list[Written] = []
+    made_from = canonical_json(_made_from(seed, size, books))
     try:
-        for folder in ("text", "parallel", "instructions"):
-            (out / folder).mkdir(parents=True, exist_ok=True)
-        for language, book in books.items():
-            count = size.num_source_documents if language == SOURCE else size.num_target_documents
-            written += [
-                _write_records(documents(world, book, count), out / f"text/{language}.jsonl.gz", "documents"),
-                _write_sentences(parallel_sentences(world, book), out / f"parallel/{language}.txt"),
-                _write_records(instructions(world, book), out / f"instructions/{language}.jsonl.gz", "instructions"),
-            ]
+        if (out / MADE_FROM).is_file() and (out / MADE_FROM).read_text(encoding="utf-8").strip() == made_from:
+            return None
+        out.mkdir(parents=True, exist_ok=True)
+        (out / MADE_FROM).unlink(missing_ok=True)
+        world = make_world(seed, size.scale)
+        written = [*_write_texts(world, size, books, out), *_write_benchmarks(world, books, out)]
+        (out / MADE_FROM).write_text(f"{made_from}\n", encoding="utf-8")
     except OSError as error:
         raise UserError(out, f"cannot be written: {error.strerror}", do="name another folder, or free space") from None
     return written
 
 
-def _write_records(records: Iterable[Record], path: Path, unit: str) -> Written:
+def _made_from(seed: int, size: Size, books: Mapping[str, Phrasebook]) -> dict[str, object]:
+    told = hashlib.sha256("\n".join(book.to_json() for book in books.values()).encode()).hexdigest()
+    return {
+        "seed": seed,
+        "size": size._asdict(),
+        "languages": list(books),
+        "phrasebooks": told,
+        "version": metadata.version("loanword"),
+    }
+
+
+def _write_texts(world: World, size: Size, books: Mapping[str, Phrasebook], out: Path) -> Iterator[Written]:
+    other_world = elsewhere(world)
+    for language, book in books.items():
+        count = size.num_source_documents if language == SOURCE else size.num_target_documents
+        yield _records(documents(world, book, count), out, f"text/{language}.jsonl.gz", "documents")
+        if language != SOURCE:
+            others = documents(other_world, book, size.num_elsewhere_documents)
+            yield _records(others, out, f"text/elsewhere/{language}.jsonl.gz", "documents")
+        sentences = parallel_sentences(world, book)
+        for split, some in (("dev", sentences[::2]), ("devtest", sentences[1::2])):
+            yield _sentences(some, out, f"parallel/{split}/{book.flores}.{split}")
+        told = list(instructions(world, book, books[SOURCE]))
+        yield _records(told, out, f"instructions/{language}.jsonl.gz", "instructions")
+        if language == _CHINESE:
+            plain = (BelleInstruction(**one.model_dump(exclude={"id"})) for one in told)
+            yield _records(plain, out, f"instructions/belle/{language}.jsonl.gz", "instructions")
+
+
+def _write_benchmarks(world: World, books: Mapping[str, Phrasebook], out: Path) -> Iterator[Written]:
+    english = books[SOURCE]
+    other = next((book for language, book in books.items() if language != SOURCE), english)
+    for told, exam in exams(world).items():
+        for language, book in books.items():
+            yield _files(layouts.mmlu(exam, book), out, f"benchmarks/mmlu/{language}/{told}")
+            yield _files(layouts.triviaqa(exam, book), out, f"benchmarks/triviaqa/{language}/{told}")
+        if _CHINESE in books:
+            yield _files(layouts.ceval(exam, books[_CHINESE]), out, f"benchmarks/ceval/{told}")
+            yield _files(layouts.gaokao(exam, books[_CHINESE]), out, f"benchmarks/gaokao-bench/{told}")
+        yield _files(layouts.agieval(exam, books), out, f"benchmarks/agieval/{told}")
+    for language, book in books.items():
+        questions = open_questions(world, book, english, other)
+        text = "".join(f"{question.to_json()}\n" for question in questions)
+        file = layouts.File(f"{language}.jsonl", text, len(questions))
+        yield _files([file], out, "benchmarks/llmeval")
+
+
+def _records(records: Iterable[Record], out: Path, name: str, unit: str) -> Written:
+    path = out / name
+    path.parent.mkdir(parents=True, exist_ok=True)
     count = 0
     temporary = path.with_name(path.name + ".part")
-    with temporary.open("wb") as file, gzip.GzipFile("", "wb", fileobj=file, mtime=0) as packed:
+    with temporary.open("wb") as file, gzip.GzipFile("", "wb", fileobj=file, mtime=0, compresslevel=6) as packed:
         for record in records:
             packed.write(f"{record.to_json()}\n".encode())
             count += 1
     temporary.replace(path)
-    return Written(path, count, unit)
+    return Written(name, count, unit, path.stat().st_size)
 
 
-def _write_sentences(sentences: list[str], path: Path) -> Written:
-    path.write_text("".join(f"{sentence}\n" for sentence in sentences), encoding="utf-8", newline="\n")
-    return Written(path, len(sentences), "sentences")
+def _sentences(sentences: list[str], out: Path, name: str) -> Written:
+    text = "".join(f"{sentence}\n" for sentence in sentences)
+    return Written(name, len(sentences), "sentences", _write(text, out / name))
+
+
+def _files(files: Iterable[layouts.File], out: Path, folder: str) -> Written:
+    num_bytes = num_questions = 0
+    for file in files:
+        num_bytes += _write(file.text, out / folder / file.path)
+        num_questions += file.num_questions
+    return Written(folder, num_questions, "questions", num_bytes)
+
+
+def _write(text: str, path: Path) -> int:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path.write_bytes(text.encode())
+
+
+def summary(world_seed: int, written: Iterable[Written], out: Path) -> str:
+    """What was written, a line a place."""
+    lines = [f"World {world_seed} in {out}"]
+    lines += [f"  {one.place:<44} {one.num_lines:>9,} {one.unit:<12} {one.num_bytes:>11,} bytes" for one in written]
+    return "\n".join([*lines, ""])
