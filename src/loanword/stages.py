@@ -53,11 +53,10 @@ def wire(recipe: Recipe, job: Callable[..., Job]) -> Mapping[str, Job]:
     source, target = jobs.get(f"corpus.{recipe.source}"), jobs.get(f"corpus.{recipe.target}")
 
     if recipe.base.train is None:
-        jobs["base"] = base_tokenizer = job("base", recipe.base)
+        jobs["base"] = base_tokenizer = job("base", recipe.acting_base)
     else:
-        base_tokenizer = jobs["tokenizer.base"] = job("tokenizer", recipe.base.train.tokenizer, corpus=source)
-        base_tokens = jobs["tokens.base"] = job("tokens", TokensConfig(), corpus=source, tokenizer=base_tokenizer)
-        jobs["base"] = job("base", recipe.base, seed=recipe.seed, tokens=base_tokens, tokenizer=base_tokenizer)
+        jobs |= _trained_base(recipe.acting_base, job, recipe.seed, source)
+        base_tokenizer = jobs["tokenizer.base"]
     base = model = jobs["base"]
 
     tokenizer = base_tokenizer
@@ -108,6 +107,19 @@ def asked_of(
         responses = jobs[f"responses.{name}"] = job("responses", asked, model=model)
         jobs[f"grades.{name}"] = job("grades", grades, responses=responses)
     return jobs
+
+
+def _trained_base(config: BaseConfig, job: Callable[..., Job], seed: int, source: Job | None) -> dict[str, Job]:
+    """A base, the tokenizer that is learned from its source text alone, and the text of every language it reads."""
+    assert config.train is not None
+    made = job("tokenizer", config.train.tokenizer, corpus=source)
+    jobs = {"tokenizer.base": made, "tokens.base": job("tokens", TokensConfig(), corpus=source, tokenizer=made)}
+    read = {"tokens": jobs["tokens.base"]}
+    for language, text in config.train.also.items():
+        other = jobs[f"corpus.base.{language}"] = job("corpus", text)
+        other_tokens = jobs[f"tokens.base.{language}"] = job("tokens", TokensConfig(), corpus=other, tokenizer=made)
+        read[f"also.{language}"] = other_tokens
+    return jobs | {"base": job("base", config, seed=seed, tokenizer=made, **read)}
 
 
 def _pretrained(
@@ -176,8 +188,8 @@ def tokens(config: TokensConfig, work: Work) -> None:
 
 
 def base(config: BaseConfig, work: Work) -> None:
-    """A checkpoint that exists, by reference or put together from what was published; or an architecture trained on
-    source text from nothing; or the name of a model that a server has.
+    """A checkpoint that exists, by reference or put together from what was published; or an architecture trained from
+    nothing on source text, and on other languages beside it; or the name of a model that a server has.
     """
     from loanword.model import load, opening, published
     from loanword.tokenizer.load import load_tokenizer
@@ -192,7 +204,16 @@ def base(config: BaseConfig, work: Work) -> None:
         published.make_base(config, Path(work.execution.data), commits, work.out / CHECKPOINT)
         return
     steps, pieces = config.train.steps, load_tokenizer(work.inputs["tokenizer"])
-    rows = budgeted_rows(work.inputs["tokens"], Budget(tokens=config.train.num_tokens), steps, seed=work.seed)
+    # Sorted: the order in which a study file names languages is not in the base's name, so it must not act.
+    also = [work.inputs[f"also.{language}"] for language in sorted(config.train.also)]
+    rows = budgeted_rows(
+        work.inputs["tokens"],
+        Budget(tokens=config.train.num_tokens),
+        steps,
+        source=also,
+        replay=config.train.acting_also_share,
+        seed=work.seed,
+    )
     made = load.new_model(
         config.train.architecture, pieces.num_pieces, work.seed, bos_id=pieces.bos_id, eos_id=pieces.eos_id
     )
@@ -200,7 +221,8 @@ def base(config: BaseConfig, work: Work) -> None:
     trained = stage.train(made, rows.whole, rows.num_rows, steps, rate, work)
     read = rows.seen(rows.num_rows)
     # None of it is target text: that is counted from the base on.
-    stage.save_trained(trained, work.inputs["tokenizer"], Seen(read.num_rows, read.num_tokens), work.out)
+    seen = Seen(read.num_rows, read.num_tokens, num_replay_tokens=read.num_replay_tokens)
+    stage.save_trained(trained, work.inputs["tokenizer"], seen, work.out)
 
 
 def trunk(config: TrunkConfig, work: Work) -> None:

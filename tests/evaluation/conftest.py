@@ -54,6 +54,10 @@ def write_csv(path: Path, rows: Rows) -> None:
         csv.writer(file, lineterminator="\n").writerows(rows)
 
 
+def write_rows(path: Path, rows: Sequence[object]) -> None:
+    path.write_text("\n".join(json.dumps(row, ensure_ascii=False) for row in rows), encoding="utf-8")
+
+
 @pytest.fixture
 def mmlu_folder(tmp_path: Path) -> Path:
     """All 57 subjects with the same two shots and one question."""
@@ -74,6 +78,28 @@ def ceval_folder(tmp_path: Path) -> Path:
         write_csv(tmp_path / "dev" / f"{name}_dev.csv", LOGIC_DEV)
         write_csv(tmp_path / "val" / f"{name}_val.csv", LOGIC_VAL)
         write_csv(tmp_path / "test" / f"{name}_test.csv", [row[:-1] for row in LOGIC_VAL])
+    return tmp_path
+
+
+@pytest.fixture
+def agieval_folder(tmp_path: Path) -> Path:
+    """A folder as published, with a few items of our own in some of the tasks and the first of them in the others."""
+    from loanword.evaluation.benchmarks.agieval_tasks import CLOZE, REPEATED, SUBJECTS
+
+    golden = json.loads((GOLDEN / "agieval.json").read_text("utf-8"))
+    (tmp_path / "v1").mkdir()
+    for task in SUBJECTS:
+        like = "math" if task in CLOZE else "lsat-ar" if task in ("lsat-lr", "lsat-rc", "aqua-rat") else "sat-math"
+        rows = golden["items"].get(task, golden["items"][like])
+        write_rows(tmp_path / "v1" / f"{task}.jsonl", rows)
+    names = [task for task in SUBJECTS if task != REPEATED]
+    with (tmp_path / "few_shot_prompts.csv").open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["", *names])
+        for number in range(2):
+            shots = [golden["shots"].get(name, [])[number : number + 1] for name in names]
+            writer.writerow([f"sample {number + 1}", *(str(shot[0][0]) if shot else "" for shot in shots)])
+            writer.writerow([f"explanation {number + 1}", *(shot[0][1] if shot else "" for shot in shots)])
     return tmp_path
 
 

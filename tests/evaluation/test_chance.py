@@ -73,7 +73,16 @@ def test_guessing_scores_what_the_report_says_of_it(name: str, protocol: str, an
         assert abs(one.estimate.value - one.chance) < 4 * error + 1e-9, one.facts.name
 
 
-@pytest.mark.parametrize(("name", "protocol"), [("ceval", "official"), ("mmlu", "official"), ("mmlu", "harness")])
+@pytest.mark.parametrize(
+    ("name", "protocol"),
+    [
+        ("ceval", "official"),
+        ("mmlu", "official"),
+        ("mmlu", "harness"),
+        ("ceval", "options-only"),
+        ("mmlu", "options"),
+    ],
+)
 def test_always_saying_a_scores_exactly_the_share_of_a(name: str, protocol: str, asked):
     config, questions = asked(name, protocol, "likelihood")
     scored = score_grades(graded(AlwaysA(), config, questions), facts(config, questions))

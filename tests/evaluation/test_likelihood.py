@@ -25,6 +25,12 @@ def test_lines_of_a_text_file_are_documents_with_their_numbers(tmp_path: Path):
     assert read_held_out(path) == [Document(id="1", text="第一句。"), Document(id="2", text="第二句。 ")]
 
 
+@pytest.mark.parametrize("name", ["eng_Latn.dev", "swh_Latn.devtest"])
+def test_files_of_flores_200_are_read_as_they_are_called(tmp_path: Path, name: str):
+    (tmp_path / name).write_bytes(b"The first.\nThe second.\n")
+    assert read_held_out(tmp_path / name) == [Document(id="1", text="The first."), Document(id="2", text="The second.")]
+
+
 @pytest.mark.parametrize("name", ["held_out.jsonl"])
 def test_records_keep_their_ids(tmp_path: Path, name: str):
     documents = [Document(id="b", text="two\nlines"), Document(id="a", text="x")]
@@ -40,7 +46,8 @@ def test_records_keep_their_ids(tmp_path: Path, name: str):
         ("a.txt", b"one\n\xff\xfe\n", r"a\.txt:2 - not UTF-8 at byte 0"),
         ("a.jsonl", b'{"id":"1","text":"x"}\n{"id":', r"a\.jsonl:2 - "),
         ("a.jsonl", b'{"id":"1","text":""}\n', r"a\.jsonl:1 - empty document"),
-        ("a.csv", b"x", r"a\.csv - unknown kind of file"),
+        ("eng_Latn.devtest", b"one\n\ntwo\n", r"eng_Latn\.devtest:2 - empty document"),
+        ("a.csv", b"x", r"(?s)a\.csv - unknown kind of file '\.csv'.*\.txt, \.dev, \.devtest, \.jsonl or \.jsonl\.gz"),
     ],
 )
 def test_what_cannot_be_read_names_file_and_line(tmp_path: Path, name: str, content: bytes, message: str):

@@ -1,41 +1,87 @@
 """Phrasebooks: the package's own are whole, and one that is not says what is wrong with it."""
 
+import unicodedata
 from pathlib import Path
 
 import pytest
 
 from loanword.errors import UserError
 from loanword.microworld import phrasebook
-from loanword.microworld.phrasebook import phrasebooks, read_phrasebook
+from loanword.microworld.phrasebook import MIN_SENTENCES, Phrasebook, phrasebooks, read_phrasebook
+from loanword.microworld.telling import say
+from loanword.microworld.world import ATTRIBUTES
 from loanword.writing import script_letters, writing
 
 BOOKS = phrasebooks()
 FILES = Path(phrasebook.__file__).parent / "languages"
+OF_THE_PAPER = {"ar", "bn", "gu", "hi", "id", "ml", "mr", "ne", "sw", "ta", "te", "ur", "vi"}
+codes = pytest.mark.parametrize("code", BOOKS)
 
 
-def test_the_source_language_comes_first():
+def filled(book: Phrasebook) -> list[str]:
+    """Every text of a phrasebook with nothing in its holes."""
+    empty = dict.fromkeys(("subject", "value", "question", "more", "less", "first", "second"), "")
+    prose = [*book.prose.openings, *book.prose.links, *book.prose.closings, *book.tasks.model_dump().values()]
+    kinds = [form for forms in book.kinds.values() for form in forms]
+    told = [form for phrases in book.phrases.values() for form in (*phrases.sentences, *phrases.questions)]
+    answers = [phrases.answer for phrases in book.phrases.values()]
+    return [
+        text.format(**empty) for text in (*prose, *kinds, *told, *answers, *book.words.values(), *book.nouns.values())
+    ]
+
+
+def test_the_world_is_told_in_the_languages_of_the_study_the_source_first():
     assert next(iter(BOOKS)) == "en"
-    assert set(BOOKS) >= {"en", "zh"}
+    assert set(BOOKS) == {"en", "zh"} | OF_THE_PAPER
+    assert len({book.flores for book in BOOKS.values()}) == len(BOOKS)
 
 
-@pytest.mark.parametrize("code", BOOKS)
-def test_words_and_sentences_are_in_the_language_s_own_script(code: str):
+@codes
+def test_letters_are_of_the_language_s_own_script(code: str):
+    letters = script_letters("".join(filled(BOOKS[code])))
+    own = sum(letters.get(script, 0) for script in writing(code).scripts)
+    assert own >= 0.97 * sum(letters.values())
+
+
+@codes
+def test_text_is_composed_and_holds_nothing_invisible(code: str):
+    for text in filled(BOOKS[code]):
+        assert unicodedata.normalize("NFC", text) == text
+        assert not [c for c in text if unicodedata.category(c) in ("Cc", "Cf", "Co", "Cn")]
+
+
+@codes
+def test_names_stand_free_in_every_sentence(code: str):
+    """A letter or mark before or after a name would be glued to it, and change its tokens."""
     book = BOOKS[code]
-    sentences = [form for phrases in book.attributes.values() for form in (*phrases.sentences, *phrases.questions)]
-    filled = "".join(form.format(subject="", value="") for form in sentences)
-    letters = script_letters(filled + "".join(book.words.values()))
-    assert sum(letters[script] for script in writing(code).scripts if script in letters) == sum(letters.values())
+    holes = ("subject", "more", "less")
+    for phrases in book.phrases.values():
+        for form in (*phrases.sentences, *phrases.questions):
+            for name in holes:
+                before, hole, after = form.partition(f"{{{name}}}")
+                if hole:
+                    assert not before or before[-1] == " ", form
+                    assert not after or not after[0].isalpha(), form
 
 
-@pytest.mark.parametrize("code", BOOKS)
-def test_no_two_sentence_forms_of_a_fact_are_equal(code: str):
-    for phrases in BOOKS[code].attributes.values():
-        assert len(set(phrases.sentences)) == len(phrases.sentences)
+@codes
+def test_every_kind_of_fact_has_eight_forms_that_differ(code: str):
+    for phrases in BOOKS[code].phrases.values():
+        assert len(set(phrases.sentences)) == len(phrases.sentences) >= MIN_SENTENCES
+        assert len(set(phrases.questions)) == len(phrases.questions)
 
 
-@pytest.mark.parametrize("code", BOOKS)
+@codes
 def test_words_of_one_attribute_differ(code: str):
-    assert len(set(BOOKS[code].words.values())) == len(BOOKS[code].words)
+    for attribute in ATTRIBUTES:
+        if isinstance(attribute.values, tuple):
+            assert len({say(value, BOOKS[code]) for value in attribute.values}) == len(attribute.values)
+
+
+def test_languages_that_are_asked_for_come_with_the_source():
+    assert list(phrasebooks(["zh"])) == ["en", "zh"]
+    with pytest.raises(UserError, match="not told in tlh"):
+        phrasebooks(["tlh"])
 
 
 def changed(tmp_path: Path, old: str, new: str) -> Path:
@@ -51,10 +97,19 @@ def changed(tmp_path: Path, old: str, new: str) -> Path:
     [
         ('baker = "baker"\n', "", "words.baker: missing"),
         ('baker = "baker"\n', 'baker = "baker"\nbroker = "broker"\n', "words.broker: unknown key"),
-        ("{subject} has {value} fur.", "{subject} has fur.", "attributes.colour.sentences: {value} stands 0 times"),
-        ("That is not all.", "{subject} has more.", "prose.links: {subject} stands 1 times, not 0"),
+        ('baker = "baker"\n', 'baker = "weaver"\n', "words: 'weaver' twice"),
+        ("{subject} has {value} fur.", "{subject} has fur.", "attributes.colour.sentences: '{subject} has fur.' must"),
+        ("That is not all.", "{subject} has more.", "prose.links: '{subject} has more.' must hold no braces"),
+        ("{first} plus {second} is {value}.", "{first} is {value}.", "sums.sentences"),
+        ("{more} was founded before {less}.", "{more} is {less}{", "orders.founded.sentences"),
+        (
+            "{subject} works as a {value}.",
+            "{subject} is a {value} by trade.",
+            "'{subject} is a {value} by trade.' twice",
+        ),
         ('join = " "', "join = 1", "join: input should be a valid string (got 1)"),
         ('join = " "', "join = ", "not TOML"),
+        ('flores = "eng_Latn"', 'flores = "English"', "flores"),
     ],
 )
 def test_a_broken_phrasebook_says_what_is_wrong(tmp_path: Path, old: str, new: str, said: str):
@@ -62,3 +117,16 @@ def test_a_broken_phrasebook_says_what_is_wrong(tmp_path: Path, old: str, new: s
         read_phrasebook(changed(tmp_path, old, new))
     assert said in str(caught.value)
     assert "xx.toml" in str(caught.value)
+
+
+def test_a_language_with_fewer_sentences_than_the_source_is_refused(tmp_path: Path):
+    text = (FILES / "en.toml").read_text(encoding="utf-8")
+    more = text.replace(
+        '    "{subject} works as a {value}.",\n', '    "{subject} works as a {value}.",\n    "{subject}, {value}.",\n'
+    )
+    path = tmp_path / "xx.toml"
+    path.write_text(more, encoding="utf-8")
+    with pytest.raises(UserError) as caught:
+        phrasebook.check_parallel(read_phrasebook(path), BOOKS["en"])
+    assert "en.toml: trade, sentences - 9 of them" in str(caught.value)
+    assert "8, as in en.toml" in str(caught.value)

@@ -23,6 +23,24 @@ steps = { peak_learning_rate = 1e-3 }
 """
 
 
+def trained(more: str) -> str:
+    """What stands in [recipe.base] of a base that is trained, and more of the section that says how."""
+    return f"""
+[recipe.base.train]
+num_tokens = 1000
+tokenizer = {{ num_pieces = 400 }}
+steps = {{ peak_learning_rate = 1e-3 }}
+{more}
+[recipe.base.train.architecture]
+width = 8
+num_layers = 1
+num_heads = 1
+num_key_value_heads = 1
+feed_forward_width = 8
+context_tokens = 8
+"""
+
+
 def runs(tmp_path: Path, text: str) -> list[Cell]:
     path = tmp_path / "study.toml"
     path.write_text(text, encoding="utf-8")
@@ -118,6 +136,26 @@ def test_norwegian_stays_a_string(tmp_path: Path) -> None:
         (('target = "zh"', ""), "recipe.target: missing"),
         (("[recipe.corpus.zh]", "[recipe.corpus.vi]"), "recipe.(whole): corpus.zh: missing\n"),
         (('name = "small"', "nam = 1"), "nam: unknown key"),
+        (
+            ('model = "org/name"', trained('also_share = 0.0\nalso.sw = { files = ["sw.jsonl"] }')),
+            "recipe.base.train: also_share must be above 0 where also names languages (got 0.0)",
+        ),
+        (
+            ('model = "org/name"', trained('also_share = 1.0\nalso.sw = { files = ["sw.jsonl"] }')),
+            "recipe.base.train.also_share: input should be less than 1 (got 1.0)",
+        ),
+        (
+            ('model = "org/name"', trained('also.en = { files = ["en.jsonl"] }')),
+            "recipe.(whole): base.train.also.en: is the source language, which the base reads by num_tokens",
+        ),
+        (
+            ('model = "org/name"', trained('also.Swahili = { files = ["sw.jsonl"] }')),
+            "recipe.base.train.also.Swahili.[key]: string should match pattern",
+        ),
+        (
+            ('model = "org/name"', trained('also.sw = { file = ["sw.jsonl"] }')),
+            "recipe.base.train.also.sw.file: unknown key; did you mean 'files'?",
+        ),
     ],
 )
 def test_what_is_wrong_in_a_recipe_is_named_with_its_path(tmp_path: Path, change: tuple[str, str], said: str) -> None:

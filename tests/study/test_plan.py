@@ -2,12 +2,14 @@
 
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
 import loanword.stages
-from loanword.store import Sources, Store
+from loanword.store import Job, Sources, Store
+from loanword.study.estimate import Estimator
 from loanword.study.plan import changes, missing, remember, results, smaller_cuts
 from loanword.study.scale import scaled
 from loanword.study.study import Study, load_study
@@ -49,10 +51,20 @@ zh = "zh.txt"
 "tokenizer.num_new_pieces" = 50
 """
 
+LANGUAGES = """
+[recipe.base.train.also.zh]
+files = ["zh.jsonl"]
+[recipe.base.train.also.sw]
+files = ["sw.jsonl"]
+"""
+MIXED = STUDY.replace("[recipe.corpus.zh]", f"{LANGUAGES}[recipe.corpus.zh]").replace(
+    "num_tokens = 100_000", "num_tokens = 100_000\nalso_share = 0.2"
+)
+
 
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
-    for name in ("zh.jsonl", "en.jsonl", "zh.txt"):
+    for name in ("zh.jsonl", "en.jsonl", "sw.jsonl", "zh.txt"):
         (tmp_path / name).write_text(f'{{"text": "{name}"}}\n')
     return tmp_path
 
@@ -93,6 +105,74 @@ def test_settings_that_do_not_act_do_not_name(data: Path) -> None:
 def test_the_base_of_a_run_without_pretraining_is_its_model(data: Path) -> None:
     run = next(run for run in study(data).runs if run.label == "none, original")
     assert set(run.jobs) == {"corpus.en", "tokenizer.base", "tokens.base", "base", "likelihoods"}
+
+
+def test_a_base_reads_other_languages_beside_its_source(data: Path) -> None:
+    run = next(run for run in study(data, MIXED).runs if run.label == "none, original")
+    others = {"corpus.base.zh", "corpus.base.sw", "tokens.base.zh", "tokens.base.sw"}
+    assert set(run.jobs) == {"corpus.en", "tokenizer.base", "tokens.base", "base", "likelihoods"} | others
+    assert run.jobs["base"].inputs == {
+        "tokenizer": run.jobs["tokenizer.base"],
+        "tokens": run.jobs["tokens.base"],
+        "also.zh": run.jobs["tokens.base.zh"],
+        "also.sw": run.jobs["tokens.base.sw"],
+    }
+
+
+def test_a_base_of_several_languages_shares_tokenizer_and_source_text_with_one_of_source_text(data: Path) -> None:
+    pure, mixed = (base_jobs(data, text) for text in (STUDY, MIXED))
+    assert all(pure[role].name == mixed[role].name for role in ("corpus.en", "tokenizer.base", "tokens.base"))
+    assert pure["base"].name != mixed["base"].name
+
+
+def test_text_that_base_and_run_read_is_one_artifact(data: Path) -> None:
+    run = next(run for run in study(data, MIXED).runs if run.label == "large, original")
+    assert run.jobs["corpus.base.zh"] is run.jobs["corpus.zh"]
+    assert run.jobs["tokens.base.zh"] is run.jobs["tokens.target"]
+    assert stages_of(study(data, MIXED))["corpus"] == 3
+
+
+def test_a_share_without_languages_does_not_act_and_with_them_it_does(data: Path) -> None:
+    def base(text: str) -> str:
+        return base_jobs(data, text)["base"].name
+
+    share = "num_tokens = 100_000\nalso_share = 0.3"
+    assert base(STUDY.replace("num_tokens = 100_000", share)) == base(STUDY)
+    assert base(MIXED.replace("also_share = 0.2", "also_share = 0.3")) != base(MIXED)
+
+
+def test_a_decay_that_the_schedule_of_a_base_has_not_does_not_name_it(data: Path) -> None:
+    steps = "num_pieces = 400 }\nsteps = { "
+    names = [
+        base_jobs(data, STUDY.replace(steps, f'{steps}schedule = "{schedule}", decay_share = {share}, '))["base"].name
+        for schedule in ("cosine", "warmup-stable-decay")
+        for share in (0.2, 0.5)
+    ]
+    assert names[0] == names[1] and names[2] != names[3]
+
+
+def test_a_base_is_named_by_its_languages_and_not_by_how_they_are_written(data: Path) -> None:
+    zh, sw = LANGUAGES.split("[recipe.base.train.also.sw]")
+    other = f"[recipe.base.train.also.sw]{sw}{zh}".replace('["sw.jsonl"]', '["sw.jsonl"]\nlanguage = "vi"')
+    same, less = (base_jobs(data, MIXED.replace(LANGUAGES, text)) for text in (other, zh))
+    assert same["base"].name == base_jobs(data, MIXED)["base"].name != less["base"].name
+
+
+def test_the_plan_prices_what_a_base_reads_beside_its_source(data: Path) -> None:
+    store = Store(data / "store")
+    store.create()
+    estimator = Estimator(store, Sources(data), set())
+    pure, mixed = (estimator.of(base_jobs(data, text)["base"]) for text in (STUDY, MIXED))
+    assert (pure.num_tokens, mixed.num_tokens) == (100_000, 125_000)
+    assert mixed.flops == pytest.approx(pure.flops / 0.8)
+    assert mixed.text_bytes == pure.text_bytes > 0
+    other = base_jobs(data, MIXED)["tokens.base.sw"]
+    assert estimator.of(other).text_bytes == (data / "sw.jsonl").stat().st_size
+
+
+def base_jobs(data: Path, text: str) -> Mapping[str, Job]:
+    """The jobs of a run of a study that only trains a base."""
+    return next(run for run in study(data, text).runs if run.label == "none, original").jobs
 
 
 def test_what_only_finished_artifacts_needed_is_not_built_again(data: Path) -> None:

@@ -1,12 +1,13 @@
 """Budgets: the same text for every vocabulary, and counts that say what was read."""
 
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
 from loanword.recipe import Budget, StepsConfig
 from loanword.records import Document
-from loanword.tokens.budget import budgeted_rows
+from loanword.tokens.budget import BudgetedRows, budgeted_rows
 from loanword.tokens.pack import tokenize_corpus
 from tests.tokens.fakes import Characters
 
@@ -16,7 +17,7 @@ STEPS = StepsConfig(peak_learning_rate=1e-3, row_tokens=16, batch_tokens=32)
 @pytest.fixture
 def corpora(tmp_path: Path) -> dict[str, Path]:
     folders: dict[str, Path] = {}
-    for language, letter in (("zh", "z"), ("en", "e")):
+    for language, letter in (("zh", "z"), ("en", "e"), ("sw", "s"), ("vi", "v")):
         folders[language] = tmp_path / language
         folders[language].mkdir()
         documents = (Document(id=str(number), text=letter * (5 + number % 7)) for number in range(100))
@@ -42,6 +43,33 @@ def test_replay_comes_on_top(corpora: dict[str, Path]) -> None:
     assert after.num_target_bytes == before.num_target_bytes
     assert after.num_replay_tokens == 16 * (mixed.num_rows - plain.num_rows) > 0
     assert mixed.num_rows == pytest.approx(plain.num_rows / 0.75, abs=1)
+
+
+def test_several_sources_have_the_share_of_one_between_them_and_equal_parts_of_it(corpora: dict[str, Path]) -> None:
+    others = [corpora[language] for language in ("en", "sw", "vi")]
+    alone = budgeted_rows(corpora["zh"], Budget(bytes=500), STEPS, source=others[:1], replay=0.3)
+    rows = budgeted_rows(corpora["zh"], Budget(bytes=500), STEPS, source=others, replay=0.3)
+    assert rows.seen(rows.num_rows) == alone.seen(alone.num_rows)
+    letters = Counter(_letter(rows, index) for index in range(rows.num_rows))
+    num_others = rows.num_rows - letters["z"]
+    assert num_others == round(0.3 * rows.num_rows) > 10
+    assert all(abs(letters[letter] - num_others / 3) < 1 for letter in "esv")
+    assert rows.seen(rows.num_rows).num_replay_tokens == 16 * num_others
+
+
+def test_one_source_is_read_alike_by_itself_and_as_one_of_one(corpora: dict[str, Path]) -> None:
+    one, listed = (
+        budgeted_rows(corpora["zh"], Budget(bytes=300), STEPS, source=source, replay=0.25, seed=5)
+        for source in (corpora["en"], [corpora["en"]])
+    )
+    for index in range(one.num_rows):
+        assert one.whole.row(index).ids.tolist() == listed.whole.row(index).ids.tolist()
+
+
+def _letter(rows: BudgetedRows, index: int) -> str:
+    """The letter whose row it is; corpora are of one letter each."""
+    (letter,) = {chr(id - 3) for id in rows.whole.row(index).ids.tolist() if id > 2}
+    return letter
 
 
 def test_a_smaller_budget_is_the_start_of_a_larger_one(corpora: dict[str, Path]) -> None:

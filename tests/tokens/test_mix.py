@@ -1,4 +1,4 @@
-"""The mixture is exact, nested, and a pure function of seed and index."""
+"""The mixture, and the turns that sources take, are exact, nested, and pure functions of seed and index."""
 
 from collections import Counter
 from itertools import pairwise
@@ -8,20 +8,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loanword.tokens.mix import Mixture, epoch_order
+from loanword.tokens.mix import Mixture, Turns, epoch_order
 from loanword.tokens.rows import Row
 
+SIZES = st.lists(st.integers(1, 12), min_size=1, max_size=5)
 SHARES = st.integers(0, 99).map(lambda percent: percent / 100) | st.sampled_from([1 / 3, 0.999, 1e-5])
 
 
 class Numbered:
-    """Rows that hold nothing but their own number."""
+    """Rows that hold nothing but their own number, counted from `first`; there is none beyond `num_rows`."""
 
-    def __init__(self, num_rows: int) -> None:
+    def __init__(self, num_rows: int, first: int = 0) -> None:
         self.num_rows = num_rows
+        self.first = first
 
     def row(self, index: int) -> Row:
-        number = np.full(4, index, dtype=np.int64)
+        assert 0 <= index < self.num_rows
+        number = np.full(4, self.first + index, dtype=np.int64)
         return Row(number, number, (0,))
 
 
@@ -95,6 +98,83 @@ def test_what_cannot_be_mixed_is_refused():
         Mixture(Numbered(5), 6, None, 0.0, 0)
     with pytest.raises(ValueError, match="without rows"):
         Mixture(Numbered(5), 5, None, 0.1, 0)
+
+
+def turns(sizes: list[int]) -> Turns:
+    """Sources of so many rows; those of source s are numbered from 1,000 s."""
+    return Turns([Numbered(size, 1_000 * place) for place, size in enumerate(sizes)])
+
+
+@given(SIZES, st.integers(0, 10**30), st.integers(0, 200))
+def test_sources_take_turns_evenly_from_wherever_one_begins(sizes: list[int], first: int, num_rows: int):
+    taken = Counter(turns(sizes).place(index)[0] for index in range(first, first + num_rows))
+    counts = [taken[source] for source in range(len(sizes))]
+    assert max(counts) - min(counts) <= 1
+
+
+@given(SIZES, st.integers(0, 10**30))
+def test_every_source_goes_round_in_its_own_order(sizes: list[int], first: int):
+    taken = [turns(sizes).place(index) for index in range(first, first + 60)]
+    for source, size in enumerate(sizes):
+        rows = [row for place, row in taken if place == source]
+        assert all(after == (before + 1) % size for before, after in pairwise(rows))
+
+
+@given(SIZES)
+def test_all_sources_end_where_the_turns_begin_again(sizes: list[int]):
+    taking = turns(sizes)
+    seen = Counter(taking.place(index) for index in range(taking.num_rows))
+    for source, size in enumerate(sizes):
+        times = {seen[source, row] for row in range(size)}
+        assert times == {taking.num_rows // len(sizes) // size}
+    assert taking.place(taking.num_rows) == taking.place(0)
+
+
+def test_turns_that_no_integer_of_a_machine_can_count_are_read_all_the_same():
+    taking = Turns([Numbered(10**6 + more) for more in range(20)])
+    assert taking.num_rows > 2**64
+    mixed = Mixture(Numbered(10), 10, taking, 0.5, 3)
+    assert [len(mixed.row(index).ids) for index in range(mixed.num_rows)] == [4] * mixed.num_rows
+
+
+@given(st.integers(1, 9), st.integers(0, 100))
+def test_the_turns_of_one_source_are_that_source(num_rows: int, index: int):
+    assert turns([num_rows]).num_rows == num_rows
+    assert turns([num_rows]).place(index) == (0, index % num_rows)
+
+
+@given(SIZES, SHARES.filter(lambda share: share > 0), st.integers(0, 5), st.integers(0, 3_000))
+def test_each_source_of_a_mixture_has_its_part_of_the_share_at_every_point(
+    sizes: list[int], replay: float, seed: int, end: int
+):
+    taking = turns(sizes)
+    mixed = Mixture(Numbered(5_000), 5_000, taking, replay, seed)
+    origins = [mixed.origin(index) for index in range(end)]
+    taken = Counter(taking.place(origin.row)[0] for origin in origins if origin.source == "source")
+    for source in range(len(sizes)):
+        # Half a row for rounding the share, one for whose turn it is.
+        assert abs(taken[source] - end * replay / len(sizes)) <= 0.5 / len(sizes) + 1 + 1e-9
+
+
+@given(SIZES, st.integers(0, 5), st.lists(st.integers(0, 10**6), max_size=20))
+def test_a_row_of_the_turns_depends_on_no_row_before_it(sizes: list[int], seed: int, indices: list[int]):
+    def mixed() -> Mixture:
+        return Mixture(Numbered(10**6), 10**6, turns(sizes), 0.5, seed)
+
+    reader = mixed()
+    for index in indices:
+        assert reader.row(index).ids.tolist() == mixed().row(index).ids.tolist()
+
+
+def test_rows_of_the_turns_come_from_whose_turn_it_is():
+    taking = turns([3, 1, 2])
+    assert [int(taking.row(index).ids[0]) for index in range(9)] == [0, 1000, 2000, 1, 1000, 2001, 2, 1000, 2000]
+
+
+def test_the_seed_picks_whose_turn_is_first():
+    taking = turns([7, 7, 7])
+    firsts = [Mixture(Numbered(9), 9, taking, 0.5, seed).origin(0) for seed in range(20)]
+    assert {taking.place(first.row)[0] for first in firsts} == {0, 1, 2}
 
 
 @given(st.integers(0, 200), st.integers(0, 3), st.integers(0, 3))

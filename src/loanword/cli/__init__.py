@@ -13,6 +13,7 @@ from importlib import metadata
 from loanword.errors import UserError
 
 VERBS = {
+    "demo": ("loanword.cli.demo", "run a first small study on an invented world, from text to report"),
     "init": ("loanword.cli.init", "write a commented study file for a base, a target language and some text"),
     "doctor": ("loanword.cli.doctor", "say what this machine has, and what a study will miss on it"),
     "profile": ("loanword.cli.profile", "measure how fast this machine trains, for plans to say hours"),
@@ -63,7 +64,7 @@ def _parser(verb: str | None) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="loanword",
         description="Take a language model to another language, and prove what was gained and what was lost.",
-        epilog="Start with `loanword doctor`, then `loanword init --help`. "
+        epilog="Start with `loanword demo` and `loanword doctor`, then `loanword init --help`. "
         "A file says what, the command line says where.",
     )
     parser.add_argument("--version", action="version", version=f"loanword {metadata.version('loanword')}")

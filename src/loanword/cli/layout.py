@@ -49,7 +49,8 @@ def named_sources(recipes: Iterable[Recipe]) -> dict[str, Expected]:
     """What is expected at each path that recipes read below the data root."""
     expected: dict[str, Expected] = {}
     for recipe in recipes:
-        for config in recipe.corpus.values():
+        also = {} if recipe.base.train is None else recipe.base.train.also
+        for config in (*recipe.corpus.values(), *also.values()):
             expected |= dict.fromkeys(config.files, corpus(config.text_field))
         expected |= dict.fromkeys(recipe.conversations.files, INSTRUCTIONS)
         expected |= dict.fromkeys(recipe.likelihoods.texts.values(), HELD_OUT)

@@ -35,5 +35,6 @@ def write_study_report(opened: Opened, out: Path | None) -> Path:
         )
         for run in study.runs
     ]
-    info = StudyInfo(study.name, study.summary, tuple((pair.arm, pair.control) for pair in study.comparisons))
+    questions = {(pair.arm, pair.control): pair.question for pair in study.comparisons}
+    info = StudyInfo(study.name, study.summary, tuple(questions), questions)
     return write_report(runs, info, out or store.root / "studies" / file_name(study.name) / "report")

@@ -60,6 +60,10 @@ class SubjectQuestions:
 Prompt = ChoicePrompt | OpenPrompt
 Read = Callable[[Response], tuple[str, ...] | None]
 """What a text gives as the answer, in the form of `Example.answers`; None where it cannot be read."""
+Mark = Callable[[Response, tuple[str, ...]], float]
+"""The share of an example's points that an answer earns."""
+Chance = Callable[[Subject, Example], float]
+"""What naming a letter at random earns of an example on average."""
 
 
 @dataclass(frozen=True)
@@ -70,15 +74,16 @@ class Asking:
     example, which only likelihoods are asked for. `follow_up` makes the second prompt of two calls from the first and
     the text that it brought, None where one call is all; it has `follow_up_tokens` for its answer, where that is less,
     and the first leaves as much again for what it adds. `read` is the protocol's own extraction and `robust` ours,
-    both of texts; likelihoods name the likeliest choice. `mark` is the share of an example's points that an answer
-    earns. `chance` is what naming a letter at random earns of an example on average, 0 where there are no letters to
-    name. `headline` names the score that is reported first, where it is not the one of the benchmark's authors.
+    both of texts; likelihoods name the likeliest choice, by its place among `names` or, where there are none, by its
+    own text. `chance` is 0 where there are no letters to name. `headline` names the score that is reported first, where
+    it is not the one of the benchmark's authors.
     """
 
     prompts: Callable[[SubjectQuestions, BenchmarkConfig], Sequence[Prompt]]
-    mark: Callable[[Response, tuple[str, ...]], float]
-    chance: Callable[[Subject, Example], float]
+    mark: Mark
+    chance: Chance
     num_shots: int = 0
+    names: tuple[str, ...] = ()
     read: Read | None = None
     robust: Read | None = None
     f1: Callable[[Response, tuple[str, ...]], float] | None = None

@@ -1,6 +1,7 @@
 """Questions in comma-separated files as C-Eval and MMLU publish them: one file a subject and split.
 
-In: folder/{dev,val,test}/<subject>_<split>.csv, UTF-8. Out: one `SubjectQuestions` a subject.
+In: folder/{dev,val,test}/<subject>_<split>.csv, UTF-8. Out: one `SubjectQuestions` a subject. Other sets that are laid
+out alike are read by naming their subjects.
 Every field is read as text: the answers `None` and `NA` are words, not missing values.
 """
 
@@ -38,12 +39,14 @@ class CsvLayout:
 def load_questions(
     folder: Path, config: BenchmarkConfig, subjects: Mapping[str, Subject], layout: CsvLayout
 ) -> list[SubjectQuestions]:
-    """Shots and examples of the asked subjects, in published order.
+    """Shots and examples of the asked subjects, in published order, then of those that are the folder's own.
+
+    A name that is not published is a subject where the folder has its file: the prompt calls it by its name, with
+    spaces for underscores, and it has no category.
 
     Raises:
         UserError: an unknown subject, a missing folder or file, a file that is not such a CSV, too few shots.
     """
-    asked = asked_subjects(config, subjects)
     if not folder.is_dir():
         raise UserError(
             folder,
@@ -58,10 +61,21 @@ def load_questions(
             expected="split val or test, or num_shots 0",
             do="set benchmarks.<name>.split or num_shots",
         )
+    asked = asked_subjects(config, {**subjects, **_own_subjects(folder, config, subjects)})
     _require_files(folder, config.split, asked, subjects)
     if config.num_shots:
         _require_files(folder, "dev", asked, subjects)
     return [_load_subject(folder, config, subject, layout) for subject in asked]
+
+
+def _own_subjects(folder: Path, config: BenchmarkConfig, published: Mapping[str, Subject]) -> dict[str, Subject]:
+    named = {name: Subject(name, name.replace("_", " "), "") for name in config.subjects if name not in published}
+    return {
+        name: subject
+        for name, subject in named.items()
+        # An id is subject/split/number: a name with a slash would be read as another.
+        if "/" not in name and _csv_path(folder, config.split, subject).is_file()
+    }
 
 
 def _require_files(folder: Path, split: str, asked: Sequence[Subject], subjects: Mapping[str, Subject]) -> None:

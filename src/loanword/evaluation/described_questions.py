@@ -10,6 +10,7 @@ from pathlib import Path
 
 from loanword.errors import UserError
 from loanword.evaluation.benchmark import Example, Subject, SubjectQuestions, asked_subjects
+from loanword.evaluation.statements import PROTOCOLS
 from loanword.evaluation.tables import Row, table_rows
 from loanword.recipe import FIELD, BenchmarkConfig, DescriptionConfig, Split, template_fields
 
@@ -40,8 +41,10 @@ def load_described(folder: Path, config: BenchmarkConfig) -> list[SubjectQuestio
 
 
 def description_of(config: BenchmarkConfig) -> DescriptionConfig:
-    """What a described benchmark's config says of it."""
+    """What a described benchmark's config says of it; where statements are asked for, letters name its options."""
     assert config.description is not None, "a benchmark by description has one"
+    if config.protocol in PROTOCOLS:
+        return config.description.model_copy(update={"scored": "letters"})
     return config.description
 
 

@@ -34,7 +34,7 @@ def benchmark_facts(
     return {
         "name": benchmark.name,
         "title": benchmark.title,
-        "language": benchmark.language,
+        "language": config.language or benchmark.language,
         "licence": benchmark.licence,
         "source": benchmark.source,
         "split": config.split,

@@ -3,6 +3,8 @@
 In: Responses (responses.jsonl). Out: one Grade a response whose label is known (grades.jsonl).
 """
 
+from collections.abc import Sequence
+
 from loanword.evaluation.benchmark import Asking
 from loanword.recipe import GradesConfig
 from loanword.records import ChoiceScore, Grade, Response
@@ -35,12 +37,16 @@ def grade(response: Response, asking: Asking, config: GradesConfig) -> Grade:
     )
 
 
-def likeliest(score: ChoiceScore) -> str:
-    """The likeliest choice without the space before it; nothing where the two likeliest tie, or nothing was scored."""
+def likeliest(score: ChoiceScore, names: Sequence[str] = ()) -> str:
+    """The likeliest choice: its name, or where choices have none its text without the space before it.
+
+    Nothing where the two likeliest tie, or nothing was scored.
+    """
     nats = score.log_likelihoods_nats
     if not nats or nats.count(max(nats)) > 1:
         return ""
-    return score.choices[nats.index(max(nats))].strip()
+    place = nats.index(max(nats))
+    return names[place] if names else score.choices[place].strip()
 
 
 def margin(score: ChoiceScore) -> float:
@@ -53,7 +59,7 @@ def _given(response: Response, asking: Asking, config: GradesConfig) -> tuple[st
     if response.ended == "too long":
         return None
     if response.scores:
-        named = tuple(likeliest(score) for score in response.scores)
+        named = tuple(likeliest(score, asking.names) for score in response.scores)
         return named if any(named) else None
     read = asking.robust if config.extraction == "robust" and asking.robust is not None else asking.read
     assert read is not None, "a way of asking for texts says how they are read"

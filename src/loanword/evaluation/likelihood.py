@@ -1,7 +1,8 @@
 """Likelihood of held-out text, by document.
 
-In: a text file, one document a line (.txt), or Document records (.jsonl, .jsonl.gz). Out: DocumentLikelihood
-records in the file's order. Nats may be compared across vocabularies only in bits per byte, over identical bytes.
+In: a text file, one document a line (.txt, or .dev and .devtest as FLORES-200 calls its own), or Document records
+(.jsonl, .jsonl.gz). Out: DocumentLikelihood records in the file's order. Nats may be compared across vocabularies only
+in bits per byte, over identical bytes.
 """
 
 from collections.abc import Iterator, Sequence
@@ -12,9 +13,12 @@ from loanword.protocols import LanguageModel, Progress, silent
 from loanword.recipe import LikelihoodsConfig
 from loanword.records import Document, DocumentLikelihood, read_lines
 
+_LINES = (".txt", ".dev", ".devtest")
+"""What ends the names of files that hold one document a line; FLORES-200's are called `eng_Latn.devtest`."""
+
 
 def read_held_out(path: Path) -> list[Document]:
-    """The documents of a held-out text; lines of a .txt file are numbered from 1 and are their own ids.
+    """The documents of a held-out text; lines of a text file are numbered from 1, which are their ids.
 
     Raises:
         UserError: a missing file, bytes that are not UTF-8, an empty line or file, a line that is no Document.
@@ -26,13 +30,16 @@ def read_held_out(path: Path) -> list[Document]:
             expected="held-out text (.txt, .jsonl)",
             do="put it there, or correct the path",
         )
-    if path.suffix == ".txt":
+    if path.suffix in _LINES:
         documents = list(_lines_as_documents(path))
     elif path.name.endswith((".jsonl", ".jsonl.gz")):
         documents = list(_records(path))
     else:
         raise UserError(
-            path, f"unknown kind of file {path.suffix!r}", expected=".txt, .jsonl or .jsonl.gz", do="convert the file"
+            path,
+            f"unknown kind of file {path.suffix!r}",
+            expected=f"{', '.join(_LINES)}, .jsonl or .jsonl.gz",
+            do="convert the file",
         )
     if not documents:
         raise UserError(path, "no documents", expected="one document a line", do="name a file that holds text")

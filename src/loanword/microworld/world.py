@@ -225,7 +225,7 @@ def _values(attribute: Attribute, entities: Mapping[str, tuple[str, ...]], chanc
 
 
 def _told(count: int, chance: random.Random) -> list[Told]:
-    numbers = {told: round(share * count) for told, share in TOLD_SHARES.items()}
+    numbers: dict[Told, int] = {told: round(share * count) for told, share in TOLD_SHARES.items()}
     numbers["target-only"] = count - numbers["bridge"] - numbers["source-only"]
     told: list[Told] = [each for each, number in numbers.items() for _ in range(number)]
     chance.shuffle(told)

@@ -11,7 +11,10 @@ from loanword.records import Count, Language, PositiveCount, Record, SourcePath
 
 
 class LikelihoodsConfig(Record):
-    """Held-out text by language, one document a line (.txt) or a record (.jsonl), and how windows slide."""
+    """Held-out text by language, and how windows slide.
+
+    A file holds one document a line (.txt, or .dev and .devtest as FLORES-200 has them) or a record a line (.jsonl).
+    """
 
     texts: dict[Language, SourcePath] = Field(default_factory=dict)
     window_tokens: PositiveCount = 2048
@@ -46,7 +49,8 @@ class DescriptionConfig(Record):
 
     Prompt: header, shots, question, each shot followed by `shot_separator`. In `prompt` stands `{options}` for a line
     `option_line` an option; `header` and `prompt` may hold `{subject}`. The answer follows after `answer_separator`:
-    a letter of `letters`, or with `scored = "options"` the text of an option, as is then scored too.
+    a letter of `letters`, or with `scored = "options"` the text of an option, as is then scored too. The protocols
+    options and options-only ask for texts whatever `scored` says, without `header` and the line of `{options}`.
     """
 
     language: Language
@@ -163,9 +167,11 @@ ChoiceIds = Literal["in-context", "isolated"]
 class BenchmarkConfig(Record):
     """One benchmark as it lies on disk (or on the Hub) and as it is asked; `limit_examples` counts per subject.
 
-    `protocol`: the authors' own prompts and scoring (official), or lm-evaluation-harness's (harness). `answering`: by
-    the likelihood of the options, by generation, or by generation after a chain of thought. What is None is as the
-    benchmark's protocol says. `chat` applies the checkpoint's chat template to what is generated from.
+    `protocol`: the authors' own prompts and scoring (official), lm-evaluation-harness's (harness), or ours: the
+    likelihood of whole statements, one an option (options), and of the options with nothing before them, which is the
+    control (options-only). `answering`: by the likelihood of the options, by generation, or by generation after a chain
+    of thought. What is None is as the benchmark's protocol says. `chat` applies the checkpoint's chat template to what
+    is generated from. `language` is that of a translated set, where it is not the benchmark's own.
     """
 
     name: str = ""
@@ -174,13 +180,14 @@ class BenchmarkConfig(Record):
     split: Literal["val", "test", "dev"] = "val"
     subjects: tuple[str, ...] = ()
     limit_examples: PositiveCount | None = None
-    protocol: Literal["official", "harness"] = "official"
+    protocol: Literal["official", "harness", "options", "options-only"] = "official"
     answering: Answering | None = None
     num_shots: Count | None = None
     choice_ids: ChoiceIds = "in-context"
     chat: bool = False
     decoding: DecodingConfig = DecodingConfig()
     precision: Precision = "float32"
+    language: Language | None = None
     prompt_version: Literal[2] = 2
 
     @model_validator(mode="after")

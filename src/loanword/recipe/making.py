@@ -42,12 +42,41 @@ class ExtendedTokenizerConfig(Record):
 
 
 class TrainedBaseConfig(Record):
-    """A base that the study trains from its source corpus."""
+    """A base that the study trains from its source corpus, and from text of other languages where `also` names any.
+
+    `num_tokens` counts source text. Other languages come on top as `also_share` of all rows, so that there are
+    num_tokens / (1 - also_share) tokens in all; they take turns row by row, and each begins again at its end. The
+    tokenizer is learned from source text alone: bases that differ in `also` share it, and so differ in one factor.
+    """
 
     architecture: ArchitectureConfig
     tokenizer: LearnedTokenizerConfig
     num_tokens: PositiveCount
     steps: StepsConfig
+    also: dict[Language, CorpusConfig] = Field(default_factory=dict)
+    also_share: Share = 0.08
+
+    @model_validator(mode="after")
+    def _share_of_what_is_named(self) -> "TrainedBaseConfig":
+        if self.also and not self.also_share:
+            raise ValueError(
+                f"also_share must be above 0 where also names languages (got {self.also_share}); "
+                "a base of source text alone has no also"
+            )
+        return self
+
+    @property
+    def acting_also_share(self) -> float:
+        """Share of all rows that are of other languages: 0 where none is named."""
+        return self.also_share if self.also else 0.0
+
+    @property
+    def acting(self) -> "TrainedBaseConfig":
+        """This base with every setting that does not act at its default, and each of `also` in its language."""
+        also = {language: text.model_copy(update={"language": language}) for language, text in self.also.items()}
+        share = self.also_share if self.also else TrainedBaseConfig.model_fields["also_share"].default
+        steps = self.steps.acting(extends=False)
+        return self.model_copy(update={"steps": steps, "also": also, "also_share": share})
 
 
 class BaseConfig(Record):

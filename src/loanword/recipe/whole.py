@@ -52,6 +52,9 @@ class Recipe(Record):
                 missing.append(f"{path}: {told}")
         if self._base_steps is not None and self._base_steps.lora is not None:
             missing.append("base.train.steps.lora: a base is trained whole")
+        if self.base.train is not None and self.source in self.base.train.also:
+            told = "is the source language, which the base reads by num_tokens; name other languages"
+            missing.append(f"base.train.also.{self.source}: {told}")
         if self.base.served is not None and (self._changes_base or self.likelihoods.texts):
             missing.append("base.served: a served model can answer benchmarks, but neither be trained nor read text")
         if missing:
@@ -67,6 +70,12 @@ class Recipe(Record):
         return None if self.base.train is None else self.base.train.steps
 
     @property
+    def acting_base(self) -> BaseConfig:
+        """The base of this run without settings that do not act."""
+        train = self.base.train
+        return self.base if train is None else self.base.model_copy(update={"train": train.acting})
+
+    @property
     def acting_pretraining(self) -> PretrainingConfig | None:
         """The further pretraining of this run without settings that do not act; None where there is none."""
         if self.pretraining is None or not self.pretraining.budget.amount:
@@ -76,7 +85,7 @@ class Recipe(Record):
 
     @property
     def languages(self) -> list[str]:
-        """Languages whose corpora act in this run, the source first."""
+        """Languages whose `corpus` acts in this run, the source first; those of `base.train.also` are others."""
         extends = self.tokenizer.num_new_pieces > 0
         pretraining = self.acting_pretraining
         pretrains = pretraining is not None

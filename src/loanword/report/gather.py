@@ -39,11 +39,12 @@ TRAINING_ROLES = ("base", "trunk", "pretraining", "tuning")
 
 @dataclass(frozen=True)
 class StudyInfo:
-    """What a study says of itself, and which runs it compares: (arm, control) by label."""
+    """What a study says of itself, which runs it compares, (arm, control) by label, and which questions that answers."""
 
     name: str
     summary: str
     comparisons: tuple[tuple[str, str], ...] = ()
+    questions: Mapping[tuple[str, str], str] = field(default_factory=dict[tuple[str, str], str])
 
 
 @dataclass(frozen=True)

@@ -207,7 +207,8 @@ def _as_json(report: Report) -> dict[str, Any]:
     return {
         "study": {"name": report.study.name, "summary": report.study.summary},
         "findings": [
-            {"heading": found.heading, "text": found.text, "points": list(found.points)} for found in report.findings
+            {"heading": found.heading, "text": found.text, "points": list(found.points), "line": found.line}
+            for found in report.findings
         ],
         "tables": {table.key: table.to_json() for section in report.sections for table in section.tables},
         "runs": [_run_json(run) for run in report.runs],

@@ -14,12 +14,16 @@ NO_BREAK = "\u00a0"
 
 @dataclass(frozen=True)
 class Finding:
-    """One answer: a short heading, the sentence that gives it with its evidence, and parts listed below it."""
+    """One answer: a short heading, the sentence that gives it with its evidence, and parts listed below it.
+
+    `line` says it in one line, where the study asked a question.
+    """
 
     heading: str
     text: str
     tone: str = ""
     points: tuple[str, ...] = ()
+    line: str = ""
 
 
 def findings(
@@ -38,7 +42,7 @@ def findings(
         if base is not None and best is not None and best.label != base.label:
             found += _against_base(by_pair[best.label, base.label], target)
     found += _knowledge_findings(runs, knowledge)
-    found += [_compared(by_pair[pair]) for pair in dict.fromkeys(study.comparisons)]
+    found += [_compared(by_pair[pair], study.questions.get(pair, "")) for pair in dict.fromkeys(study.comparisons)]
     return [*found, *_gaps(runs)]
 
 
@@ -97,13 +101,31 @@ def _change(difference: Difference) -> str:
     return f"{measure.difference_text(change.value)} [{low}{NO_BREAK}to{NO_BREAK}{high}]{measure.unit_text}"
 
 
-def _compared(comparison: Comparison) -> Finding:
+def _compared(comparison: Comparison, question: str) -> Finding:
     differs = joined(comparison.factors) or "nothing"
     confounded = ", so that no one of them explains the difference" if comparison.confounded else ""
     if all(found.is_missing for found in comparison.differences):
         confounded += ". Nothing to compare yet: records are missing"
     points = tuple(_point(found) for found in comparison.differences if not found.is_missing)
-    return Finding(f"{comparison.arm} against {comparison.control}", f"Differ in {differs}{confounded}.", points=points)
+    pair = f"{comparison.arm} against {comparison.control}"
+    if not question:
+        return Finding(pair, f"Differ in {differs}{confounded}.", points=points)
+    line = f"{question} {_in_short(comparison)}"
+    return Finding(question, f"{pair}: differ in {differs}{confounded}.", points=points, line=line)
+
+
+def _in_short(comparison: Comparison) -> str:
+    """What was shown to differ, without intervals, and of how much else nothing was shown."""
+    shown = [found for found in comparison.differences if found.verdict and found.verdict.word in ("helps", "hurts")]
+    others = sum(found.verdict is not None for found in comparison.differences) - len(shown)
+    parts = [
+        f"{found.measure.subject} {found.measure.difference_text(found.paired.difference.value)}{found.measure.unit_text}"
+        for found in shown
+        if found.paired is not None
+    ]
+    if others:
+        parts.append(f"nothing shown on {plain(others)} other{'s' if others > 1 else ''}" if parts else "nothing shown")
+    return f"{'; '.join(parts) or 'missing'}."
 
 
 def _point(found: Difference) -> str:

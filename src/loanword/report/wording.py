@@ -28,6 +28,8 @@ BENCHMARK_NAMES: Mapping[str, str] = {
 SETTING_NAMES: Mapping[str, str] = {
     "source": "source language",
     "target": "target language",
+    "base.train.also": "languages beside the source in the base",
+    "base.train.also_share": "share of those languages",
     "tokenizer.num_new_pieces": "new pieces",
     "pretraining.budget": "target text",
     "pretraining.budget.bytes": "target text",

@@ -141,8 +141,9 @@ def _base(estimator: Estimator, job: Job) -> Estimate:
     assert isinstance(job.config, BaseConfig)
     if job.config.train is None:
         return Estimate()
-    num_tokens = job.config.train.num_tokens
-    text = int(num_tokens * estimator.bytes_per_token(job.inputs["tokens"]))
+    train = job.config.train
+    text = int(train.num_tokens * estimator.bytes_per_token(job.inputs["tokens"]))
+    num_tokens = int(train.num_tokens / (1 - train.acting_also_share))
     return _training(estimator, job, text, num_tokens, 1)
 
 

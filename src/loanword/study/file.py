@@ -34,10 +34,11 @@ class RunEntry(Record):
 
 
 class Comparison(Record):
-    """An arm and the control it is measured against."""
+    """An arm, the control it is measured against, and the question that the two answer."""
 
     arm: str
     control: str
+    question: str = ""
 
 
 class StudyFile(Record):

@@ -1,6 +1,8 @@
 """A study at a fraction of its budgets: every stage runs, on little of everything."""
 
-from loanword.recipe import Budget, Recipe
+from collections.abc import Mapping
+
+from loanword.recipe import Budget, CorpusConfig, Recipe
 
 SMALLEST_CORPUS_BYTES = 3_000_000
 SMALLEST_PRETRAINING_BYTES = 20_000
@@ -12,17 +14,15 @@ def scaled(recipe: Recipe, factor: float) -> Recipe:
 
     Vocabulary sizes and shapes stay: they are what a smoke run is to try.
     """
-    corpus = {
-        language: config.model_copy(
-            update={"limit_bytes": max(SMALLEST_CORPUS_BYTES, int((config.limit_bytes or 0) * factor))}
-        )
-        for language, config in recipe.corpus.items()
-    }
-    changes: dict[str, object] = {"corpus": corpus}
+    changes: dict[str, object] = {"corpus": _scaled_corpora(recipe.corpus, factor)}
     base, pretraining, tuning = recipe.base, recipe.pretraining, recipe.tuning
     if base.train is not None:
         least = 4 * base.train.steps.batch_tokens
-        train = base.train.model_copy(update={"num_tokens": max(least, int(base.train.num_tokens * factor))})
+        fewer = {
+            "num_tokens": max(least, int(base.train.num_tokens * factor)),
+            "also": _scaled_corpora(base.train.also, factor),
+        }
+        train = base.train.model_copy(update=fewer)
         changes["base"] = base.model_copy(update={"train": train})
     if pretraining is not None and pretraining.budget.amount:
         changes["pretraining"] = pretraining.model_copy(update={"budget": _scaled_budget(pretraining.budget, factor)})
@@ -34,6 +34,15 @@ def scaled(recipe: Recipe, factor: float) -> Recipe:
         name: config.model_copy(update={"limit_examples": 1}) for name, config in recipe.benchmarks.items()
     }
     return recipe.model_copy(update=changes)
+
+
+def _scaled_corpora(corpora: Mapping[str, CorpusConfig], factor: float) -> dict[str, CorpusConfig]:
+    return {
+        language: config.model_copy(
+            update={"limit_bytes": max(SMALLEST_CORPUS_BYTES, int((config.limit_bytes or 0) * factor))}
+        )
+        for language, config in corpora.items()
+    }
 
 
 def _scaled_budget(budget: Budget, factor: float) -> Budget:

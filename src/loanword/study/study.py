@@ -11,6 +11,8 @@ from loanword.store import Job, Naming, Sources
 from loanword.study.file import Comparison, cells, flat, read_study
 from loanword.study.scale import scaled
 
+ALSO = "base.train.also"
+
 
 class StageModule(Protocol):
     """What a module of stages holds: `loanword.stages`, or one that a user names with `--stages`."""
@@ -33,6 +35,11 @@ class Run:
         """What the run's model is made of, as dotted paths; what it is only asked afterwards is left out."""
         asked = {"likelihoods", "benchmarks", "responses", "grades"}
         made = flat(self.recipe.model_dump(mode="json", exclude=asked, exclude_none=True))
+        also = {} if self.recipe.base.train is None else self.recipe.base.train.also
+        if also:
+            # What a base has read beside its source is one setting, however many files it came in.
+            made = {path: value for path, value in made.items() if not path.startswith(f"{ALSO}.")}
+            made[ALSO] = sorted(also)
         return {path: value if isinstance(value, str | int | float) else _joined(value) for path, value in made.items()}
 
 

@@ -1,10 +1,11 @@
 """From a budget of text to rows, and from rows to what was read on the way."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from loanword.recipe import Budget, StepsConfig
-from loanword.tokens.mix import Mixture
+from loanword.tokens.mix import Mixture, Turns
 from loanword.tokens.rows import TokenRows
 
 
@@ -56,13 +57,15 @@ def budgeted_rows(
     budget: Budget,
     steps: StepsConfig,
     *,
-    source: Path | None = None,
+    source: Path | Sequence[Path] | None = None,
     measure: Path | None = None,
     replay: float = 0.0,
     allow_epochs: bool = False,
     seed: int = 0,
 ) -> BudgetedRows:
     """The rows of a budget over tokens artifacts; a budget of tokens is counted in `measure`, without it in `target`.
+
+    Several sources take turns row by row within the share of `replay`.
 
     Raises:
         UserError: the budget is larger than the corpus and epochs were not allowed.
@@ -74,7 +77,8 @@ def budgeted_rows(
     num_epochs = -(-limit_tokens // once.num_tokens)
     limited = TokenRows(target, steps.row_tokens, limit_tokens)
     unlimited = TokenRows(target, steps.row_tokens, num_epochs * once.num_tokens)
-    replayed = None if source is None else TokenRows(source, steps.row_tokens)
+    sources = [source] if isinstance(source, Path) else source or ()
+    replayed = Turns([TokenRows(folder, steps.row_tokens) for folder in sources]) if sources else None
     whole = Mixture(limited, limited.num_rows, replayed, replay, seed)
     trunk = Mixture(unlimited, limited.num_rows, replayed, replay, seed)
     return BudgetedRows(trunk, whole)

@@ -5,6 +5,8 @@ from one integer, and any number of workers reads the same order.
 """
 
 import hashlib
+import math
+from collections.abc import Sequence
 from fractions import Fraction
 from typing import Literal, NamedTuple
 
@@ -75,6 +77,29 @@ class Mixture:
         origin = self.origin(index)
         rows = self.source if origin.source == "source" and self.source is not None else self.target
         return rows.row(origin.row)
+
+
+class Turns:
+    """Rows of several sources in turn, one of each at a time; each source begins again at its end.
+
+    Of any rows in succession every source has as many as any other, give or take one. `num_rows` is the least number
+    of rows that holds every source a whole number of times, so that going round them has no seam; it may be larger
+    than any machine's integers.
+    """
+
+    def __init__(self, sources: Sequence[Rows]) -> None:
+        self.sources = tuple(sources)
+        self.num_rows: int = len(self.sources) * math.lcm(*(rows.num_rows for rows in self.sources))
+
+    def place(self, index: int) -> tuple[int, int]:
+        """Which source, counted from 0, has its turn at `index`, and with which of its rows."""
+        turn, source = divmod(index, len(self.sources))
+        return source, turn % self.sources[source].num_rows
+
+    def row(self, index: int, /) -> Row:
+        """The row at `index`."""
+        source, row = self.place(index)
+        return self.sources[source].row(row)
 
 
 class Epochs:

@@ -1,4 +1,3 @@
-import csv
 import hashlib
 import json
 from collections.abc import Callable, Sequence
@@ -20,6 +19,7 @@ from loanword.evaluation.grading import grade
 from loanword.protocols import ChoicePrompt, OpenPrompt
 from loanword.recipe import BenchmarkConfig, GradesConfig
 from loanword.records import ChoiceScore, Response
+from tests.evaluation.conftest import write_rows
 
 GOLDEN: dict[str, Any] = json.loads((Path(__file__).parents[2] / "golden" / "agieval.json").read_text("utf-8"))
 SETTINGS = {
@@ -40,29 +40,6 @@ def config(**settings: object) -> BenchmarkConfig:
 def asking_of(config: BenchmarkConfig) -> Asking:
     assert config.answering is not None
     return AGIEVAL.protocols[config.protocol][config.answering]
-
-
-@pytest.fixture
-def agieval_folder(tmp_path: Path) -> Path:
-    """A folder as published, with a few items of our own in some of the tasks and the first of them in the others."""
-    (tmp_path / "v1").mkdir()
-    for task in SUBJECTS:
-        like = "math" if task in CLOZE else "lsat-ar" if task in ("lsat-lr", "lsat-rc", "aqua-rat") else "sat-math"
-        rows = GOLDEN["items"].get(task, GOLDEN["items"][like])
-        write_rows(tmp_path / "v1" / f"{task}.jsonl", rows)
-    names = [task for task in SUBJECTS if task != REPEATED]
-    with (tmp_path / "few_shot_prompts.csv").open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["", *names])
-        for number in range(2):
-            shots = [GOLDEN["shots"].get(name, [])[number : number + 1] for name in names]
-            writer.writerow([f"sample {number + 1}", *(str(shot[0][0]) if shot else "" for shot in shots)])
-            writer.writerow([f"explanation {number + 1}", *(shot[0][1] if shot else "" for shot in shots)])
-    return tmp_path
-
-
-def write_rows(path: Path, rows: Sequence[object]) -> None:
-    path.write_text("\n".join(json.dumps(row, ensure_ascii=False) for row in rows), encoding="utf-8")
 
 
 def texts(folder: Path, setting: str, tasks: Sequence[str]) -> dict[str, str]:

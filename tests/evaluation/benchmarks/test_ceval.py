@@ -6,12 +6,14 @@ from pathlib import Path
 import pytest
 
 from loanword.errors import UserError
+from loanword.evaluation.benchmark import Subject
 from loanword.evaluation.benchmarks.ceval import CEVAL, SUBJECTS, submission
 from loanword.evaluation.benchmarks.ceval_answers import answer_only
 from loanword.evaluation.grading import grade
 from loanword.protocols import ChoicePrompt, OpenPrompt
 from loanword.recipe import BenchmarkConfig, GradesConfig
 from loanword.records import Response
+from tests.evaluation.conftest import LOGIC_VAL, write_csv
 
 GOLDEN = Path(__file__).parents[2] / "golden"
 RequireGolden = Callable[[str, str, Iterable[tuple[str, str]]], None]
@@ -90,6 +92,43 @@ def test_base_models_get_five_shots_and_tuned_ones_none():
         "chain-of-thought": 5,
     }
     assert next(iter(CEVAL.protocols["official"])) == "likelihood"
+
+
+def test_a_statement_is_the_question_and_one_of_its_options(ceval_folder: Path):
+    header, *rows = LOGIC_VAL
+    rows = [
+        *rows,
+        ["1", "哪一个是真的？", "甲", "乙", "丙", "丁", "A"],
+        ["2", "____先于____。", "桥，路", "路，桥", "甲", "乙", "B"],
+    ]
+    write_csv(ceval_folder / "val" / "logic_val.csv", [header, *rows])
+    stated, cued, twice = prompts(ceval_folder, config(protocol="options", subjects=("logic",)))
+    shots = (
+        "如果所有的灯都亮着，那么下列哪一项必然为真？没有灯是灭的\n\n"
+        "“天下雨，则地湿。”地不湿，可知天没有下雨\n\n"
+    )  # fmt: skip
+    assert text(stated) == shots + "甲、乙、丙三人中只有一人说真话。\n甲说：“乙说谎。”下列哪一项正确？"
+    assert isinstance(stated, ChoicePrompt) and stated.choices == ("甲", "乙", "丙", "NA")
+    assert text(cued) == shots + "哪一个是真的？\n答案："
+    assert isinstance(cued, ChoicePrompt) and cued.choices == ("甲", "乙", "丙", "丁")
+    assert text(twice) == shots + "____先于____。\n答案："
+    alone = prompts(ceval_folder, config(protocol="options-only", subjects=("logic",), num_shots=0))
+    assert [text(one) for one in alone] == ["", "", ""]
+
+
+def test_subjects_of_another_set_are_asked_by_name_and_submitted(ceval_folder: Path):
+    write_csv(ceval_folder / "test" / "hai_wai_test.csv", [row[:-1] for row in LOGIC_VAL])
+    asked = CEVAL.load(ceval_folder, config(split="test", num_shots=0, subjects=("hai_wai", "law")))
+    assert [questions.subject for questions in asked] == [SUBJECTS["law"], Subject("hai_wai", "hai wai", "")]
+    given = {example.id: "B" for questions in reversed(asked) for example in questions.examples}
+    assert list(submission(given).items()) == [("law", {"0": "B"}), ("hai_wai", {"0": "B"})]
+    assert [(score.name, score.subjects) for score in CEVAL.scores([one.subject for one in asked])] == [
+        ("accuracy", ("law", "hai_wai")),
+        ("over questions", ("law", "hai_wai")),
+        ("Humanities", ("law",)),
+    ]
+    with pytest.raises(UserError, match="no subject is called hai_nei"):
+        CEVAL.load(ceval_folder, config(split="test", num_shots=0, subjects=("hai_nei",)))
 
 
 def test_51_of_52_subjects_are_an_error_that_names_the_missing_one(ceval_folder: Path):

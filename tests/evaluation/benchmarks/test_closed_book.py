@@ -196,6 +196,18 @@ def test_a_limit_cuts_and_no_shots_need_no_file(folder_of: Callable[[str], Path]
     assert (len(questions.examples), questions.shots) == (1, ())
 
 
+def test_without_shots_triviaqa_needs_no_train_file(tmp_path: Path):
+    path = tmp_path / "wikipedia-dev.json"
+    path.write_text(json.dumps(published(GOLDEN["triviaqa"]["dev"])), encoding="utf-8")
+    for protocol, first in (("official", "Answer these questions:\nQ: What is"), ("harness", "Question: What is")):
+        asked = config("triviaqa", protocol=protocol, num_shots=0)
+        (questions,) = TRIVIAQA.load(tmp_path, asked)
+        assert (len(questions.examples), questions.shots) == (len(GOLDEN["triviaqa"]["dev"]), ())
+        assert texts(TRIVIAQA, tmp_path, asked)[0].startswith(first)
+    with pytest.raises(UserError, match=r"(?s)no file of split train.*or set num_shots = 0"):
+        TRIVIAQA.load(tmp_path, config("triviaqa", num_shots=1))
+
+
 def test_the_shots_are_never_what_is_asked(folder_of: Callable[[str], Path]):
     folder = folder_of("nq_open")
     (folder / "train.jsonl").unlink()

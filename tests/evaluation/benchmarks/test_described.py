@@ -159,6 +159,62 @@ def test_a_generated_letter_is_read_in_the_letters_of_the_prompt(tmp_path: Path,
         assert judged.outcome == outcome
 
 
+BLANKS = [
+    SWAHILI[0],
+    SWAHILI[1] | {"flores_passage": "Boti liliondoka.", "question": "Boti liliondoka saa ____ asubuhi"},
+]
+
+
+@pytest.mark.parametrize("described", [BELEBELE, OPTIONS], ids=["letters", "options"])
+def test_statements_are_asked_in_the_words_of_a_description(tmp_path: Path, described: dict[str, Any]):
+    lines(tmp_path / "swh_Latn.jsonl", BLANKS)
+    lines(tmp_path / "dev.jsonl", BLANKS)
+    header = {"files": {"test": "swh_Latn.jsonl", "dev": "dev.jsonl"}, "header": "Chagua herufi.\n\n"}
+    asked = config(description=described | header, protocol="options", num_shots=2)
+    first, second = choices(tmp_path, asked)
+    cued = "Mji wa Orrin una madaraja tisa.\nSwali: Madaraja ni mangapi?\nJibu:"
+    stem = "Boti liliondoka.\nSwali: Boti liliondoka saa"
+    shots = f"{cued} Tisa\n\n{stem} Saa tatu asubuhi\n\n"
+    assert (text(first), text(second)) == (shots + cued, shots + stem)
+    assert first.choices == (" Mawili", " Tisa", " Kumi", " Hakuna")
+    assert second.choices == (" Saa tatu asubuhi", " Saa nne asubuhi", " Asubuhi asubuhi", " Jana asubuhi")
+    alone = choices(tmp_path, config(description=described | header, protocol="options-only"))
+    assert [(text(one), one.choices[0]) for one in alone] == [("", "Mawili"), ("", "Saa tatu")]
+    (questions,) = loaded(tmp_path, asked)
+    assert [example.answers for example in questions.examples] == [("B",), ("A",)]
+    assert [scores(Ruled(), tmp_path, one) for one in (asked, config(description=described, protocol="options"))] == [
+        [0, 1],
+        [0, 1],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("prompt", "cued"),
+    [
+        ("{question}\n{options}\n正解：", "問い？\n正解： "),
+        ("{options}\n\n{question} ", "\n問い？  "),
+        ("{{x}} {question} {options} →", "{x} 問い？  → "),
+    ],
+)
+def test_a_statement_has_no_place_for_its_options(tmp_path: Path, prompt: str, cued: str):
+    lines(tmp_path / "swh_Latn.jsonl", [SWAHILI[0] | {"question": "問い？"}])
+    described = BELEBELE | {"prompt": prompt, "question": "{question}"}
+    (one,) = choices(tmp_path, config(description=described, protocol="options"))
+    assert one.question + one.choices[0] == f"{cued}Mawili"
+
+
+def test_statements_are_named_by_the_letters_of_a_description_and_graded_without_its_files(tmp_path: Path):
+    csv(tmp_path / "bn.csv", BENGALI)
+    asked = config(description=GLOBAL_MMLU, protocol="options")
+    facts = benchmark_facts(benchmark_of(asked), asked, asking_of(asked), loaded(tmp_path, asked))
+    again = asked_config(json.loads(json.dumps(facts)))
+    (batch, _) = batches(loaded(tmp_path, asked))
+    graded = [
+        grade(one, asking_of(again), GradesConfig()) for one in answer(AlwaysA(), "x", batch, asking_of(again), asked)
+    ]
+    assert [(one.given, one.answer, one.score) for one in graded] == [("ক", "ক", 1), ("ক", "গ", 0)]
+
+
 def test_generation_stops_where_a_next_question_would_begin_unless_it_is_a_chat(tmp_path: Path):
     lines(tmp_path / "swh_Latn.jsonl", SWAHILI)
     plain = config(description=BELEBELE, answering="generation")
@@ -266,8 +322,9 @@ def test_chance_is_what_guessing_earns_and_always_a_the_share_of_a(tmp_path: Pat
     lines(tmp_path / "rows.jsonl", rows)
     described = {key: value for key, value in INCLUDE.items() if key not in ("id", "letters")}
     described |= {"files": {"val": "rows.jsonl"}, "letters": list("ABCDE")}
-    for scored in ("letters", "options"):
-        asked = config(split="val", description=described | {"scored": scored})
+    ways = [("letters", "official"), ("options", "official"), ("letters", "options"), ("options", "options-only")]
+    for scored, protocol in ways:
+        asked = config(split="val", description=described | {"scored": scored}, protocol=protocol)
         facts = benchmark_facts(benchmark_of(asked), asked, asking_of(asked), loaded(tmp_path, asked))
         chance = facts["scores"][0]["chance"]
         guessed = scores(Dice(), tmp_path, asked)

@@ -6,11 +6,13 @@ from pathlib import Path
 import pytest
 
 from loanword.errors import UserError
+from loanword.evaluation.benchmark import Subject
 from loanword.evaluation.benchmarks.mmlu import MMLU, SUBJECTS, first_letter
 from loanword.evaluation.grading import grade
 from loanword.protocols import ChoicePrompt, OpenPrompt
 from loanword.recipe import BenchmarkConfig, GradesConfig
 from loanword.records import Response
+from tests.evaluation.conftest import GEOGRAPHY_DEV, GEOGRAPHY_VAL, write_csv
 
 GOLDEN = Path(__file__).parents[2] / "golden"
 RequireGolden = Callable[[str, str, Iterable[tuple[str, str]]], None]
@@ -65,9 +67,32 @@ def test_a_chat_is_asked_the_same_text(mmlu_folder: Path):
     assert all(isinstance(one, OpenPrompt) and one.chat and not one.system for one in chat)
 
 
-def test_the_paper_s_five_shots_are_the_default_of_every_protocol():
-    assert {asking.num_shots for ways in MMLU.protocols.values() for asking in ways.values()} == {5}
-    assert [next(iter(ways)) for ways in MMLU.protocols.values()] == ["likelihood", "likelihood"]
+def test_the_paper_s_five_shots_are_the_default_of_every_protocol_of_others():
+    others = [MMLU.protocols[name] for name in ("official", "harness")]
+    assert {asking.num_shots for ways in others for asking in ways.values()} == {5}
+    assert {next(iter(ways)) for ways in MMLU.protocols.values()} == {"likelihood"}
+
+
+def test_a_statement_is_the_question_and_one_of_its_options(mmlu_folder: Path):
+    blank = ["A delta that is fed by ____ grows first.", "silt", "sand", " None ", "NA", "A"]
+    write_csv(mmlu_folder / "val" / "high_school_geography_val.csv", [*GEOGRAPHY_VAL, blank])
+    how = {"protocol": "options", "subjects": ("high_school_geography",)}
+    cued, stated = prompts(mmlu_folder, config(**how))
+    shots = (
+        "Which of these is a peninsula?\nAnswer: Iberia\n\n"
+        "A map at 1:50,000 shows 4 cm between two wells. They lie\nAnswer: 2 km apart\n\n"
+    )
+    assert text(cued) == shots + 'What turns first in a delta, "silt" or sand?\nAnswer:'
+    assert isinstance(cued, ChoicePrompt) and cued.choices == (" Silt, always", " Sand", " 1.0", " None")
+    assert text(stated) == shots + "A delta that is fed by"
+    assert isinstance(stated, ChoicePrompt)
+    assert stated.choices == (" silt grows first.", " sand grows first.", " None grows first.", " NA grows first.")
+    alone = prompts(mmlu_folder, config(**how | {"protocol": "options-only", "num_shots": 0}))
+    assert [text(one) for one in alone] == ["", ""]
+    assert [one.choices for one in alone if isinstance(one, ChoicePrompt)] == [
+        ("Silt, always", "Sand", "1.0", "None"),
+        ("silt", "sand", "None", "NA"),
+    ]
 
 
 def test_all_57_subjects_are_asked_in_published_order_and_ids_are_distinct(mmlu_folder: Path):
@@ -89,6 +114,45 @@ def test_five_subjects_can_be_asked_where_the_others_are_absent(mmlu_folder: Pat
     five = ("anatomy", "astronomy", "marketing", "nutrition", "world_religions")
     asked = MMLU.load(mmlu_folder, config(subjects=five))
     assert {questions.subject.name for questions in asked} == set(five)
+
+
+def test_subjects_of_another_set_are_asked_by_name_where_their_files_are(mmlu_folder: Path):
+    for name in ("chess_openings", "bread"):
+        write_csv(mmlu_folder / "dev" / f"{name}_dev.csv", GEOGRAPHY_DEV)
+        write_csv(mmlu_folder / "val" / f"{name}_val.csv", GEOGRAPHY_VAL)
+    assert len(MMLU.load(mmlu_folder, config())) == 57, "they are asked where they are named"
+    names = ("chess_openings", "virology", "bread", "anatomy")
+    asked = MMLU.load(mmlu_folder, config(subjects=names, language="id"))
+    found = [questions.subject for questions in asked]
+    assert found == [
+        SUBJECTS["anatomy"],
+        SUBJECTS["virology"],
+        Subject("chess_openings", "chess openings", ""),
+        Subject("bread", "bread", ""),
+    ]
+    assert asked[2].examples[0].id == "chess_openings/val/0"
+    first = MMLU.protocols["official"]["likelihood"].prompts(asked[2], config())[0]
+    assert first.header == "The following are multiple choice questions (with answers) about  chess openings.\n\n"
+    of = tuple(subject.name for subject in found)
+    assert [(score.name, score.over, score.subjects) for score in MMLU.scores(found)] == [
+        ("accuracy", "questions", of),
+        ("mean of subjects", "subjects", of),
+        ("Other", "questions", ("anatomy", "virology")),
+    ]
+
+
+def test_a_subject_that_is_neither_published_nor_there_is_refused_by_name(mmlu_folder: Path):
+    write_csv(mmlu_folder / "dev" / "bread_dev.csv", GEOGRAPHY_DEV)
+    with pytest.raises(UserError, match=r"no subject is called bread\n  expected: any of abstract_algebra, astronomy"):
+        MMLU.load(mmlu_folder, config(subjects=("bread",)))
+    write_csv(mmlu_folder / "val" / "bread_val.csv", GEOGRAPHY_VAL)
+    (mmlu_folder / "dev" / "bread_dev.csv").unlink()
+    with pytest.raises(UserError, match=r"dev - 0 of 1 subjects found, missing: bread"):
+        MMLU.load(mmlu_folder, config(subjects=("bread",)))
+    assert MMLU.load(mmlu_folder, config(subjects=("bread",), num_shots=0))
+    write_csv(mmlu_folder / "val" / "a" / "b_val.csv", GEOGRAPHY_VAL)
+    with pytest.raises(UserError, match="no subject is called a/b"):
+        MMLU.load(mmlu_folder, config(subjects=("a/b",), num_shots=0))
 
 
 def test_56_of_57_subjects_are_an_error_that_names_the_missing_one(mmlu_folder: Path):

@@ -13,6 +13,7 @@ from loanword.evaluation.benchmarks.closed_book import NQ_OPEN, TRIVIAQA
 from loanword.evaluation.benchmarks.described import described
 from loanword.evaluation.benchmarks.gaokao import GAOKAO
 from loanword.evaluation.benchmarks.mmlu import MMLU
+from loanword.evaluation.statements import PROTOCOLS, require_askable
 from loanword.recipe import BenchmarkConfig
 from loanword.records import Grade
 
@@ -62,7 +63,7 @@ def settled(config: BenchmarkConfig) -> BenchmarkConfig:
     """A config with all that its protocol decides filled in, and what does not act at its default.
 
     Raises:
-        UserError: a benchmark, a protocol or a way of answering that there is not.
+        UserError: a benchmark, a protocol or a way of answering that there is not; settings that contradict each other.
     """
     benchmark = benchmark_of(config)
     ways = benchmark.protocols.get(config.protocol)
@@ -82,6 +83,8 @@ def settled(config: BenchmarkConfig) -> BenchmarkConfig:
             expected=f"one of {', '.join(ways)}",
             do="name one of them, or another protocol",
         )
+    if config.protocol in PROTOCOLS:
+        require_askable(config, where)
     num_shots = ways[answering].num_shots if config.num_shots is None else config.num_shots
     changes: dict[str, object] = {"answering": answering, "num_shots": num_shots}
     if not benchmark.has_splits:

@@ -24,6 +24,10 @@ Official protocol. `generation` without shots is the authors' zero-shot setting,
 - `likelihood` is not theirs: the zero-shot prompt, then a letter: after a space in English, where the prompt ends in
   a word, and without one in Chinese. It names one letter, so a label of several letters cannot be met.
 
+Options and options-only are ours (see `statements`). Where the question has no blank the option follows the zero-shot
+prompt of a question without options. Solved statements are the few-shot setting's examples that have one right letter
+and options that stand apart, which those of gaokao-geography do not.
+
 Harness protocol. `likelihood` scores the options as they are published, after the zero-shot prompt and a space, and a
 hit is any letter of the label; `generation` is how it asks the two cloze tasks. All 21 files are asked, and its
 number is the mean over questions. It reads sets of the Hub (hails/agieval-*), which could not be read when this was
@@ -40,6 +44,7 @@ EleutherAI/lm-evaluation-harness, version 0.4.13, lm_eval/tasks/agieval.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from loanword.evaluation.benchmark import Asking, Benchmark, Example, Score, Subject, SubjectQuestions
 from loanword.evaluation.benchmarks.agieval_answers import (
@@ -53,7 +58,9 @@ from loanword.evaluation.benchmarks.agieval_answers import (
     robust_plain,
     robust_reasoned,
 )
-from loanword.evaluation.benchmarks.agieval_tasks import CLOZE, LETTERS, REPEATED, SUBJECTS, load
+from loanword.evaluation.benchmarks.agieval_options import unmarked
+from loanword.evaluation.benchmarks.agieval_tasks import CLOZE, LETTERS, REPEATED, SUBJECTS, load_tasks
+from loanword.evaluation.statements import Statements
 from loanword.protocols import ChoicePrompt, OpenPrompt
 from loanword.recipe import BenchmarkConfig
 
@@ -143,7 +150,7 @@ def second_call(prompt: OpenPrompt, text: str) -> OpenPrompt | None:
 
 def letter_prompts(questions: SubjectQuestions, _: BenchmarkConfig) -> list[ChoicePrompt]:
     """The zero-shot prompt of each example, answered by a letter."""
-    space = " " if questions.subject.category == "English" else ""
+    space = _space(questions.subject)
     return [
         ChoicePrompt(
             id=example.id,
@@ -175,11 +182,27 @@ def harness_prompts(questions: SubjectQuestions, config: BenchmarkConfig) -> lis
     return [replace(prompt, system="") for prompt in plain_prompts(questions, config)]
 
 
+def _space(subject: Subject) -> str:
+    return " " if subject.category == "English" else ""
+
+
 def zero_shot(subject: Subject, example: Example) -> str:
     """The authors' zero-shot prompt."""
     words = WORDINGS[subject.category]
     end = words.choose.format(_last_letter(example)) if example.options else words.fill
     return _question(words, example) + end
+
+
+def _cued(subject: Subject, example: Example) -> str:
+    return zero_shot(subject, replace(example, options=())) + _space(subject)
+
+
+_STATEMENTS = Statements(_cued, LETTERS)
+
+
+def load(folder: Path, config: BenchmarkConfig) -> list[SubjectQuestions]:
+    """Examples and shots of the tasks asked, as `load_tasks` gives them; of statements, without marks of options."""
+    return _STATEMENTS.prepared(load_tasks(folder, config), config, unmarked)
 
 
 def _first_call(subject: Subject, example: Example) -> str:
@@ -286,6 +309,7 @@ AGIEVAL = Benchmark(
                 headline="over questions",
             ),
         },
+        **_STATEMENTS.protocols(mark, chance),
     },
     scores=scores,
     has_splits=False,

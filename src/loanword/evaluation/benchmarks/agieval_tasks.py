@@ -15,11 +15,13 @@ which rows of the csv are examples and which explanations).
 import ast
 import json
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
 from loanword.errors import UserError
 from loanword.evaluation.benchmark import Example, Subject, SubjectQuestions, asked_subjects
+from loanword.evaluation.statements import OPTIONS
 from loanword.evaluation.tables import delimited
 from loanword.recipe import Answering, BenchmarkConfig
 from loanword.records import Record
@@ -80,6 +82,10 @@ def kind(task: str) -> Kind:
     return "cloze" if task in CLOZE else "several" if task in SEVERAL else "single"
 
 
+def _num_options(task: str) -> int:
+    return 5 if task in _FIVE_OPTIONS else 4
+
+
 class Row(Record):
     """A question as it lies on disk."""
 
@@ -91,7 +97,7 @@ class Row(Record):
     other: Any = None
 
 
-def load(folder: Path, config: BenchmarkConfig) -> list[SubjectQuestions]:
+def load_tasks(folder: Path, config: BenchmarkConfig) -> list[SubjectQuestions]:
     """Examples and shots of the tasks asked, in the order of `SUBJECTS`.
 
     Where a config names no task: all that can be answered its way, in the official protocol without the file that
@@ -181,7 +187,7 @@ def _example(id: str, row: Row, task: str, where: str) -> Example:
         _check(bool(answers[0].strip()), where, f"answer {row.answer!r}", "an expression")
     else:
         answers = (row.label,) if isinstance(row.label, str) else row.label or ("",)
-        num_options = 5 if task in _FIVE_OPTIONS else 4
+        num_options = _num_options(task)
         _check(len(options) == num_options, where, f"{len(options)} options", f"{num_options} options")
         _check(all(option.strip() for option in options), where, "an option is empty", "a text for each option")
         _check(_names_options(row.label, num_options), where, f"label {row.label!r}", _letters_of(num_options))
@@ -221,11 +227,11 @@ def _shots(folder: Path, v1: Path, config: BenchmarkConfig) -> dict[str, tuple[E
     if not config.num_shots:
         return {}
     where = f"benchmarks.{config.name}.num_shots"
-    if config.answering == "likelihood" or config.protocol == "harness":
+    if config.protocol != OPTIONS and (config.answering == "likelihood" or config.protocol == "harness"):
         raise UserError(
             where,
             f"{config.num_shots} shots, but AGIEval's few-shot prompts are made to be answered in words",
-            expected="num_shots 0, or answering generation or chain-of-thought in the official protocol",
+            expected="num_shots 0, protocol options, or answering generation or chain-of-thought in the official one",
             do="set one of them",
         )
     if config.num_shots > MOST_SHOTS:
@@ -239,7 +245,17 @@ def _shots(folder: Path, v1: Path, config: BenchmarkConfig) -> dict[str, tuple[E
     if not path.is_file():
         belongs = "beside v1" if v1 != folder else "in the folder that the study file names, beside the .jsonl files"
         raise UserError(path, "file not found", expected=f"the published file, {belongs}", do="put it there")
-    return {name: shots[: config.num_shots] for name, shots in read_shots(path).items()}
+    shots = read_shots(path)
+    if config.protocol == OPTIONS:
+        shots = {name: _statable(some, name) for name, some in shots.items()}
+    return {name: some[: config.num_shots] for name, some in shots.items()}
+
+
+def _statable(shots: Sequence[Example], task: str) -> tuple[Example, ...]:
+    """The solved examples that are one statement each: one letter is right, and the options stand apart."""
+    apart = [shot for shot in shots if len(shot.options) == _num_options(task)]
+    named = [(shot, [letter for letter in shot.answers[0] if letter in LETTERS]) for shot in apart]
+    return tuple(replace(shot, answers=tuple(letters)) for shot, letters in named if len(letters) == 1)
 
 
 def read_shots(path: Path) -> dict[str, tuple[Example, ...]]:

@@ -16,6 +16,7 @@ Protocols:
   a study says otherwise. They stop at EOS or 512 tokens and at no text, and so does this.
 - harness, likelihood: lm-eval's `ceval-valid`: the header without 考试, a stripped question, a space before the letter.
   lm-eval's own default is 0 shots.
+- options and options-only: ours, see `statements`; without shots unless a study says otherwise.
 
 Without shots the header stays, as in the authors' chatgpt.py and README.md; their llama.py fails without shots. The
 subject's name is the Chinese one of subject_mapping.json, as README.md shows.
@@ -44,6 +45,7 @@ from loanword.evaluation.benchmark import (
 from loanword.evaluation.benchmarks.ceval_answers import FIRST_STEP, THINKING, answer_only, chain_of_thought
 from loanword.evaluation.csv_questions import CsvLayout, load_questions
 from loanword.evaluation.lettered import Wording, lettered_options, robust_letter
+from loanword.evaluation.statements import Statements
 from loanword.recipe import BenchmarkConfig
 
 _TITLES_BY_CATEGORY = {
@@ -133,7 +135,9 @@ LAYOUT = CsvLayout(
 
 
 def load(folder: Path, config: BenchmarkConfig) -> list[SubjectQuestions]:
-    """Questions of the subjects asked, in the order of `SUBJECTS`; a test split without labels has no answers.
+    """Questions of the subjects asked, in the order of `SUBJECTS`, then those of the folder's own.
+
+    A test split without labels has no answers.
 
     Raises:
         UserError: a missing folder, subject, column or label; a row that is not a question; shots of a chain of thought
@@ -142,7 +146,7 @@ def load(folder: Path, config: BenchmarkConfig) -> list[SubjectQuestions]:
     asked = load_questions(folder, config, SUBJECTS, LAYOUT)
     if config.answering == "chain-of-thought":
         _require_explanations(folder, asked)
-    return asked
+    return _STATEMENTS.prepared(asked, config)
 
 
 def _require_explanations(folder: Path, asked: Sequence[SubjectQuestions]) -> None:
@@ -193,6 +197,8 @@ _HARNESS = Wording(
     choices=tuple(f" {letter}" for letter in LETTERS),
 )
 
+_STATEMENTS = Statements(cued=lambda _, example: f"{example.question.strip()}\n答案：")
+
 # Source: llama.py, eval_subject (max_gen_len); answers without a chain of thought have no limit in chatgpt.py.
 _MAX_NEW_TOKENS = 512
 
@@ -212,8 +218,9 @@ def scores(subjects: Sequence[Subject]) -> list[Score]:
 def submission(given: Mapping[str, str]) -> dict[str, dict[str, str]]:
     """What was given to each example id, as C-Eval's server takes it: `{subject: {id in its csv: letter}}`.
 
-    Subjects are in published order; those of which nothing was asked are left out. Where no answer could be read the
-    letter is the empty text: the format has no word for that, and a letter would be a guess.
+    Subjects are in published order, behind them those of a folder's own; those of which nothing was asked are left out.
+    Where no answer could be read the letter is the empty text: the format has no word for that, and a letter would be a
+    guess.
 
     Source: hkust-nlp/ceval, README_zh.md and submission_example.json.
     """
@@ -221,7 +228,7 @@ def submission(given: Mapping[str, str]) -> dict[str, dict[str, str]]:
     for example_id, letter in given.items():
         subject, _, number = example_id.split("/", 2)
         submitted.setdefault(subject, {})[number] = letter
-    return {name: submitted[name] for name in SUBJECTS if name in submitted}
+    return {name: submitted[name] for name in (*SUBJECTS, *submitted) if name in submitted}
 
 
 CEVAL = Benchmark(
@@ -258,6 +265,7 @@ CEVAL = Benchmark(
                 _HARNESS.choice_prompts, single_mark, letter_chance, num_shots=5, headline="over questions"
             )
         },
+        **_STATEMENTS.protocols(single_mark, letter_chance),
     },
     scores=scores,
 )

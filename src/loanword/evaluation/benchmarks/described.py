@@ -6,6 +6,7 @@ AfriMMLU (TSV, a list inside of a text). Text reaches the prompt as it stands in
 stripped or reordered, whatever direction its script is written in.
 """
 
+import re
 from collections.abc import Sequence
 from functools import partial
 
@@ -23,6 +24,7 @@ from loanword.evaluation.benchmark import (
 )
 from loanword.evaluation.described_questions import description_of, filled, load_described, option_names
 from loanword.evaluation.extraction import read_letter
+from loanword.evaluation.statements import Statements
 from loanword.protocols import ChoicePrompt, OpenPrompt
 from loanword.recipe import BenchmarkConfig, DescriptionConfig
 from loanword.records import Response
@@ -31,15 +33,19 @@ PLAIN_TOKENS = 64
 CHAT_TOKENS = 256
 """Tokens of a response at most: a letter and what is said about it; a chat model may reason before it names one."""
 
+_NOWHERE = "\0"
+_LINE_OF_OPTIONS = re.compile(f"\n{_NOWHERE}|{_NOWHERE}\n?")
+
 
 def described(config: BenchmarkConfig) -> Benchmark:
-    """The benchmark that a config describes; its one protocol is called official, as it is whose words it takes.
+    """The benchmark that a config describes; the protocol that takes all of its words is called official.
 
     Its subjects are known once it is loaded.
     """
     description = description_of(config)
     read = partial(_read, description)
     # In a plain continuation the model goes on to a next question; in a chat it stops by itself.
+    statements = Statements(partial(_cued, description), description.letters, description.shot_separator)
     stop = (description.shot_separator,) if description.shot_separator and not config.chat else ()
     return Benchmark(
         name=config.name,
@@ -61,7 +67,8 @@ def described(config: BenchmarkConfig) -> Benchmark:
                     max_new_tokens=CHAT_TOKENS if config.chat else PLAIN_TOKENS,
                     stop=stop,
                 ),
-            }
+            },
+            **statements.protocols(single_mark, letter_chance),
         },
         scores=scores,
     )
@@ -108,6 +115,13 @@ def _prompt(description: DescriptionConfig, example: Example, subject: str) -> s
     ]
     fields = {"question": example.question, "options": "\n".join(lines), "subject": subject}
     return filled(description.prompt, fields)
+
+
+def _cued(description: DescriptionConfig, subject: Subject, example: Example) -> str:
+    """The prompt without the place of its options, and what stands between it and an answer."""
+    fields = {"question": example.question, "options": _NOWHERE, "subject": subject.title}
+    prompt = _LINE_OF_OPTIONS.sub("", filled(description.prompt, fields))
+    return f"{prompt}{description.answer_separator}"
 
 
 def _read(description: DescriptionConfig, response: Response) -> tuple[str, ...] | None:

@@ -11,7 +11,8 @@ GPT-4 that the authors publish 5 are longer in tokens of LLaMA, the longest by 5
 raise decoding.max_new_tokens to 4096 where open files are asked.
 
 Likelihood is ours, not the authors': each sub-question is asked by itself for one letter, in the form of the prompt's
-own example. It never names two letters, so that in physics an answer of several is at most half earned.
+own example. It never names two letters, so that in physics an answer of several is at most half earned. Options and
+options-only are ours as well (see `statements`), and ask the seven files of single choices.
 
 Source: OpenLMLab/GAOKAO-Bench, commit 6dbb24f8d8439041e5431c4c184a582182a6ce9c, Bench/bench_function.py (choice_test,
 subjective_test, correction_test), Bench/subjective_grade.py (how a judge is shown the reference answer),
@@ -21,6 +22,7 @@ configs/datasets/GaokaoBench/GaokaoBench_no_subjective_gen_4c31db.py (plain prom
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -38,12 +40,15 @@ from loanword.evaluation.benchmark import (
     by_category,
 )
 from loanword.evaluation.benchmarks.gaokao_answers import FULL_POINTS, chance, mark, read, robust
+from loanword.evaluation.benchmarks.gaokao_options import split_options
 from loanword.evaluation.benchmarks.gaokao_sections import OBJECTIVE, SECTIONS, Section
+from loanword.evaluation.statements import PROTOCOLS, Statements
 from loanword.protocols import ChoicePrompt, OpenPrompt
 from loanword.recipe import BenchmarkConfig
 from loanword.records import Count, PositiveFloat, Record
 
 SUBJECTS = {name: Subject(name, section.title, section.exam) for name, section in SECTIONS.items()}
+SINGLE = tuple(name for name, section in OBJECTIVE.items() if section.kind == "single_choice")
 
 # In a question of the correction type the text to correct follows this end of the instructions.
 _INSTRUCTIONS_END = "不计分。"
@@ -71,13 +76,15 @@ class GaokaoFile(Record):
 
 
 def load(folder: Path, config: BenchmarkConfig) -> list[SubjectQuestions]:
-    """Questions of the files asked, in the authors' order; all objective ones where none is named.
+    """Questions of the files asked, in the authors' order; all that can be where none is named, but no open ones.
 
     Raises:
         UserError: an unknown or missing file, one that holds no such questions, an answer that no letter can be; shots,
-            which there are none of; open questions asked by likelihood.
+            which there are none of; open questions asked by likelihood; statements of what is no single choice, or of a
+            question whose options cannot be told.
     """
-    asked = asked_subjects(config, SUBJECTS if config.subjects else {name: SUBJECTS[name] for name in OBJECTIVE})
+    usual = SINGLE if config.protocol in PROTOCOLS else OBJECTIVE
+    asked = asked_subjects(config, SUBJECTS if config.subjects else {name: SUBJECTS[name] for name in usual})
     _require_answerable(config, asked)
     missing = [subject.name for subject in asked if not _path(folder, subject.name).is_file()]
     if missing:
@@ -87,10 +94,8 @@ def load(folder: Path, config: BenchmarkConfig) -> list[SubjectQuestions]:
             expected="Objective_Questions/*.json, 14 files, and Subjective_Questions/*.json, 18 files",
             do="complete the folder, or name the files to ask under benchmarks.<name>.subjects",
         )
-    return [
-        SubjectQuestions(subject, (), _examples(_path(folder, subject.name), subject.name)[: config.limit_examples])
-        for subject in asked
-    ]
+    examples = {subject: _examples(_path(folder, subject.name), subject.name, config) for subject in asked}
+    return _STATEMENTS.prepared((SubjectQuestions(subject, (), some) for subject, some in examples.items()), config)
 
 
 def _require_answerable(config: BenchmarkConfig, asked: Sequence[Subject]) -> None:
@@ -101,6 +106,14 @@ def _require_answerable(config: BenchmarkConfig, asked: Sequence[Subject]) -> No
             f"GAOKAO-Bench has no solved examples to show, num_shots is {config.num_shots}",
             expected="num_shots 0",
             do="leave num_shots out",
+        )
+    several = [subject.name for subject in asked if subject.name not in SINGLE]
+    if several and config.protocol in PROTOCOLS:
+        raise UserError(
+            f"{where}.subjects",
+            f"no single choices, so that no option makes a statement by itself: {', '.join(several)}",
+            expected=f"any of {', '.join(SINGLE)}",
+            do="leave them out of subjects, or set another protocol",
         )
     named = [subject.name for subject in asked if SECTIONS[subject.name].is_open]
     if named and config.answering == "likelihood":
@@ -116,7 +129,7 @@ def _path(folder: Path, name: str) -> Path:
     return folder / ("Subjective_Questions" if SECTIONS[name].is_open else "Objective_Questions") / f"{name}.json"
 
 
-def _examples(path: Path, name: str) -> tuple[Example, ...]:
+def _examples(path: Path, name: str, config: BenchmarkConfig) -> tuple[Example, ...]:
     file = GaokaoFile.from_json(path.read_bytes(), where=path)
     if file.keyword != name:
         raise UserError(path, f"keyword {file.keyword!r}", expected=f"{name!r}", do="give the file its own name again")
@@ -124,7 +137,22 @@ def _examples(path: Path, name: str) -> tuple[Example, ...]:
     repeated = sorted({index for index in indices if indices.count(index) > 1})
     if repeated:
         raise UserError(path, f"index {repeated[0]} twice", expected="an index of its own", do="mend the file")
-    return tuple(_example(question, name, f"{path}: index {question.index}") for question in file.example)
+    make = _stated_example if config.protocol in PROTOCOLS else _example
+    made = (make(question, name, f"{path}: index {question.index}") for question in file.example)
+    return tuple(made)[: config.limit_examples]
+
+
+def _stated_example(question: GaokaoQuestion, name: str, where: str) -> Example:
+    """An example whose options stand apart from its question."""
+    split = split_options(question.question)
+    if split is None:
+        raise UserError(
+            where,
+            f"the question does not say which its options are: {question.question.strip()[-60:]!r}",
+            expected="four options behind A. B. C. D. (or A．, A、), in this order",
+            do="fetch the file again, or ask for letters (protocol official)",
+        )
+    return replace(_example(question, name, where), question=split[0], options=split[1])
 
 
 def _example(question: GaokaoQuestion, name: str, where: str) -> Example:
@@ -200,6 +228,9 @@ def choice_prompts(questions: SubjectQuestions, _: BenchmarkConfig) -> list[Choi
     ]
 
 
+_STATEMENTS = Statements(cued=lambda _, example: f"{_asked(example)}【答案】: ")
+
+
 def _asked(example: Example) -> str:
     return example.question.strip() + "\n"
 
@@ -246,7 +277,8 @@ GAOKAO = Benchmark(
                 open_prompts, mark, chance, read=read, robust=robust, follow_up=follow_up, max_new_tokens=1024
             ),
             "likelihood": Asking(choice_prompts, mark, chance),
-        }
+        },
+        **_STATEMENTS.protocols(mark, chance),
     },
     scores=scores,
     has_splits=False,

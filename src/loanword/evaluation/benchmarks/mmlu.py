@@ -3,12 +3,13 @@
 In: folder/{dev,val,test}/<subject>_<split>.csv without a header: question, A, B, C, D, letter.
 The number to report is the mean over questions (micro), the authors' and lm-eval's; that over subjects is beside it.
 
-Protocols, all with 5 shots unless a study says otherwise:
+Protocols, those of others with 5 shots unless a study says otherwise:
 - official, likelihood: ` A` to ` D` after the prompt of evaluate.py, whose header has two spaces before the subject.
 - official, generation: the same prompt, answered in words. The authors have no rule for texts; theirs for one position
   is kept: the answer is the letter that the text begins with.
 - harness, likelihood and generation: lm-eval's `mmlu` and `mmlu_generative`: one space, a stripped question. lm-eval's
   own default is 0 shots.
+- options and options-only: ours, see `statements`; without shots unless a study says otherwise.
 
 The official script reads the option `None` as a missing value and prints `nan`, in 2 prompts of val and 10 of test;
 here it stays text, and parity is with the script's own functions on rows read as text.
@@ -36,6 +37,7 @@ from loanword.evaluation.benchmark import (
 )
 from loanword.evaluation.csv_questions import CsvLayout, load_questions
 from loanword.evaluation.lettered import Wording, lettered_options, robust_letter
+from loanword.evaluation.statements import Statements
 from loanword.recipe import BenchmarkConfig
 from loanword.records import Response
 
@@ -117,12 +119,12 @@ LAYOUT = CsvLayout(question=0, options=(1, 2, 3, 4), answer=5, num_columns=6)
 
 
 def load(folder: Path, config: BenchmarkConfig) -> list[SubjectQuestions]:
-    """Questions of the subjects asked, in the order of `SUBJECTS`.
+    """Questions of the subjects asked, in the order of `SUBJECTS`, then those of the folder's own.
 
     Raises:
         UserError: a missing folder or subject; a row that is not a question.
     """
-    return load_questions(folder, config, SUBJECTS, LAYOUT)
+    return _STATEMENTS.prepared(load_questions(folder, config, SUBJECTS, LAYOUT), config)
 
 
 def _header(subject: Subject) -> str:
@@ -154,6 +156,8 @@ _HARNESS = Wording(
     solved=lambda shot: f"{_harness_question(shot)} {shot.answers[0]}\n\n",
     choices=_CHOICES,
 )
+
+_STATEMENTS = Statements(cued=lambda _, example: f"{example.question.strip()}\nAnswer: ")
 
 _NO_PUNCTUATION = str.maketrans("", "", string.punctuation)
 
@@ -220,6 +224,7 @@ MMLU = Benchmark(
                 stop=("</s>", "\n"),
             ),
         },
+        **_STATEMENTS.protocols(single_mark, letter_chance),
     },
     scores=scores,
 )
