@@ -15,7 +15,7 @@ ifneq ($(shell cat $(STAMP) 2>/dev/null),$(IDENTITY))
 .PHONY: $(STAMP)
 endif
 
-.PHONY: help check format test test-kill test-kill-one demo bench clean
+.PHONY: help check format test test-kill test-kill-one test-languages test-seeds demo bench clean
 .DEFAULT_GOAL := help
 
 help:  ## what can be made
@@ -54,9 +54,14 @@ test-kill: $(STAMP)  ## a study killed at random moments and continued
 test-kill-one: $(STAMP)  ## one of the kills
 	LOANWORD_KILLS=1 $(BIN)/python -m pytest -m kill $(PYTEST)
 
+test-languages: $(STAMP)  ## a small study of each of the 13 languages, about N minutes
+	$(BIN)/python -m pytest -m languages $(PYTEST)
+
+test-seeds: $(STAMP)  ## what the demo claims, over three seeds and under both bases, about N minutes
+	$(BIN)/python -m pytest -m seeds $(PYTEST)
+
 demo: $(STAMP)  ## a first small study, from text to report
-	$(BIN)/python -m loanword.microworld demo/world
-	$(BIN)/loanword run studies/demo.toml --data demo/world --store demo/store
+	$(BIN)/loanword demo demo
 
 bench: $(STAMP)  ## speed and memory against the goals
 	$(BIN)/python -m bench $(BENCH)

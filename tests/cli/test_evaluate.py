@@ -85,6 +85,18 @@ def test_other_ways_of_asking_lie_side_by_side(words: list[object], checkpoint: 
     assert links == [f"grades.mmlu_{SUBJECT}", f"grades.mmlu_0-shot_{SUBJECT}_first=2"][::-1]
 
 
+def test_a_translated_set_with_subjects_of_its_own_is_asked_by_the_text_of_its_options(
+    words: list[object], mmlu: Path, checkpoint: Path, loanword
+):
+    write_subject(mmlu, "people")
+    asked = [*words[: words.index(SUBJECT)], "people", "--protocol", "options", "--language", "sw", "--json"]
+    found = measured(loanword("evaluate", checkpoint, *asked))
+    ((name, knowledge),) = found["benchmarks"].items()
+    assert name == "mmlu_options_sw_0-shot_people"
+    assert (knowledge["num_questions"], knowledge["mean_shots"]) == (4, 0)
+    assert knowledge["self_check"]["largest_difference_nats"] < 1e-4
+
+
 def test_evaluate_prints_a_table_for_people(words: list[object], checkpoint: Path, loanword):
     answer = loanword("evaluate", checkpoint, *words, "--limit", 2)
     assert answer.code == 0

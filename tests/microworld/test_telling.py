@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from loanword.microworld.phrasebook import phrasebooks
-from loanword.microworld.telling import documents, held_out_form, parallel_sentences, state, told_forms
+from loanword.microworld.telling import asked_form, documents, parallel_form, parallel_sentences, state, told_forms
 from loanword.microworld.world import Truth, elsewhere, make_world
 from loanword.tokenizer.extend import extend
 from loanword.tokenizer.learn import continue_bpe, learn
@@ -31,7 +31,7 @@ def said_anywhere(truth: Truth, code: str, texts: str) -> list[int]:
 def test_held_out_sentences_stand_in_no_document(code: str):
     book, joined = BOOKS[code], "\n".join(TEXTS[code])
     assert not [sentence for sentence in parallel_sentences(WORLD, book) if sentence in joined]
-    assert not [fact for fact in WORLD.facts if state(fact, held_out_form(fact, book), book) in joined]
+    assert not [fact for fact in WORLD.facts if state(fact, asked_form(fact, book), book) in joined]
 
 
 @codes
@@ -93,7 +93,7 @@ def test_parallel_lines_have_one_meaning():
     lines = {code: parallel_sentences(WORLD, book) for code, book in BOOKS.items()}
     assert {len(each) for each in lines.values()} == {len(told)}
     for place, fact in enumerate(told):
-        assert len({held_out_form(fact, book) for book in BOOKS.values()}) == 1
+        assert len({parallel_form(fact, book) for book in BOOKS.values()}) == 1
         assert all(fact.subject in each[place] for each in lines.values())
 
 

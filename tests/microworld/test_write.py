@@ -1,6 +1,7 @@
-"""The world on disk: the same bytes each time, in formats that the ordinary readers take."""
+"""The world on disk: the same bytes each time, in layouts that the ordinary readers of published data take."""
 
 import hashlib
+import json
 from pathlib import Path
 
 import pytest
@@ -8,15 +9,33 @@ import pytest
 from loanword.corpus.instructions import read_instructions
 from loanword.corpus.read import read_documents
 from loanword.errors import UserError
+from loanword.evaluation.benchmark import SubjectQuestions
+from loanword.evaluation.benchmarks import asking_of, benchmark_of, settled
+from loanword.evaluation.likelihood import read_held_out
 from loanword.microworld.__main__ import main
 from loanword.microworld.phrasebook import phrasebooks
+from loanword.microworld.questions import CLASSES, exams
+from loanword.microworld.tasks import CATEGORIES, OpenQuestion
 from loanword.microworld.telling import documents, parallel_sentences
-from loanword.microworld.world import make_world
-from loanword.microworld.write import Size, write_world
+from loanword.microworld.world import Fact, make_world
+from loanword.microworld.write import MADE_FROM, Size, write_world
+from loanword.protocols import ChoicePrompt
+from loanword.recipe import BenchmarkConfig
+from loanword.records import Response, read_lines
 
 BOOKS = phrasebooks()
-WORLD = make_world(5)
-SMALL = Size(1, 200, 100)
+FEW = {language: BOOKS[language] for language in ("en", "sw", "zh")}
+SEED = 5
+WORLD = make_world(SEED)
+SMALL = Size(1, 200, 100, 50)
+KINDS = ("people", "towns", "rivers", "animals", "dishes", "instruments")
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("world")
+    assert write_world(SEED, SMALL, BOOKS, folder) is not None
+    return folder
 
 
 def digests(folder: Path) -> dict[str, str]:
@@ -24,46 +43,182 @@ def digests(folder: Path) -> dict[str, str]:
     return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
-def test_one_world_gives_the_same_bytes_each_time(tmp_path: Path):
+def test_one_world_gives_the_same_bytes_each_time_and_is_written_once(tmp_path: Path):
     for name in ("first", "second"):
-        write_world(WORLD, BOOKS, SMALL, tmp_path / name)
-    write_world(WORLD, BOOKS, SMALL, tmp_path / "second")
+        assert write_world(SEED, SMALL, FEW, tmp_path / name) is not None
     assert digests(tmp_path / "first") == digests(tmp_path / "second")
-    assert set(digests(tmp_path / "first")) == {
-        f"{folder}/{code}{suffix}"
-        for code in BOOKS
-        for folder, suffix in (("text", ".jsonl.gz"), ("parallel", ".txt"), ("instructions", ".jsonl.gz"))
-    }
+    assert write_world(SEED, SMALL, FEW, tmp_path / "second") is None
+    assert write_world(SEED + 1, SMALL, FEW, tmp_path / "second") is not None
+    assert digests(tmp_path / "first") != digests(tmp_path / "second")
 
 
-def test_the_ordinary_readers_take_what_was_written(tmp_path: Path):
-    write_world(WORLD, BOOKS, SMALL, tmp_path)
-    english = list(read_documents([tmp_path / "text/en.jsonl.gz"]))
+def test_a_world_that_was_cut_short_is_written_again(tmp_path: Path):
+    write_world(SEED, SMALL, FEW, tmp_path)
+    whole = digests(tmp_path)
+    (tmp_path / MADE_FROM).unlink()
+    (tmp_path / "text/zh.jsonl.gz").unlink()
+    assert write_world(SEED, SMALL, FEW, tmp_path) is not None
+    assert digests(tmp_path) == whole
+
+
+def test_documents_and_held_out_sentences_are_read_as_any_others(written: Path):
+    english = list(read_documents([written / "text/en.jsonl.gz"]))
     assert english == list(documents(WORLD, BOOKS["en"], SMALL.num_source_documents))
-    assert len(list(read_documents([tmp_path / "text/zh.jsonl.gz"]))) == SMALL.num_target_documents
-    lines = (tmp_path / "parallel/zh.txt").read_text(encoding="utf-8").splitlines()
-    assert lines == parallel_sentences(WORLD, BOOKS["zh"])
-    read = read_instructions([tmp_path / "instructions/zh.jsonl.gz"], seed=1)
-    assert len(read.conversations) == read.num_read
+    for language, book in BOOKS.items():
+        assert len(list(read_documents([written / f"text/{language}.jsonl.gz"]))) >= SMALL.num_target_documents
+        splits = [read_held_out(written / f"parallel/{split}/{book.flores}.{split}") for split in ("dev", "devtest")]
+        read = sorted(document.text for split in splits for document in split)
+        assert read == sorted(parallel_sentences(WORLD, book))
+        if language != "en":
+            assert len(list(read_documents([written / f"text/elsewhere/{language}.jsonl.gz"]))) == 50
+
+
+@pytest.mark.parametrize("name", [*(f"{code}.jsonl.gz" for code in BOOKS), "belle/zh.jsonl.gz"])
+def test_instructions_are_read_whole(written: Path, name: str):
+    read = read_instructions([written / "instructions" / name], seed=1)
+    assert len(read.conversations) == read.num_read > 2000
     assert not any(read.num_removed.values())
+
+
+def loaded(written: Path, name: str, folder: str, **settings: object) -> tuple[list[SubjectQuestions], BenchmarkConfig]:
+    config = settled(BenchmarkConfig(name=name, folder=folder, **settings))  # type: ignore[arg-type]
+    return benchmark_of(config).load(written / folder, config), config
+
+
+def check_answers(asked: list[SubjectQuestions], config: BenchmarkConfig) -> int:
+    """How many examples there are, each of which the right option alone answers."""
+    asking = asking_of(config)
+    count = 0
+    for questions in asked:
+        assert not questions.malformed
+        prompts = asking.prompts(questions, config)
+        assert len(prompts) == len(questions.examples)
+        for prompt, example in zip(prompts, questions.examples, strict=True):
+            assert isinstance(prompt, ChoicePrompt)
+            assert len(set(prompt.choices)) == len(prompt.choices) == 4
+            assert len(example.answers) == 1
+            count += 1
+    return count
+
+
+@pytest.mark.parametrize("told", CLASSES)
+def test_the_layouts_of_mmlu_and_c_eval_ask_every_class(written: Path, told: str):
+    exam = exams(WORLD)[told]  # type: ignore[index]
+    expected = sum(isinstance(question.truth, Fact) for question in exam["test"])
+    for language in BOOKS:
+        asked, config = loaded(
+            written, "mmlu", f"benchmarks/mmlu/{language}/{told}", split="test", protocol="options", subjects=KINDS
+        )
+        assert check_answers(asked, config) == expected
+    folder = f"benchmarks/ceval/{told}"
+    asked, config = loaded(written, "ceval", folder, split="test", protocol="options", subjects=KINDS)
+    assert check_answers(asked, config) == expected
+    # The authors' own protocol takes them too: five solved examples, one letter.
+    asked, config = loaded(written, "ceval", folder, split="val", subjects=KINDS)
+    assert all(len(questions.shots) == 5 for questions in asked)
+    asked, config = loaded(written, "ceval", folder, split="val", subjects=KINDS, answering="chain-of-thought")
+    assert all(shot.explanation for questions in asked for shot in questions.shots)
+
+
+def test_comparisons_and_sums_are_asked_apart(written: Path):
+    subjects = ("comparisons", "arithmetic")
+    asked, config = loaded(
+        written, "mmlu", "benchmarks/mmlu/ta/bridge", split="test", protocol="options", subjects=subjects
+    )
+    assert check_answers(asked, config) > 60
+
+
+AGIEVAL = {
+    "bridge": (
+        "logiqa-en", "sat-math", "sat-en", "logiqa-zh", "gaokao-chinese", "gaokao-geography", "gaokao-history",
+        "gaokao-biology", "gaokao-chemistry", "gaokao-mathqa",
+    ),
+    "source-only": ("sat-en", "sat-en-without-passage", "gaokao-geography", "gaokao-history", "gaokao-biology"),
+    "target-only": ("sat-en", "sat-en-without-passage", "gaokao-geography", "gaokao-history", "gaokao-biology"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("told", CLASSES)
+def test_the_layout_of_agieval_has_both_languages_passages_and_cloze_tasks(written: Path, told: str):
+    folder = f"benchmarks/agieval/{told}"
+    asked, config = loaded(written, "agieval", folder, protocol="options", subjects=AGIEVAL[told])
+    assert check_answers(asked, config) > 60
+    reading = next(questions for questions in asked if questions.subject.name == "sat-en")
+    assert all(example.passage for example in reading.examples)
+    asked, _ = loaded(written, "agieval", folder, subjects=AGIEVAL[told], num_shots=3)
+    assert all(len(questions.shots) >= 1 for questions in asked)
+
+
+def test_agieval_s_cloze_tasks_are_answered_by_a_number(written: Path):
+    cloze = ("math", "gaokao-mathcloze")
+    asked, config = loaded(written, "agieval", "benchmarks/agieval/bridge", subjects=cloze)
+    asking = asking_of(config)
+    for example in (example for questions in asked for example in questions.examples):
+        response = Response(
+            id=example.id, benchmark="agieval", subject="math", num_shots=0, answers=example.answers, ended="stopped"
+        )
+        assert asking.mark(response, (example.answers[0],)) == 1.0
+        assert asking.mark(response, (str(int(example.answers[0]) + 1),)) == 0.0
+
+
+GAOKAO_SINGLE = tuple(f"2010-2022_{name}_MCQs" for name in ("Biology", "Chemistry", "History", "Political_Science"))
+
+
+@pytest.mark.parametrize("told", CLASSES)
+def test_the_layout_of_gaokao_has_single_several_and_open_questions(written: Path, told: str):
+    folder = f"benchmarks/gaokao-bench/{told}"
+    asked, config = loaded(written, "gaokao", folder, protocol="options", subjects=GAOKAO_SINGLE)
+    assert check_answers(asked, config) > 30
+    (places,), _ = loaded(written, "gaokao", folder, subjects=("2010-2022_Geography_MCQs",))
+    assert {len(example.answers) for example in places.examples} <= {1, 2}
+    (opened,), _ = loaded(written, "gaokao", folder, subjects=("2010-2022_History_Open-ended_Questions",))
+    assert all(example.explanation for example in opened.examples)
+
+
+@pytest.mark.parametrize("language", BOOKS)
+def test_the_layout_of_triviaqa_accepts_the_answer_and_no_other(written: Path, language: str):
+    for told in CLASSES:
+        (questions,), config = loaded(written, "triviaqa", f"benchmarks/triviaqa/{language}/{told}", split="dev")
+        asking = asking_of(config)
+        raw = json.loads((written / f"benchmarks/triviaqa/{language}/{told}/wikipedia-dev.json").read_text("utf-8"))
+        values = [row["Answer"]["Value"] for row in raw["Data"]]
+        assert len(questions.shots) == 5
+        for example, value, other in zip(questions.examples, values, values[1:] + values[:1], strict=True):
+            response = Response(
+                id=example.id, benchmark="", subject="all", num_shots=0, answers=example.answers, ended="stopped"
+            )
+            assert asking.mark(response, (value,)) == 1.0
+            assert other == value or asking.mark(response, (other,)) == 0.0
+
+
+def test_open_questions_are_records_of_all_categories(written: Path):
+    for language in BOOKS:
+        read = list(read_lines(OpenQuestion, written / f"benchmarks/llmeval/{language}.jsonl"))
+        assert {question.category for question in read} == set(CATEGORIES)
 
 
 def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path):
     blocked = tmp_path / "file"
     blocked.write_text("")
     with pytest.raises(UserError, match=r"file - cannot be written"):
-        write_world(WORLD, BOOKS, SMALL, blocked)
+        write_world(SEED, SMALL, FEW, blocked)
 
 
-def test_the_command_says_what_it_wrote(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
-    assert main([str(tmp_path / "world"), "--seed", "7"]) == 0
+def test_the_command_says_what_it_wrote_and_that_it_is_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    command = [str(tmp_path / "world"), "--seed", "7", "--languages", "id"]
+    assert main(command) == 0
     said = capsys.readouterr().out
-    assert "200 entities" in said
-    assert "text/zh.jsonl.gz" in said
+    assert "text/id.jsonl.gz" in said
+    assert "zh" not in said
+    assert main(command) == 0
+    assert "already" in capsys.readouterr().out
 
 
-def test_the_command_ends_with_2_where_it_cannot_write(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+@pytest.mark.parametrize("arguments", [["--languages", "tlh"], []])
+def test_the_command_ends_with_2_for_what_can_be_mended(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str]
+):
     blocked = tmp_path / "file"
     blocked.write_text("")
-    assert main([str(blocked)]) == 2
+    assert main([str(blocked), *arguments]) == 2
     assert "error: " in capsys.readouterr().err

@@ -42,9 +42,11 @@ def add_benchmark_arguments(parser: argparse.ArgumentParser) -> None:
     asked.add_argument("--subjects", nargs="+", default=[], metavar="NAME", help="only these of their subjects")
     asked.add_argument("--limit", type=int, metavar="N", help="only the first N questions of a subject")
     asked.add_argument(
-        "--protocol", choices=("official", "harness"),
-        help="prompts and scoring of the authors (default), or of lm-evaluation-harness",
+        "--protocol", choices=("official", "harness", "options", "options-only"),
+        help="prompts and scoring of the authors (default), of lm-evaluation-harness, or ours: the likelihood of the"
+             " statement that each option makes, or of the options alone",
     )  # fmt: skip
+    asked.add_argument("--language", metavar="CODE", help="of a translated set (default: the benchmark's own)")
     asked.add_argument(
         "--answering", choices=("likelihood", "generation", "chain-of-thought"),
         help="by the likelihood of the options, or by what the model writes (default: the protocol's own)",
@@ -167,6 +169,7 @@ def _flags(arguments: argparse.Namespace) -> dict[str, Any]:
         "split": arguments.split,
         "limit_examples": arguments.limit,
         "protocol": arguments.protocol,
+        "language": arguments.language,
         "answering": arguments.answering,
         "num_shots": arguments.shots,
         "choice_ids": arguments.choice_ids,
@@ -188,13 +191,18 @@ def _decoding(arguments: argparse.Namespace) -> dict[str, Any]:
 def _subjects(arguments: argparse.Namespace, asked: Mapping[str, BenchmarkConfig]) -> dict[str, list[str]]:
     """The named subjects by benchmark; none named is all of them, and a described benchmark's are its own to check.
 
+    A folder in a published layout may hold subjects of its own.
+
     Raises:
         UserError: a subject that no asked benchmark has, or a benchmark of which none is named.
     """
     known = {name: benchmark_of(config).subjects for name, config in asked.items() if config.description is None}
     if not arguments.subjects:
         return {name: list(config.subjects) for name, config in asked.items()}
-    chosen = {name: [subject for subject in arguments.subjects if subject in has] for name, has in known.items()}
+    chosen = {
+        name: [one for one in arguments.subjects if one in has or _is_in_folder(one, asked[name], arguments.data)]
+        for name, has in known.items()
+    }
     chosen |= {name: arguments.subjects for name in asked if name not in known}
     unknown = [subject for subject in arguments.subjects if not any(subject in names for names in chosen.values())]
     empty = [name for name, subjects in chosen.items() if not subjects]
@@ -207,12 +215,16 @@ def _subjects(arguments: argparse.Namespace, asked: Mapping[str, BenchmarkConfig
     return chosen
 
 
+def _is_in_folder(subject: str, config: BenchmarkConfig, data: Path) -> bool:
+    return config.folder is not None and any((data / config.folder).glob(f"*/{subject}_*.csv"))
+
+
 def _short_name(name: str, asked: BenchmarkConfig, usual: BenchmarkConfig) -> str:
     """The benchmark's name and whatever of the asking is not as usual: two ways of asking never share a name."""
     parts = [name]
     if asked.description is not None:
         parts.append(hashlib.sha256(asked.description.to_json().encode()).hexdigest()[:6])
-    for field in ("split", "protocol", "answering", "choice_ids", "precision"):
+    for field in ("split", "protocol", "language", "answering", "choice_ids", "precision"):
         if getattr(asked, field) != getattr(usual, field):
             parts.append(getattr(asked, field))
     parts += [f"{asked.num_shots}-shot"] if asked.num_shots != usual.num_shots else []

@@ -16,6 +16,7 @@ from loanword.microworld.write import SIZES, write_world
 LANGUAGES = ("en", "hi", "sw", "zh")
 """Languages that the demo's study speaks."""
 SEED = 1
+STUDY = resources.files("loanword.microworld") / "demo.toml"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -29,7 +30,7 @@ def run(arguments: argparse.Namespace) -> int:
     world, store = arguments.folder / "world", arguments.folder / "store"
     if write_world(SEED, SIZES["small"], phrasebooks(LANGUAGES), world) is not None:
         print(f"an invented world, told in {len(LANGUAGES)} languages, is in {world}", file=sys.stderr)
-    with resources.as_file(resources.files("loanword.microworld") / "demo.toml") as study:
+    with resources.as_file(STUDY) as study:
         ended, page = _run_study(study, world, store)
         if ended == 0:
             print(_said(page, study.resolve()))

@@ -11,6 +11,7 @@ In: languages/<code>.toml. Besides plain words it holds
 with `{subject}`, `{value}` and so on where a name, a word, a number or a question goes.
 
 The k-th sentence of an attribute, an order or the sums means the same in every language: that makes parallel text.
+Three or more sentences of an attribute, beside its first, name the subject before the value: tests ask in these.
 """
 
 import re
@@ -28,6 +29,7 @@ from loanword.microworld.world import ATTRIBUTES, ENTITIES, ORDERED, SOURCE, WOR
 from loanword.records import Language, Record, canonical_json
 
 MIN_SENTENCES = 8
+MIN_ASKED = 3
 
 Templates = Annotated[tuple[str, ...], Field(min_length=1)]
 
@@ -38,6 +40,15 @@ class Phrases(Record):
     sentences: Annotated[tuple[str, ...], Field(min_length=MIN_SENTENCES)]
     questions: Annotated[tuple[str, ...], Field(min_length=2)]
     answer: str
+
+    @property
+    def asked_forms(self) -> list[int]:
+        """The forms, not the first, in which the value comes last, as an answer does; all of them without a subject.
+
+        A model that is trained on "X is Y" is slow to say X after Y: what it knows is asked in the way it was told.
+        """
+        forms = enumerate(self.sentences)
+        return [form for form, text in forms if form and text.find("{subject}") < len(text.partition("{value}")[0])]
 
 
 class ProsePhrases(Record):
@@ -102,7 +113,7 @@ class Phrasebook(Record):
 
     @model_validator(mode="after")
     def _tells_the_world(self) -> "Phrasebook":
-        found = [*self._keys(), *self._holes(), *self._equal_words()]
+        found = [*self._keys(), *self._holes(), *self._equal_words(), *self._never_asked()]
         if found:
             raise ValueError("; ".join(found))
         return self
@@ -142,6 +153,14 @@ class Phrasebook(Record):
         for name, phrases in self.orders.items():
             yield from _fact_templates(f"orders.{name}", phrases, ("more", "less"), ("first", "second"), "more")
         yield from _fact_templates("sums", self.sums, ("first", "second", "value"), ("first", "second"), "value")
+
+    def _never_asked(self) -> Iterator[str]:
+        for name, phrases in self.attributes.items():
+            if len(phrases.asked_forms) < MIN_ASKED:
+                yield (
+                    f"attributes.{name}.sentences: {len(phrases.asked_forms)} after the first name {{subject}} before "
+                    f"{{value}}, not {MIN_ASKED}"
+                )
 
     def _equal_words(self) -> Iterator[str]:
         """Values of one attribute must differ, and its sentences too, or a question has two right answers."""

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Literal, NamedTuple
 
 from loanword.microworld.phrasebook import Phrasebook
-from loanword.microworld.telling import held_out_form, say, state
+from loanword.microworld.telling import asked_form, say, state
 from loanword.microworld.world import ATTRIBUTES, ORDERED, Fact, Order, Sum, Told, Truth, World
 
 LETTERS = "ABCD"
@@ -43,7 +43,7 @@ class Question(NamedTuple):
 
     def asked(self, book: Phrasebook) -> str:
         """The sentence with a blank, in the form that no text says."""
-        return state(self.truth, held_out_form(self.truth, book), book, blank=self.blank)
+        return state(self.truth, asked_form(self.truth, book), book, blank=self.blank)
 
     def shown(self, book: Phrasebook) -> list[str]:
         """The options in the language's words."""

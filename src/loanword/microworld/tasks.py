@@ -216,8 +216,8 @@ def _rewritten(telling: _Telling) -> Iterator[Task]:
 def _translated(telling: _Telling, other: Phrasebook | None) -> Iterator[Task]:
     book = telling.book if telling.book.code != SOURCE or other is None else other
     for fact in telling.facts:
-        forms = told_forms(fact, telling.english)
-        form = forms[fact.number % len(forms)]
+        both = [form for form in told_forms(fact, telling.english) if form in told_forms(fact, book)]
+        form = both[fact.number % len(both)]
         given, english = state(fact, form, book), state(fact, form, telling.english)
         seen = Properties(mentions=(fact.subject, say(fact.value, telling.english)))
         yield Task(f"{fact.number}-translate", "Translation", telling.book.tasks.translate, given, english, (), seen)

@@ -1,7 +1,7 @@
 """The world in one language: sentences, documents of a few of them, and parallel sentences kept out of all documents.
 
-Of every fact one sentence form is held out: it is said in tests and in the parallel text and nowhere else, so that a
-model which knows it knows more than a sentence by heart.
+Of every fact two sentence forms are held out, or one that is both: one is said in the parallel text, one in tests, and
+neither anywhere else, so that a model which knows it knows more than a sentence by heart.
 """
 
 import random
@@ -35,20 +35,26 @@ def say(term: str, book: Phrasebook) -> str:
     return book.words.get(term, term)
 
 
-def held_out_form(truth: Truth, book: Phrasebook) -> int:
-    """The form that no document and no instruction says, never the first."""
+def parallel_form(truth: Truth, book: Phrasebook) -> int:
+    """The form that the parallel text says, the same in every language, never the first."""
     return 1 + truth.number % (len(book.phrases[truth.about].sentences) - 1)
 
 
+def asked_form(truth: Truth, book: Phrasebook) -> int:
+    """The form that tests ask in, never the first; the language's own, for it names the subject before the value."""
+    forms = book.phrases[truth.about].asked_forms
+    return forms[truth.number % len(forms)]
+
+
 def told_forms(truth: Truth, book: Phrasebook) -> list[int]:
-    """The forms that documents say."""
-    held_out = held_out_form(truth, book)
-    return [form for form in range(len(book.phrases[truth.about].sentences)) if form != held_out]
+    """The forms that documents and instructions say."""
+    held_out = (parallel_form(truth, book), asked_form(truth, book))
+    return [form for form in range(len(book.phrases[truth.about].sentences)) if form not in held_out]
 
 
 def parallel_sentences(world: World, book: Phrasebook) -> list[str]:
-    """The held-out sentence of each fact that all languages tell: line by line the same meaning in every language."""
-    return [state(fact, held_out_form(fact, book), book) for fact in world.facts if fact.told == "bridge"]
+    """A held-out sentence of each fact that all languages tell: line by line the same meaning in every language."""
+    return [state(fact, parallel_form(fact, book), book) for fact in world.facts if fact.told == "bridge"]
 
 
 def documents(world: World, book: Phrasebook, num_documents: int) -> Iterator[Document]:

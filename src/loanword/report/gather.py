@@ -39,7 +39,7 @@ TRAINING_ROLES = ("base", "trunk", "pretraining", "tuning")
 
 @dataclass(frozen=True)
 class StudyInfo:
-    """What a study says of itself, which runs it compares, (arm, control) by label, and which questions that answers."""
+    """What a study says of itself, which runs it compares, (arm, control) by label, and what it asks of them."""
 
     name: str
     summary: str

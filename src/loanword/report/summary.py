@@ -119,9 +119,9 @@ def _in_short(comparison: Comparison) -> str:
     shown = [found for found in comparison.differences if found.verdict and found.verdict.word in ("helps", "hurts")]
     others = sum(found.verdict is not None for found in comparison.differences) - len(shown)
     parts = [
-        f"{found.measure.subject} {found.measure.difference_text(found.paired.difference.value)}{found.measure.unit_text}"
-        for found in shown
-        if found.paired is not None
+        f"{one.measure.subject} {one.measure.difference_text(one.paired.difference.value)}{one.measure.unit_text}"
+        for one in shown
+        if one.paired is not None
     ]
     if others:
         parts.append(f"nothing shown on {plain(others)} other{'s' if others > 1 else ''}" if parts else "nothing shown")
