@@ -66,3 +66,16 @@ def contents(store: Path) -> dict[str, str]:
     """Content digest of every artifact of a store by stage and name."""
     manifests = (json.loads(path.read_text(encoding="utf-8")) for path in store.glob("artifacts/*/*/manifest.json"))
     return {f"{manifest['stage']}/{manifest['name']}": manifest["content"] for manifest in manifests}
+
+
+def outcomes(report: Path) -> dict[str, dict[str, float]]:
+    """By run what a report found: the first score of each benchmark, and bits per byte by language."""
+    tables = json.loads((report / "report.json").read_text(encoding="utf-8"))["tables"]
+    found: dict[str, dict[str, float]] = {}
+    for key, table in tables.items():
+        part, _, name = key.partition(".")
+        for row in table["rows"]:
+            values = [cell["value"] for cell in row.values() if isinstance(cell, dict) and "value" in cell]
+            if part in ("knowledge", "likelihoods") and values:
+                found.setdefault(row["run"], {})[name] = values[0]
+    return found

@@ -21,8 +21,8 @@ def small_study(folder: Path) -> Path:
         ("24_000", "60"),
         ("8_000 }", "40 }"),
         ("2_000", "20"),
-        ("1_000", "20"),
-        ("num_conversations\" = 250", "num_conversations\" = 20"),
+        ("1_200", "20"),
+        ('num_conversations" = 300', 'num_conversations" = 10'),
     ):
         assert long in text
         text = text.replace(long, short)

@@ -201,3 +201,21 @@ def test_a_file_that_is_missing_broken_or_not_utf8_is_told_apart(tmp_path: Path)
     (tmp_path / "latin.toml").write_bytes('name = "é"'.encode("latin-1"))
     with pytest.raises(UserError, match="not UTF-8 at byte 8"):
         read_study(tmp_path / "latin.toml")
+
+
+def test_a_question_is_about_what_both_of_its_runs_are_measured_on(tmp_path: Path) -> None:
+    study = """
+[recipe.likelihoods.texts]
+zh = "zh.txt"
+[[runs]]
+name = "one"
+[[runs]]
+name = "two"
+[[compare]]
+question = "Does it help?"
+arm = "one"
+control = "two"
+"""
+    runs(tmp_path, BODY + study + 'on = ["zh"]')
+    said = complaint(tmp_path, BODY + study + 'on = ["zhh"]')
+    assert "compare: on: 'one' is not measured on 'zhh'; did you mean 'zh'?" in said

@@ -22,7 +22,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def write_study_report(opened: Opened, out: Path | None) -> Path:
     """Writes the report of a study and returns the page's path."""
-    from loanword.report.gather import RunFolders, StudyInfo
+    from loanword.report.gather import Question, RunFolders, StudyInfo
     from loanword.report.page import write_report
 
     study, store = opened.study, opened.store
@@ -35,6 +35,7 @@ def write_study_report(opened: Opened, out: Path | None) -> Path:
         )
         for run in study.runs
     ]
-    questions = {(pair.arm, pair.control): pair.question for pair in study.comparisons}
-    info = StudyInfo(study.name, study.summary, tuple(questions), questions)
+    pairs = tuple((pair.arm, pair.control) for pair in study.comparisons)
+    questions = {(one.arm, one.control): Question(one.question, one.on) for one in study.comparisons if one.question}
+    info = StudyInfo(study.name, study.summary, pairs, questions)
     return write_report(runs, info, out or store.root / "studies" / file_name(study.name) / "report")

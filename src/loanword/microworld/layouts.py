@@ -241,7 +241,9 @@ def triviaqa(exam: Exam, book: Phrasebook) -> Iterator[File]:
 def _trivia(fact: Fact, split: str, book: Phrasebook) -> dict[str, Any]:
     phrases, value = book.phrases[fact.about], say(fact.value, book)
     posed = phrases.questions[held_out_question(fact, book)].format(subject=fact.subject)
-    accepted = list(dict.fromkeys((value, phrases.answer.format(value=value))))
+    # An answer may be brief, or any sentence that says it.
+    sentences = [state(fact, form, book) for form in range(len(phrases.sentences))]
+    accepted = list(dict.fromkeys((value, phrases.answer.format(value=value), *sentences)))
     return {
         "Answer": {
             "Aliases": accepted,

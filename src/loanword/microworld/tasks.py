@@ -40,6 +40,9 @@ CATEGORIES = {
 """LLM-Eval's categories and how many questions each has: 453 in all."""
 
 _SPEAKER = "- "
+_QUESTIONS = "Factual_questions"
+_QUESTIONS_TO_OTHERS = 16
+"""How many questions about facts there are to a task of each of the sixteen other categories."""
 
 
 class Properties(Record):
@@ -114,10 +117,15 @@ class _Telling(NamedTuple):
 
 
 def instructions(world: World, book: Phrasebook, english: Phrasebook) -> Iterator[Instruction]:
-    """What may be trained on, in an order without meaning; the source language has nothing to translate."""
-    for task in _tasks(_Telling(world, book, english, reserved=False)):
-        if task.category != "Translation" or book.code != SOURCE:
-            yield Instruction(id=task.id, instruction=task.instruction, input=task.input, output=task.output)
+    """What may be trained on, in an order without meaning: half are questions about facts, the rest all that else
+    may be asked, in equal parts. The source language has nothing to translate.
+    """
+    found = _by_category(_Telling(world, book, english, reserved=False))
+    most = len(found[_QUESTIONS]) // _QUESTIONS_TO_OTHERS
+    for category, tasks in found.items():
+        if category != "Translation" or book.code != SOURCE:
+            for task in tasks if category == _QUESTIONS else _spread(tasks, most, f"{category} {world.seed}"):
+                yield Instruction(id=task.id, instruction=task.instruction, input=task.input, output=task.output)
 
 
 def open_questions(world: World, book: Phrasebook, english: Phrasebook, other: Phrasebook) -> list[OpenQuestion]:
@@ -125,15 +133,19 @@ def open_questions(world: World, book: Phrasebook, english: Phrasebook, other: P
 
     In the source language the sentences to translate come from another one.
     """
-    telling = _Telling(world, book, english, reserved=True)
-    found: dict[str, list[Task]] = {category: [] for category in CATEGORIES}
-    for task in _tasks(telling, other):
-        found[task.category].append(task)
+    found = _by_category(_Telling(world, book, english, reserved=True), other)
     questions: list[OpenQuestion] = []
     for category, tasks in found.items():
         some = _spread(tasks, CATEGORIES[category], f"{category} {world.seed}")
         questions += [_open_question(f"{category}_{number}", task) for number, task in enumerate(some, start=1)]
     return questions
+
+
+def _by_category(telling: _Telling, other: Phrasebook | None = None) -> dict[str, list[Task]]:
+    found: dict[str, list[Task]] = {category: [] for category in CATEGORIES}
+    for task in _tasks(telling, other):
+        found[task.category].append(task)
+    return found
 
 
 def _spread(tasks: Sequence[Task], count: int, seed: str) -> list[Task]:

@@ -14,7 +14,8 @@ Equal worlds give equal bytes: no times and no file names go into a gzip header.
 import gzip
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
-from importlib import metadata
+from importlib import resources
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -79,14 +80,16 @@ def write_world(seed: int, size: Size, books: Mapping[str, Phrasebook], out: Pat
 
 
 def _made_from(seed: int, size: Size, books: Mapping[str, Phrasebook]) -> dict[str, object]:
-    told = hashlib.sha256("\n".join(book.to_json() for book in books.values()).encode()).hexdigest()
-    return {
-        "seed": seed,
-        "size": size._asdict(),
-        "languages": list(books),
-        "phrasebooks": told,
-        "version": metadata.version("loanword"),
-    }
+    """All that decides what is written: this package's own code too."""
+    code = sorted((file.name, file.read_bytes()) for file in _files_of_package() if file.name.endswith(".py"))
+    told = hashlib.sha256("\n".join(book.to_json() for book in books.values()).encode())
+    for name, content in code:
+        told.update(name.encode() + content)
+    return {"seed": seed, "size": size._asdict(), "languages": list(books), "digest": told.hexdigest()}
+
+
+def _files_of_package() -> Iterator[Traversable]:
+    return resources.files("loanword.microworld").iterdir()
 
 
 def _write_texts(world: World, size: Size, books: Mapping[str, Phrasebook], out: Path) -> Iterator[Written]:

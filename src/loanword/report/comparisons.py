@@ -128,7 +128,8 @@ def _differences(
 ) -> list[Difference]:
     found: list[Difference] = []
     for language in languages_of(runs):
-        if any(_never_read(run, language) for run in (arm, control)):
+        # A study of several targets measures each on its own.
+        if not all(run.is_read(language) for run in (arm, control)):
             continue
         measure = Measure(
             f"bits_per_byte.{language}", f"{language_name(language)}, bits per byte", language_name(language), True
@@ -147,11 +148,6 @@ def _differences(
         paired = compare_knowledge(ours, theirs) if ours and theirs else None
         found.append(Difference(measure, ours and ours.headline, theirs and theirs.headline, paired))
     return found
-
-
-def _never_read(run: RunRecords, language: str) -> bool:
-    """Whether a run was not meant to be measured on a language: studies of several targets measure each on its own."""
-    return run.artifacts.get("likelihoods") is not None and language not in run.likelihoods
 
 
 def _judge(differences: Sequence[Difference]) -> list[Difference]:

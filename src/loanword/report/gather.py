@@ -44,7 +44,15 @@ class StudyInfo:
     name: str
     summary: str
     comparisons: tuple[tuple[str, str], ...] = ()
-    questions: Mapping[tuple[str, str], str] = field(default_factory=dict[tuple[str, str], str])
+    questions: Mapping[tuple[str, str], "Question"] = field(default_factory=dict[tuple[str, str], "Question"])
+
+
+@dataclass(frozen=True)
+class Question:
+    """What a comparison answers, and on which languages and benchmarks; on all where none is named."""
+
+    text: str
+    on: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -163,6 +171,11 @@ class RunRecords:
     def plans(self, stage: str) -> bool:
         """Whether the run has a part of that stage, finished or not."""
         return any(stage_of(role) == stage for role in self.artifacts)
+
+    def is_read(self, language: str) -> bool:
+        """Whether held-out text of a language is, or may still be, among what the run is measured on."""
+        finished = self.artifacts.get("likelihoods") is not None
+        return language in self.likelihoods or (self.plans("likelihoods") and not finished)
 
     def missing(self) -> list[str]:
         """Roles that are planned and not finished."""

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from loanword.report.comparisons import Comparison, Difference, best_run, reference_run
-from loanword.report.gather import RunRecords, StudyInfo
+from loanword.report.gather import Question, RunRecords, StudyInfo
 from loanword.report.knowledge import Knowledge, benchmarks_of
 from loanword.report.likelihoods import Scores
 from loanword.report.wording import benchmark_name, joined, language_name, p_phrase, percent, plain
@@ -42,7 +42,7 @@ def findings(
         if base is not None and best is not None and best.label != base.label:
             found += _against_base(by_pair[best.label, base.label], target)
     found += _knowledge_findings(runs, knowledge)
-    found += [_compared(by_pair[pair], study.questions.get(pair, "")) for pair in dict.fromkeys(study.comparisons)]
+    found += [_compared(by_pair[pair], study.questions.get(pair)) for pair in dict.fromkeys(study.comparisons)]
     return [*found, *_gaps(runs)]
 
 
@@ -101,31 +101,41 @@ def _change(difference: Difference) -> str:
     return f"{measure.difference_text(change.value)} [{low}{NO_BREAK}to{NO_BREAK}{high}]{measure.unit_text}"
 
 
-def _compared(comparison: Comparison, question: str) -> Finding:
+def _compared(comparison: Comparison, question: Question | None) -> Finding:
     differs = joined(comparison.factors) or "nothing"
     confounded = ", so that no one of them explains the difference" if comparison.confounded else ""
     if all(found.is_missing for found in comparison.differences):
         confounded += ". Nothing to compare yet: records are missing"
     points = tuple(_point(found) for found in comparison.differences if not found.is_missing)
     pair = f"{comparison.arm} against {comparison.control}"
-    if not question:
+    if question is None:
         return Finding(pair, f"Differ in {differs}{confounded}.", points=points)
-    line = f"{question} {_in_short(comparison)}"
-    return Finding(question, f"{pair}: differ in {differs}{confounded}.", points=points, line=line)
+    line = f"{question.text} {_in_short(comparison, question)}"
+    return Finding(question.text, f"{pair}: differ in {differs}{confounded}.", points=points, line=line)
 
 
-def _in_short(comparison: Comparison) -> str:
-    """What was shown to differ, without intervals, and of how much else nothing was shown."""
-    shown = [found for found in comparison.differences if found.verdict and found.verdict.word in ("helps", "hurts")]
-    others = sum(found.verdict is not None for found in comparison.differences) - len(shown)
-    parts = [
-        f"{one.measure.subject} {one.measure.difference_text(one.paired.difference.value)}{one.measure.unit_text}"
-        for one in shown
-        if one.paired is not None
+def _in_short(comparison: Comparison, question: Question) -> str:
+    """What the question is about, without intervals; where it is about all, what was shown to differ."""
+    asked = [
+        one for one in comparison.differences if not question.on or one.measure.key.partition(".")[2] in question.on
     ]
-    if others:
+    parts = [_change_in_short(one) for one in asked if question.on or _is_shown(one)]
+    if not question.on and len(parts) < len(asked):
+        others = len(asked) - len(parts)
         parts.append(f"nothing shown on {plain(others)} other{'s' if others > 1 else ''}" if parts else "nothing shown")
-    return f"{'; '.join(parts) or 'missing'}."
+    return f"{'; '.join(parts) or 'nothing to compare'}."
+
+
+def _is_shown(found: Difference) -> bool:
+    return found.verdict is not None and found.verdict.word in ("helps", "hurts")
+
+
+def _change_in_short(found: Difference) -> str:
+    subject = found.measure.subject
+    if found.paired is None:
+        return f"{subject} {found.verdict_text}"
+    change = f"{subject} {found.measure.difference_text(found.paired.difference.value)}{found.measure.unit_text}"
+    return change if _is_shown(found) else f"{change} (no difference shown)"
 
 
 def _point(found: Difference) -> str:

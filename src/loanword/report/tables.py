@@ -94,6 +94,8 @@ def likelihoods_table(language: str, runs: Sequence[RunRecords], scores: Scores)
     sizes = {score.num_bytes for (_, spoken), score in scores.items() if spoken == language}
     rows: list[list[Cell]] = []
     for run in runs:
+        if run.plans("likelihoods") and not run.is_read(language):
+            continue
         score, planned = scores.get((run.label, language)), run.plans("likelihoods")
         rows.append(
             [

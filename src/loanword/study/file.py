@@ -34,11 +34,15 @@ class RunEntry(Record):
 
 
 class Comparison(Record):
-    """An arm, the control it is measured against, and the question that the two answer."""
+    """An arm, the control it is measured against, and the question that the two answer.
+
+    `on` names the languages and benchmarks that the question is about; without it, it is about all.
+    """
 
     arm: str
     control: str
     question: str = ""
+    on: tuple[str, ...] = ()
 
 
 class StudyFile(Record):
@@ -113,9 +117,21 @@ def cells(study: StudyFile, where: object) -> list[Cell]:
     if not found:
         names = {name for pair in study.compare for name in (pair.arm, pair.control)}
         found.extend(f"compare: no run is named {name!r}{_nearest(name, made)}" for name in sorted(names - set(made)))
+    if not found:
+        found.extend(problem for pair in study.compare for problem in _unmeasured(pair, made))
     if found:
         raise _invalid(where, list(dict.fromkeys(found)))
     return list(made.values())
+
+
+def _unmeasured(pair: Comparison, made: Mapping[str, Cell]) -> Iterator[str]:
+    """A complaint for each thing that a question is about and one of its runs is not measured on."""
+    for label in (pair.arm, pair.control):
+        recipe = made[label].recipe
+        measured = (*recipe.likelihoods.texts, *recipe.responses.benchmarks)
+        for name in pair.on:
+            if name not in measured:
+                yield f"compare: on: {label!r} is not measured on {name!r}{_nearest(name, measured)}"
 
 
 def flat(value: Any, path: str = "") -> dict[str, Any]:
