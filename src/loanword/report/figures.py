@@ -53,7 +53,7 @@ def budget_figure(runs: Sequence[RunRecords], scores: Scores) -> Figure | None:
         run.label
         for arm in arms
         for run in arm.runs
-        if not all((run.label, code) in scores for code in languages_of(runs))
+        if not all((run.label, code) in scores for code in languages_of(runs) if run.is_read(code))
     ]
     caption = (
         "Lower is better. Whiskers are 95\u202f% intervals over documents; because every run reads the same documents, "

@@ -10,6 +10,8 @@ from loanword.report.likelihoods import Scores
 from loanword.report.wording import benchmark_name, joined, language_name, p_phrase, percent, plain
 
 NO_BREAK = "\u00a0"
+MOST_NAMED = 4
+"""Runs that a sentence lists by name."""
 
 
 @dataclass(frozen=True)
@@ -35,31 +37,31 @@ def findings(
 ) -> list[Finding]:
     """The report's answers, most important first."""
     by_pair = {(found.arm, found.control): found for found in comparisons}
-    found: list[Finding] = []
+    found = [_compared(by_pair[pair], question) for pair, question in study.questions.items()]
     base = reference_run(runs)
-    for target in dict.fromkeys(str(run.settings["target"]) for run in runs if "target" in run.settings):
+    targets = dict.fromkeys(str(run.settings["target"]) for run in runs if "target" in run.settings)
+    for target in targets:
         best = best_run(runs, scores, target)
         if base is not None and best is not None and best.label != base.label:
-            found += _against_base(by_pair[best.label, base.label], target)
+            found += _against_base(by_pair[best.label, base.label], target, alone=len(targets) == 1)
     found += _knowledge_findings(runs, knowledge)
-    found += [_compared(by_pair[pair], study.questions.get(pair)) for pair in dict.fromkeys(study.comparisons)]
+    unasked = [pair for pair in dict.fromkeys(study.comparisons) if pair not in study.questions]
+    found += [_compared(by_pair[pair], None) for pair in unasked]
     return [*found, *_gaps(runs)]
 
 
-def _against_base(comparison: Comparison, target: str) -> list[Finding]:
+def _against_base(comparison: Comparison, target: str, *, alone: bool) -> list[Finding]:
     """What the best run for a target language gained there, and what it lost in every other language."""
     found: list[Finding] = []
     for difference in comparison.differences:
         prefix, _, code = difference.measure.key.partition(".")
         if prefix != "bits_per_byte":
             continue
-        name = language_name(code)
-        opening = f"Under the same run, held-out {name} costs"
-        if code == target:
-            opening = f"Under the best run for {name}, {comparison.arm}, held-out {name} costs"
+        name, aim = language_name(code), language_name(target)
+        opening = f"Under the best run for {aim}, {comparison.arm}, held-out {name} costs"
         found.append(
             Finding(
-                f"{name}: {_outcome(difference)}",
+                f"{name}{'' if alone or code == target else f' after {aim}'}: {_outcome(difference)}",
                 f"{opening} {_sides(difference, comparison.control)}.",
                 _tone(difference),
             )
@@ -162,7 +164,8 @@ def _knowledge_findings(runs: Sequence[RunRecords], knowledge: Knowledge) -> lis
             text = f"Between {percent(lowest)} and {percent(best.headline.value)}; the most is {text}"
         if facts.headline_chance is not None:
             above = [name for name, score in scored if score.headline.low > facts.headline_chance]
-            told = f"{joined(above)} {'is' if len(above) == 1 else 'are'} above it" if above else "no run is above it"
+            named = joined(above) if len(above) <= MOST_NAMED else f"{len(above)} of {len(scored)} runs"
+            told = f"{named} {'is' if len(above) == 1 else 'are'} above it" if above else "no run is above it"
             text += f" Guessing scores {percent(facts.headline_chance)}; by its interval {told}."
         found.append(Finding(benchmark_name(benchmark), text))
     return found
