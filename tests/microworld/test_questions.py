@@ -6,22 +6,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from loanword.microworld.questions import ARITHMETIC, CLASSES, COMPARISONS, LETTERS, SUBJECTS, Question, exams
-from loanword.microworld.world import Fact, Order, Sum, make_world
+from loanword.microworld.questions import ARITHMETIC, CLASSES, COMPARISONS, LETTERS, SUBJECTS, Split, exams
+from loanword.microworld.world import Fact, Order, Sum, Told, make_world
 
 WORLD = make_world(5)
 EXAMS = exams(WORLD)
 LARGE = exams(make_world(5, scale=20))
 
 
-def all_of(made: dict, told: str) -> list[Question]:
-    return [question for some in made[told].values() for question in some]
-
-
 @pytest.mark.parametrize("told", CLASSES)
-def test_a_class_asks_for_its_own_facts_and_shows_what_everybody_is_told(told: str):
+def test_a_class_asks_for_its_own_facts_and_shows_what_everybody_is_told(told: Told):
     dev = set(EXAMS["bridge"]["dev"])
-    for split in ("val", "test"):
+    splits: tuple[Split, ...] = ("val", "test")
+    for split in splits:
         facts = [question.truth for question in EXAMS[told][split] if isinstance(question.truth, Fact)]
         assert facts
         assert {fact.told for fact in facts} == {told}
@@ -74,14 +71,14 @@ def _holds(order: Order, blank: str, option: str, known: dict) -> bool:
 
 
 @pytest.mark.parametrize("told", CLASSES)
-def test_every_letter_is_right_as_often(told: str):
+def test_every_letter_is_right_as_often(told: Told):
     for split in ("val", "test"):
         counts = Counter(question.answer for question in EXAMS[told][split])
         assert max(counts[letter] for letter in LETTERS) - min(counts[letter] for letter in LETTERS) <= 1
 
 
 @pytest.mark.parametrize("told", CLASSES)
-def test_an_option_is_right_about_as_often_as_chance_has_it(told: str):
+def test_an_option_is_right_about_as_often_as_chance_has_it(told: Told):
     """In a larger world, where a share is a share: the best rule that sees options alone does hardly better."""
     right: Counter[tuple[str, str]] = Counter()
     shown: Counter[tuple[str, str]] = Counter()

@@ -13,11 +13,12 @@ from loanword.evaluation.benchmark import SubjectQuestions
 from loanword.evaluation.benchmarks import asking_of, benchmark_of, settled
 from loanword.evaluation.likelihood import read_held_out
 from loanword.microworld.__main__ import main
+from loanword.microworld.assistant import OpenQuestion
 from loanword.microworld.phrasebook import phrasebooks
 from loanword.microworld.questions import CLASSES, exams
-from loanword.microworld.tasks import CATEGORIES, OpenQuestion
+from loanword.microworld.tasks import CATEGORIES
 from loanword.microworld.telling import documents, parallel_sentences
-from loanword.microworld.world import Fact, make_world
+from loanword.microworld.world import Fact, Told, make_world
 from loanword.microworld.write import MADE_FROM, Size, write_world
 from loanword.protocols import ChoicePrompt
 from loanword.recipe import BenchmarkConfig
@@ -102,8 +103,8 @@ def check_answers(asked: list[SubjectQuestions], config: BenchmarkConfig) -> int
 
 
 @pytest.mark.parametrize("told", CLASSES)
-def test_the_layouts_of_mmlu_and_c_eval_ask_every_class(written: Path, told: str):
-    exam = exams(WORLD)[told]  # type: ignore[index]
+def test_the_layouts_of_mmlu_and_c_eval_ask_every_class(written: Path, told: Told):
+    exam = exams(WORLD)[told]
     expected = sum(isinstance(question.truth, Fact) for question in exam["test"])
     for language in BOOKS:
         asked, config = loaded(
@@ -139,7 +140,7 @@ AGIEVAL = {
 
 
 @pytest.mark.parametrize("told", CLASSES)
-def test_the_layout_of_agieval_has_both_languages_passages_and_cloze_tasks(written: Path, told: str):
+def test_the_layout_of_agieval_has_both_languages_passages_and_cloze_tasks(written: Path, told: Told):
     folder = f"benchmarks/agieval/{told}"
     asked, config = loaded(written, "agieval", folder, protocol="options", subjects=AGIEVAL[told])
     assert check_answers(asked, config) > 60
@@ -165,7 +166,7 @@ GAOKAO_SINGLE = tuple(f"2010-2022_{name}_MCQs" for name in ("Biology", "Chemistr
 
 
 @pytest.mark.parametrize("told", CLASSES)
-def test_the_layout_of_gaokao_has_single_several_and_open_questions(written: Path, told: str):
+def test_the_layout_of_gaokao_has_single_several_and_open_questions(written: Path, told: Told):
     folder = f"benchmarks/gaokao-bench/{told}"
     asked, config = loaded(written, "gaokao", folder, protocol="options", subjects=GAOKAO_SINGLE)
     assert check_answers(asked, config) > 30

@@ -21,9 +21,9 @@ from typing import NamedTuple
 
 from loanword.errors import UserError
 from loanword.microworld import layouts
+from loanword.microworld.assistant import BelleInstruction, instructions, open_questions
 from loanword.microworld.phrasebook import Phrasebook
 from loanword.microworld.questions import exams
-from loanword.microworld.tasks import BelleInstruction, instructions, open_questions
 from loanword.microworld.telling import documents, parallel_sentences
 from loanword.microworld.world import SOURCE, World, elsewhere, make_world
 from loanword.records import Record, canonical_json

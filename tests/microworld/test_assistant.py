@@ -2,9 +2,10 @@
 
 import pytest
 
+from loanword.microworld.assistant import instructions, open_questions
 from loanword.microworld.phrasebook import phrasebooks
 from loanword.microworld.questions import exams
-from loanword.microworld.tasks import CATEGORIES, instructions, open_questions
+from loanword.microworld.tasks import CATEGORIES
 from loanword.microworld.telling import asked_form, documents, parallel_form, say, state
 from loanword.microworld.world import make_world
 
@@ -80,6 +81,7 @@ def test_references_meet_what_is_asked_of_an_answer(code: str):
     for question in ASKED[code]:
         seen, reference = question.properties, question.reference
         assert not question.accepted or any(answer in reference for answer in question.accepted), question
+        assert not any(text in reference for text in question.refused), question
         assert all(name in reference for name in seen.mentions), question
         assert not seen.num_lines or len(reference.split("\n")) == seen.num_lines
         assert len(reference.split("\n")) >= seen.min_lines
