@@ -1,4 +1,4 @@
-"""`loanword demo`: what it says, and that a second one builds nothing. The study itself is a target of its own."""
+"""`loanword demo`: what it says, and that a second one builds nothing, on its own study with every amount cut."""
 
 import tomllib
 from importlib import resources
@@ -14,7 +14,7 @@ PACKAGED = resources.files("loanword.microworld") / "demo.toml"
 
 
 def small_study(folder: Path) -> Path:
-    """The demo's own study with every amount cut to almost nothing, and two of its runs."""
+    """The demo's own study with every amount cut to almost nothing."""
     text = PACKAGED.read_text(encoding="utf-8")
     for long, short in (
         ("num_tokens = 1_800_000", "num_tokens = 8_000"),

@@ -7,9 +7,7 @@ import pytest
 
 from loanword.errors import UserError
 from loanword.microworld import phrasebook
-from loanword.microworld.phrasebook import MIN_SENTENCES, Phrasebook, phrasebooks, read_phrasebook
-from loanword.microworld.telling import say
-from loanword.microworld.world import ATTRIBUTES
+from loanword.microworld.phrasebook import Phrasebook, phrasebooks, read_phrasebook
 from loanword.writing import script_letters, writing
 
 BOOKS = phrasebooks()
@@ -32,7 +30,7 @@ def filled(book: Phrasebook) -> list[str]:
 
 def test_the_world_is_told_in_the_languages_of_the_study_the_source_first():
     assert next(iter(BOOKS)) == "en"
-    assert set(BOOKS) == {"en", "zh"} | OF_THE_PAPER
+    assert set(BOOKS) >= {"en", "zh"} | OF_THE_PAPER
     assert len({book.flores for book in BOOKS.values()}) == len(BOOKS)
 
 
@@ -65,17 +63,9 @@ def test_names_stand_free_in_every_sentence(code: str):
 
 
 @codes
-def test_every_kind_of_fact_has_eight_forms_that_differ(code: str):
+def test_questions_of_one_fact_differ(code: str):
     for phrases in BOOKS[code].phrases.values():
-        assert len(set(phrases.sentences)) == len(phrases.sentences) >= MIN_SENTENCES
         assert len(set(phrases.questions)) == len(phrases.questions)
-
-
-@codes
-def test_words_of_one_attribute_differ(code: str):
-    for attribute in ATTRIBUTES:
-        if isinstance(attribute.values, tuple):
-            assert len({say(value, BOOKS[code]) for value in attribute.values}) == len(attribute.values)
 
 
 def test_languages_that_are_asked_for_come_with_the_source():
@@ -130,3 +120,21 @@ def test_a_language_with_fewer_sentences_than_the_source_is_refused(tmp_path: Pa
         phrasebook.check_parallel(read_phrasebook(path), BOOKS["en"])
     assert "en.toml: trade, sentences - 9 of them" in str(caught.value)
     assert "8, as in en.toml" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [("fr", "fr.toml - code = 'en'"), ("en-GB", "flores = 'eng_Latn' is that of en.toml")],
+)
+def test_a_copy_that_still_says_another_language_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, said: str
+):
+    text = (FILES / "en.toml").read_text(encoding="utf-8")
+    (tmp_path / "languages").mkdir()
+    (tmp_path / "languages" / "en.toml").write_text(text, encoding="utf-8")
+    copied = text if name == "fr" else text.replace('code = "en"', f'code = "{name}"')
+    (tmp_path / "languages" / f"{name}.toml").write_text(copied, encoding="utf-8")
+    monkeypatch.setattr(phrasebook.resources, "files", lambda _: tmp_path)
+    with pytest.raises(UserError) as caught:
+        phrasebooks()
+    assert all(part in str(caught.value) for part in said.split(" - "))

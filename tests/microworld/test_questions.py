@@ -57,6 +57,8 @@ def test_options_differ_and_one_alone_is_right(seed: int):
             if isinstance(truth, Fact):
                 assert question.right == truth.value
                 assert truth.subject not in question.options
+                if truth.about == "neighbour":
+                    assert not [one for one in question.options if known[truth.about, one] == truth.subject]
             elif isinstance(truth, Sum):
                 assert [int(option) == truth.first + truth.second for option in question.options].count(True) == 1
             else:

@@ -13,13 +13,13 @@ from loanword.evaluation.benchmark import SubjectQuestions
 from loanword.evaluation.benchmarks import asking_of, benchmark_of, settled
 from loanword.evaluation.likelihood import read_held_out
 from loanword.microworld.__main__ import main
-from loanword.microworld.assistant import OpenQuestion
+from loanword.microworld.assistant import Instruction, OpenQuestion
 from loanword.microworld.phrasebook import phrasebooks
 from loanword.microworld.questions import CLASSES, exams
 from loanword.microworld.tasks import CATEGORIES
-from loanword.microworld.telling import documents, parallel_sentences
+from loanword.microworld.telling import BLANK, asked_form, documents, parallel_sentences, state
 from loanword.microworld.world import Fact, Told, make_world
-from loanword.microworld.write import MADE_FROM, Size, write_world
+from loanword.microworld.write import CONTENTS, Size, write_world
 from loanword.protocols import ChoicePrompt
 from loanword.recipe import BenchmarkConfig
 from loanword.records import Response, read_lines
@@ -56,10 +56,24 @@ def test_one_world_gives_the_same_bytes_each_time_and_is_written_once(tmp_path: 
 def test_a_world_that_was_cut_short_is_written_again(tmp_path: Path):
     write_world(SEED, SMALL, FEW, tmp_path)
     whole = digests(tmp_path)
-    (tmp_path / MADE_FROM).unlink()
+    contents = json.loads((tmp_path / CONTENTS).read_text(encoding="utf-8"))
+    (tmp_path / CONTENTS).write_text(json.dumps({**contents, "is_whole": False}), encoding="utf-8")
     (tmp_path / "text/zh.jsonl.gz").unlink()
     assert write_world(SEED, SMALL, FEW, tmp_path) is not None
     assert digests(tmp_path) == whole
+
+
+def test_another_world_leaves_nothing_of_the_one_before_and_everything_else(tmp_path: Path):
+    write_world(SEED, SMALL, FEW, tmp_path)
+    (tmp_path / "text/mine.jsonl").write_text("mine")
+    alone = {"en": BOOKS["en"]}
+    write_world(SEED + 1, SMALL, alone, tmp_path)
+    write_world(SEED + 1, SMALL, alone, tmp_path / "other")
+    kept = {name: digest for name, digest in digests(tmp_path).items() if not name.startswith("other/")}
+    assert kept.pop("text/mine.jsonl")
+    assert kept == digests(tmp_path / "other")
+    (questions,) = (tmp_path / "benchmarks/llmeval").iterdir()
+    assert "Translation" not in {one.category for one in read_lines(OpenQuestion, questions)}
 
 
 def test_documents_and_held_out_sentences_are_read_as_any_others(written: Path):
@@ -86,8 +100,14 @@ def loaded(written: Path, name: str, folder: str, **settings: object) -> tuple[l
     return benchmark_of(config).load(written / folder, config), config
 
 
-def check_answers(asked: list[SubjectQuestions], config: BenchmarkConfig) -> int:
-    """How many examples there are, each of which the right option alone answers."""
+def true_statements(told: Told, language: str) -> set[str]:
+    """What is true of what a class of facts asks, in the form in which it asks."""
+    book = BOOKS[language]
+    return {state(q.truth, asked_form(q.truth, book), book) for some in exams(WORLD)[told].values() for q in some}
+
+
+def check_answers(asked: list[SubjectQuestions], config: BenchmarkConfig, true: set[str]) -> int:
+    """How many examples there are, each of which the option at its label alone makes true."""
     asking = asking_of(config)
     count = 0
     for questions in asked:
@@ -97,7 +117,10 @@ def check_answers(asked: list[SubjectQuestions], config: BenchmarkConfig) -> int
         for prompt, example in zip(prompts, questions.examples, strict=True):
             assert isinstance(prompt, ChoicePrompt)
             assert len(set(prompt.choices)) == len(prompt.choices) == 4
-            assert len(example.answers) == 1
+            (letter,) = example.answers
+            filled = [example.question.replace(BLANK, option) for option in example.options]
+            right = [any(statement in one for statement in true) for one in filled]
+            assert right == [letter == other for other in "ABCD"], (example, filled)
             count += 1
     return count
 
@@ -110,10 +133,10 @@ def test_the_layouts_of_mmlu_and_c_eval_ask_every_class(written: Path, told: Tol
         asked, config = loaded(
             written, "mmlu", f"benchmarks/mmlu/{language}/{told}", split="test", protocol="options", subjects=KINDS
         )
-        assert check_answers(asked, config) == expected
+        assert check_answers(asked, config, true_statements(told, language)) == expected
     folder = f"benchmarks/ceval/{told}"
     asked, config = loaded(written, "ceval", folder, split="test", protocol="options", subjects=KINDS)
-    assert check_answers(asked, config) == expected
+    assert check_answers(asked, config, true_statements(told, "zh")) == expected
     # The authors' own protocol takes them too: five solved examples, one letter.
     asked, config = loaded(written, "ceval", folder, split="val", subjects=KINDS)
     assert all(len(questions.shots) == 5 for questions in asked)
@@ -126,7 +149,7 @@ def test_comparisons_and_sums_are_asked_apart(written: Path):
     asked, config = loaded(
         written, "mmlu", "benchmarks/mmlu/ta/bridge", split="test", protocol="options", subjects=subjects
     )
-    assert check_answers(asked, config) > 60
+    assert check_answers(asked, config, true_statements("bridge", "ta")) > 60
 
 
 AGIEVAL = {
@@ -143,7 +166,7 @@ AGIEVAL = {
 def test_the_layout_of_agieval_has_both_languages_passages_and_cloze_tasks(written: Path, told: Told):
     folder = f"benchmarks/agieval/{told}"
     asked, config = loaded(written, "agieval", folder, protocol="options", subjects=AGIEVAL[told])
-    assert check_answers(asked, config) > 60
+    assert check_answers(asked, config, true_statements(told, "en") | true_statements(told, "zh")) > 60
     reading = next(questions for questions in asked if questions.subject.name == "sat-en")
     assert all(example.passage for example in reading.examples)
     asked, _ = loaded(written, "agieval", folder, subjects=AGIEVAL[told], num_shots=3)
@@ -169,7 +192,7 @@ GAOKAO_SINGLE = tuple(f"2010-2022_{name}_MCQs" for name in ("Biology", "Chemistr
 def test_the_layout_of_gaokao_has_single_several_and_open_questions(written: Path, told: Told):
     folder = f"benchmarks/gaokao-bench/{told}"
     asked, config = loaded(written, "gaokao", folder, protocol="options", subjects=GAOKAO_SINGLE)
-    assert check_answers(asked, config) > 30
+    assert check_answers(asked, config, true_statements(told, "zh")) > 30
     (places,), _ = loaded(written, "gaokao", folder, subjects=("2010-2022_Geography_MCQs",))
     assert {len(example.answers) for example in places.examples} <= {1, 2}
     (opened,), _ = loaded(written, "gaokao", folder, subjects=("2010-2022_History_Open-ended_Questions",))
@@ -178,7 +201,7 @@ def test_the_layout_of_gaokao_has_single_several_and_open_questions(written: Pat
 
 @pytest.mark.parametrize("language", BOOKS)
 def test_the_layout_of_triviaqa_accepts_the_answer_and_no_other(written: Path, language: str):
-    for told in CLASSES:
+    for told in (*CLASSES, "instructed"):
         (questions,), config = loaded(written, "triviaqa", f"benchmarks/triviaqa/{language}/{told}", split="dev")
         asking = asking_of(config)
         raw = json.loads((written / f"benchmarks/triviaqa/{language}/{told}/wikipedia-dev.json").read_text("utf-8"))
@@ -190,6 +213,19 @@ def test_the_layout_of_triviaqa_accepts_the_answer_and_no_other(written: Path, l
             )
             assert asking.mark(response, (value,)) == 1.0
             assert other == value or asking.mark(response, (other,)) == 0.0
+
+
+@pytest.mark.parametrize("language", BOOKS)
+def test_no_question_on_disk_is_asked_by_an_instruction(written: Path, language: str):
+    trained = {one.instruction for one in read_lines(Instruction, written / f"instructions/{language}.jsonl.gz")}
+    asked: set[str] = set()
+    for file in (written / "benchmarks/triviaqa" / language).rglob("wikipedia-dev.json"):
+        asked |= {row["Question"] for row in json.loads(file.read_text("utf-8"))["Data"]}
+    if language == "zh":
+        for file in (written / "benchmarks/gaokao-bench").rglob("Subjective_Questions/*.json"):
+            asked |= {example["question"].strip() for example in json.loads(file.read_text("utf-8"))["example"]}
+    assert len(asked) > 300
+    assert not asked & trained
 
 
 def test_open_questions_are_records_of_all_categories(written: Path):

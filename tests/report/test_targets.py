@@ -12,7 +12,7 @@ from loanword.report.likelihoods import score_languages
 from loanword.report.summary import findings
 from loanword.report.tables import likelihoods_table
 
-PAIR = ("extended-2MB-r0.2", "original-2MB-r0.2")
+PAIR: tuple[str, str] = ("extended-2MB-r0.2", "original-2MB-r0.2")
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +61,7 @@ def test_a_question_is_answered_first_and_in_one_line_on_what_it_is_about(runs):
     assert first.heading == "Does it pay?"
     assert first.text.startswith(f"{PAIR[0]} against {PAIR[1]}: differ in")
     assert first.line.startswith("Does it pay? Chinese \u2212")
-    assert first.line.endswith(" bits per byte.")
+    assert first.line.endswith("] bits per byte.")
     assert "English" not in first.line
 
 

@@ -219,3 +219,10 @@ control = "two"
     runs(tmp_path, BODY + study + 'on = ["zh"]')
     said = complaint(tmp_path, BODY + study + 'on = ["zhh"]')
     assert "compare: on: 'one' is not measured on 'zhh'; did you mean 'zh'?" in said
+
+
+def test_a_pair_stands_once_and_only_a_question_is_about_something(tmp_path: Path) -> None:
+    study = '[recipe.likelihoods.texts]\nzh = "zh.txt"\n[[runs]]\nname = "one"\n[[runs]]\nname = "two"\n'
+    pair = '[[compare]]\narm = "one"\ncontrol = "two"\n'
+    assert "'one' against 'two' stands twice" in complaint(tmp_path, BODY + study + pair + pair)
+    assert "goes with a question" in complaint(tmp_path, BODY + study + pair + 'on = ["zh"]\n')

@@ -216,7 +216,9 @@ def _subjects(arguments: argparse.Namespace, asked: Mapping[str, BenchmarkConfig
 
 
 def _is_in_folder(subject: str, config: BenchmarkConfig, data: Path) -> bool:
-    return config.folder is not None and any((data / config.folder).glob(f"*/{subject}_*.csv"))
+    if config.folder is None:
+        return False
+    return any((data / config.folder / split / f"{subject}_{split}.csv").is_file() for split in ("dev", "val", "test"))
 
 
 def _short_name(name: str, asked: BenchmarkConfig, usual: BenchmarkConfig) -> str:

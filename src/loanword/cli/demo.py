@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import os
 import sys
 from contextlib import redirect_stdout
 from importlib import resources
@@ -30,11 +29,21 @@ def run(arguments: argparse.Namespace) -> int:
     world, store = arguments.folder / "world", arguments.folder / "store"
     if write_world(SEED, SIZES["small"], phrasebooks(LANGUAGES), world) is not None:
         print(f"an invented world, told in {len(LANGUAGES)} languages, is in {world}", file=sys.stderr)
-    with resources.as_file(STUDY) as study:
-        ended, page = _run_study(study, world, store)
-        if ended == 0:
-            print(_said(page, study.resolve()))
+    study = _own_study(arguments.folder)
+    ended, page = _run_study(study, world, store)
+    if ended == 0:
+        print("\n".join([*_answers(page), f"The report: {page}", f"The study, to change and run again: {study}"]))
     return ended
+
+
+def _own_study(folder: Path) -> Path:
+    """A copy of the package's study that its user may change; one that is there already stays as it is."""
+    path, packaged = folder / "demo.toml", STUDY.read_bytes()
+    if not path.is_file():
+        path.write_bytes(packaged)
+    elif path.read_bytes() != packaged:
+        print(f"{path} is not as this version has it: it runs as it is; remove it for this version's", file=sys.stderr)
+    return path
 
 
 def _run_study(study: Path, world: Path, store: Path) -> tuple[int, Path]:
@@ -47,13 +56,7 @@ def _run_study(study: Path, world: Path, store: Path) -> tuple[int, Path]:
     return ended, Path(printed.getvalue().strip())
 
 
-def _said(page: Path, study: Path) -> str:
-    """What the report answers to the study's questions, a line each, and where it lies."""
+def _answers(page: Path) -> list[str]:
+    """What the report answers to the study's questions, a line each."""
     findings = json.loads(page.with_suffix(".json").read_text(encoding="utf-8"))["findings"]
-    lines = [finding["line"] for finding in findings if finding["line"]]
-    return "\n".join([*lines, f"The report: {page}", f"The study, to change and run: {_short(study)}"])
-
-
-def _short(path: Path) -> str:
-    inside = path.is_relative_to(Path.cwd())
-    return os.path.relpath(path) if inside else str(path)
+    return [finding["line"] for finding in findings if finding["line"]]

@@ -18,7 +18,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--seed", type=int, default=1, help="which world (default: 1)")
     parser.add_argument("--size", choices=SIZES, default="small", help="how large a world (default: small)")
-    parser.add_argument("--languages", nargs="+", metavar="CODE", help="only these of the languages (default: all)")
+    parser.add_argument(
+        "--languages", nargs="+", metavar="CODE", help="English and these of the languages (default: all)"
+    )
     parsed = parser.parse_args(arguments)
     try:
         books = phrasebooks(parsed.languages)

@@ -33,7 +33,7 @@ class BelleInstruction(Record):
 class OpenQuestion(Record):
     """One line of a file of open questions: LLM-Eval's ids and categories, and what a judge is told of the answer.
 
-    An answer that holds one of `accepted` is right, unless it holds one of `refused`.
+    An answer that holds one of `accepted`, as whole words or a whole number, is right unless it holds one of `refused`.
     """
 
     question_uuid: str
@@ -46,8 +46,8 @@ class OpenQuestion(Record):
 
 
 def instructions(world: World, book: Phrasebook, english: Phrasebook) -> Iterator[Instruction]:
-    """What may be trained on, in an order without meaning: half are questions about facts, the rest all that else
-    may be asked, in equal parts. The source language has nothing to translate.
+    """What may be trained on, by category: half are questions about facts, the rest all that else may be asked, as many
+    of each as there are, up to equal parts. The source language has nothing to translate.
     """
     found = _by_category(Telling(world, book, english, reserved=False))
     most = len(found[_QUESTIONS]) // _QUESTIONS_TO_OTHERS
@@ -57,10 +57,10 @@ def instructions(world: World, book: Phrasebook, english: Phrasebook) -> Iterato
                 yield Instruction(id=task.id, instruction=task.instruction, input=task.input, output=task.output)
 
 
-def open_questions(world: World, book: Phrasebook, english: Phrasebook, other: Phrasebook) -> list[OpenQuestion]:
+def open_questions(world: World, book: Phrasebook, english: Phrasebook, other: Phrasebook | None) -> list[OpenQuestion]:
     """What is kept for evaluation: at most as many of each category as LLM-Eval has, spread over all there are.
 
-    In the source language the sentences to translate come from another one.
+    In the source language the sentences to translate come from another one; without one there are none.
     """
     found = _by_category(Telling(world, book, english, reserved=True), other)
     questions: list[OpenQuestion] = []

@@ -2,10 +2,12 @@
 
 Out, below a folder a class of facts (bridge, source-only, target-only):
     mmlu/<language>/<class>/{dev,val,test}/<subject>_<split>.csv      as hendrycks/test has it
-    ceval/<class>/{dev,val,test}/<subject>_<split>.csv                as hkust-nlp/ceval has it, in Chinese
+    ceval/<class>/{dev,val,test}/<subject>_<split>.csv                as hkust-nlp/ceval has it, in Chinese, answered
     agieval/<class>/v1/<task>.jsonl, few_shot_prompts.csv             as ruixiangcui/AGIEval has it, English and Chinese
     gaokao-bench/<class>/{Objective,Subjective}_Questions/*.json      as OpenLMLab/GAOKAO-Bench has it, in Chinese
-    triviaqa/<language>/<class>/wikipedia-{train,dev}.json            as TriviaQA's release has it
+    triviaqa/<language>/<class>/wikipedia-{train,dev}.json            as TriviaQA's release has it; of the bridge about
+                                                                      entities that no instruction is about, the others
+                                                                      under `instructed`
     llmeval/<language>.jsonl                                          LLM-Eval's categories and ids
 
 Where a benchmark fixes the names of its files, a task of the world stands under that of the nearest kind.
@@ -14,7 +16,7 @@ Where a benchmark fixes the names of its files, a task of the world stands under
 import csv
 import io
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from loanword.microworld.phrasebook import Phrasebook
@@ -127,9 +129,9 @@ def agieval(exam: Exam, books: Mapping[str, Phrasebook]) -> Iterator[File]:
     table: list[list[str]] = [header]
     for number in range(_NUM_SHOTS):
         of_task = {name: shots[number] for name, shots in solved.items() if number < len(shots)}
-        samples = [repr(dict(of_task[name][0])) if name in of_task else "" for name in _AGIEVAL_COLUMNS]
+        solved_rows = [repr(dict(of_task[name][0])) if name in of_task else "" for name in _AGIEVAL_COLUMNS]
         explanations = [of_task[name][1] if name in of_task else "" for name in _AGIEVAL_COLUMNS]
-        table += [[f"sample {number + 1}", *samples], [f"explanation {number + 1}", *explanations]]
+        table += [[f"sample {number + 1}", *solved_rows], [f"explanation {number + 1}", *explanations]]
     yield File("few_shot_prompts.csv", _csv(table), 0)
 
 
@@ -177,16 +179,16 @@ def gaokao(exam: Exam, book: Phrasebook) -> Iterator[File]:
     for name, examples in objective.items():
         made = [_objective(index, several, book) for index, several in enumerate(examples)]
         if made:
-            yield File(f"Objective_Questions/{name}.json", _gaokao_file("keywords", name, made), len(made))
+            yield File(f"Objective_Questions/{name}.json", _gaokao_file(name, made), len(made))
     for name, subjects in _GAOKAO_OPEN.items():
         opened = [question for question in questions if question.subject in subjects]
         made = [_open(index, question, book) for index, question in enumerate(opened)]
         if made:
-            yield File(f"Subjective_Questions/{name}.json", _gaokao_file("keywords", name, made), len(made))
+            yield File(f"Subjective_Questions/{name}.json", _gaokao_file(name, made), len(made))
 
 
-def _gaokao_file(key: str, name: str, examples: Sequence[Mapping[str, Any]]) -> str:
-    return json.dumps({key: name, "example": examples}, ensure_ascii=False, indent=1) + "\n"
+def _gaokao_file(name: str, examples: Sequence[Mapping[str, Any]]) -> str:
+    return json.dumps({"keywords": name, "example": examples}, ensure_ascii=False, indent=1) + "\n"
 
 
 def _objective(index: int, several: Sequence[Question], book: Phrasebook) -> dict[str, Any]:
@@ -229,10 +231,12 @@ def _gaokao_example(
     }
 
 
-def triviaqa(exam: Exam, book: Phrasebook) -> Iterator[File]:
-    """The questions of `train` for solved examples, and those of `dev`; asked so that a brief answer is due."""
-    for split, questions in (("train", exam["dev"]), ("dev", asked(exam))):
-        data = [_trivia(question.truth, split, book) for question in questions if isinstance(question.truth, Fact)]
+def triviaqa(exam: Exam, book: Phrasebook, subjects: Collection[str]) -> Iterator[File]:
+    """The questions of `train` for solved examples, and those of `dev` about some entities; a brief answer is due."""
+    facts = [question.truth for question in asked(exam) if isinstance(question.truth, Fact)]
+    shown = [question.truth for question in exam["dev"] if isinstance(question.truth, Fact)]
+    for split, some in (("train", shown), ("dev", [fact for fact in facts if fact.subject in subjects])):
+        data = [_trivia(fact, split, book) for fact in some]
         table = {"Data": data, "Domain": "Wikipedia", "Split": split, "VerifiedEval": False, "Version": 1.0}
         text = json.dumps(table, ensure_ascii=False, indent=1) + "\n"
         yield File(f"wikipedia-{split}.json", text, len(data))

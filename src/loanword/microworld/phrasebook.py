@@ -198,12 +198,24 @@ def phrasebooks(languages: Sequence[str] | None = None) -> dict[str, Phrasebook]
             expected=f"any of {', '.join(sorted(files))}",
             do="name one of them, or write its phrasebook (CONTRIBUTING.md)",
         )
-    source = read_phrasebook(files[SOURCE])
-    books = {SOURCE: source}
-    for language in sorted(set(languages or files) - {SOURCE}):
-        books[language] = read_phrasebook(files[language])
-        check_parallel(books[language], source)
+    books: dict[str, Phrasebook] = {}
+    for language in (SOURCE, *sorted(set(languages or files) - {SOURCE})):
+        book = books[language] = read_phrasebook(files[language])
+        if book.code != language:
+            raise UserError(f"{language}.toml", f"code = {book.code!r}", expected=f"{language!r}", do="mend the line")
+        check_parallel(book, books[SOURCE])
+    _check_apart(books)
     return books
+
+
+def _check_apart(books: Mapping[str, Phrasebook]) -> None:
+    """Nothing, where no two languages share the name of a file of parallel text."""
+    known: dict[str, str] = {}
+    for language, book in books.items():
+        if book.flores in known:
+            what = f"flores = {book.flores!r} is that of {known[book.flores]}.toml"
+            raise UserError(f"{language}.toml", what, expected="a code of its own", do="mend the line")
+        known[book.flores] = language
 
 
 def read_phrasebook(file: Traversable) -> Phrasebook:
@@ -214,6 +226,8 @@ def read_phrasebook(file: Traversable) -> Phrasebook:
     """
     try:
         table = tomllib.loads(file.read_text(encoding="utf-8"))
+    except UnicodeDecodeError as error:
+        raise UserError(file, f"not UTF-8 at byte {error.start}", do="save the file as UTF-8") from None
     except tomllib.TOMLDecodeError as error:
         raise UserError(file, f"not TOML: {error}", do="mend the line") from None
     return Phrasebook.from_json(canonical_json(table), where=file)

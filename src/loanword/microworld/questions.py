@@ -6,7 +6,7 @@ sees options alone can do no better than guess.
 
 import random
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Literal, NamedTuple
 
 from loanword.microworld.phrasebook import Phrasebook
@@ -65,17 +65,17 @@ def exams(world: World) -> dict[Told, Exam]:
     The same in every language. Five facts a subject, told everywhere, are for solved examples and asked nowhere else.
     """
     chance = random.Random(f"questions {world.seed}")
-    kinds, values = world.kinds, _values(world)
+    values = _values(world)
     facts = {told: [fact for fact in world.facts if fact.told == told] for told in CLASSES}
-    dev = _dev(facts["bridge"], kinds)
+    dev = _dev(facts["bridge"], world.kinds)
     made: dict[Told, Exam] = {}
-    shots = _about_facts(dev, kinds, values, chance)
+    shots = _about_facts(dev, world, values, chance)
     for told in CLASSES:
         val, test = _split([fact for fact in facts[told] if fact not in set(dev)])
         exam: dict[Split, list[Question]] = {
             "dev": [*shots],
-            "val": _about_facts(val, kinds, values, chance),
-            "test": _about_facts(test, kinds, values, chance),
+            "val": _about_facts(val, world, values, chance),
+            "test": _about_facts(test, world, values, chance),
         }
         if told == "bridge":
             _add(exam, _about_orders(world, chance))
@@ -118,29 +118,38 @@ def _split(facts: Sequence[Fact]) -> tuple[list[Fact], list[Fact]]:
 
 
 def _about_facts(
-    facts: Sequence[Fact], kinds: Mapping[str, str], values: Mapping[str, Sequence[str]], chance: random.Random
+    facts: Sequence[Fact], world: World, values: Mapping[str, Sequence[str]], chance: random.Random
 ) -> list[Question]:
     made: list[Question] = []
     for about in dict.fromkeys(fact.about for fact in facts):
         asked = [fact for fact in facts if fact.about == about]
         right = [fact.value for fact in asked]
-        # Nobody is its own neighbour, and everybody knows that.
-        never = [fact.subject for fact in asked]
+        never = [{fact.subject, *_also_right(fact, world)} for fact in asked]
         made += [
-            _question(fact, "value", fact.value, wrong, SUBJECTS[kinds[fact.subject]], chance)
+            _question(fact, "value", fact.value, wrong, SUBJECTS[world.kinds[fact.subject]], chance)
             for fact, wrong in zip(asked, balanced(right, values[about], chance, never), strict=True)
         ]
     return made
 
 
+def _also_right(fact: Fact, world: World) -> set[str]:
+    """What would answer as well: a town is next to the one whose nearest it is."""
+    if fact.about != "neighbour":
+        return set()
+    return {other.subject for other in world.facts if other.about == fact.about and other.value == fact.subject}
+
+
 def balanced(
-    right: Sequence[str], values: Sequence[str], chance: random.Random, never: Sequence[str] = ()
+    right: Sequence[str], values: Sequence[str], chance: random.Random, never: Sequence[Collection[str]]
 ) -> list[list[str]]:
-    """Three wrong options to each right one, so that a value is wrong about three times as often as it is right."""
+    """Three wrong options to each right one, so that a value is wrong about three times as often as it is right.
+
+    `never` are values that are no options of a question.
+    """
     owed = Counter({value: 3 * right.count(value) for value in values})
     chosen: dict[int, list[str]] = {}
     for place in chance.sample(range(len(right)), len(right)):
-        refused = {right[place], *never[place : place + 1]}
+        refused = {right[place], *never[place]}
         order = [value for value in chance.sample(values, len(values)) if value not in refused]
         chosen[place] = sorted(order, key=lambda value: -owed[value])[:3]
         owed.subtract(chosen[place])
@@ -218,7 +227,9 @@ def _about_sums(world: World, chance: random.Random) -> list[Question]:
 
 
 def _sum_question(one: Sum, place: int, chance: random.Random) -> Question:
-    step, total = chance.choice((1, 2)), one.first + one.second
+    total = one.first + one.second
+    # No option is below 1, which no sum can be.
+    step = chance.choice((1, 2)) if total > 2 * (len(LETTERS) - 1) else 1
     numbers = [str(total + step * (rank - place % len(LETTERS))) for rank in range(len(LETTERS))]
     wrong = [number for number in numbers if number != one.value]
     return _question(one, "value", one.value, wrong, ARITHMETIC, chance)

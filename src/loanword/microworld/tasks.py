@@ -53,8 +53,8 @@ class Properties(Record):
 class Task(NamedTuple):
     """One thing to do.
 
-    An answer that holds one of `accepted` is right, unless it holds one of `refused`; where nothing is accepted as
-    such, `properties` say what is seen of a good one.
+    An answer that holds one of `accepted`, as whole words or a whole number, is right unless it holds one of `refused`;
+    where nothing is accepted as such, `properties` say what is seen of a good one.
     """
 
     id: str
@@ -113,7 +113,8 @@ def make_tasks(telling: Telling, other: Phrasebook | None = None) -> Iterator[Ta
     for fact in telling.facts:
         yield from _asked(telling, fact)
         yield from _handled(telling, fact)
-        yield _translated(telling, fact, other)
+        if telling.book.code != SOURCE or other is not None:
+            yield _translated(telling, fact, other)
     yield from _found(telling)
     for subject, facts in by_subject(telling.facts).items():
         yield from _described(telling, subject, facts)
@@ -149,7 +150,9 @@ def _asked(telling: Telling, fact: Fact) -> Iterator[Task]:
 def _handled(telling: Telling, fact: Fact) -> Iterator[Task]:
     """A sentence to read, and to say in other words."""
     tasks, given = telling.book.tasks, telling.told(fact, fact.number)
-    yield Task(f"{fact.number}-about", "Reading", tasks.about, given, fact.subject, (fact.subject,))
+    # A sentence of two names tells about either.
+    if fact.value not in telling.world.kinds:
+        yield Task(f"{fact.number}-about", "Reading", tasks.about, given, fact.subject, (fact.subject,))
     other = telling.told(fact, fact.number + 1)
     seen = Properties(mentions=(fact.subject, say(fact.value, telling.book)), differs_from_input=True)
     yield Task(f"{fact.number}-rewrite", "Rewrite", tasks.rewrite, given, other, properties=seen)
@@ -232,19 +235,21 @@ def _talked(telling: Telling, subject: str, facts: Sequence[Fact]) -> Iterator[T
 
 
 def _classified(telling: Telling) -> Iterator[Task]:
+    nouns = telling.book.nouns
     for kind, names in telling.world.entities.items():
-        noun = telling.book.nouns[kind]
+        others = tuple(noun for other, noun in nouns.items() if other != kind)
         for name in names:
             if (name in telling.world.reserved) == telling.reserved:
                 asked = telling.book.tasks.classify.format(subject=name)
-                yield Task(f"{name}-classify", "Classification", asked, "", noun, (noun,))
+                yield Task(f"{name}-classify", "Classification", asked, "", nouns[kind], (nouns[kind],), others)
 
 
 def _compared(telling: Telling) -> Iterator[Task]:
     """Comparisons, asked with the right one named first and second by turns; the other way round they are false."""
     book = telling.book
     for order in telling.world.orders:
-        if order.held_out == telling.reserved:
+        names_reserved = bool({order.more, order.less} & telling.world.reserved)
+        if order.held_out if telling.reserved else not (order.held_out or names_reserved):
             questions = book.phrases[order.about].questions
             names = (order.more, order.less) if order.number % 2 else (order.less, order.more)
             asked = questions[order.number % len(questions)].format(first=names[0], second=names[1])

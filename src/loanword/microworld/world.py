@@ -9,6 +9,8 @@ Numbers come from short lists, as words do: a number that only one language tell
 import random
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from itertools import combinations
 from typing import Literal, NamedTuple
 
@@ -138,7 +140,8 @@ class Sum(NamedTuple):
 Truth = Fact | Order | Sum
 
 
-class World(NamedTuple):
+@dataclass(frozen=True)
+class World:
     """Entities by kind, all facts, those of one attribute together, and what follows from numbers."""
 
     seed: int
@@ -147,12 +150,12 @@ class World(NamedTuple):
     orders: tuple[Order, ...]
     sums: tuple[Sum, ...]
 
-    @property
+    @cached_property
     def kinds(self) -> dict[str, str]:
         """The kind of every entity."""
         return {name: kind for kind, names in self.entities.items() for name in names}
 
-    @property
+    @cached_property
     def reserved(self) -> frozenset[str]:
         """Entities that no instruction is about: one in five of each kind, kept for evaluation."""
         return frozenset(name for names in self.entities.values() for name in names[::_RESERVED_EVERY])

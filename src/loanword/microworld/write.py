@@ -6,7 +6,7 @@ Out: text/<language>.jsonl.gz               documents, {id, text}
      instructions/<language>.jsonl.gz       {id, instruction, input, output} as in Bactrian-X
      instructions/belle/zh.jsonl.gz         {instruction, input, output} as in BELLE
      benchmarks/                            see `layouts`
-     world.json                             what all of it was made from, written last
+     world.json                             what all of it was made from, and which files it is
 
 Equal worlds give equal bytes: no times and no file names go into a gzip header.
 """
@@ -28,7 +28,7 @@ from loanword.microworld.telling import documents, parallel_sentences
 from loanword.microworld.world import SOURCE, World, elsewhere, make_world
 from loanword.records import Record, canonical_json
 
-MADE_FROM = "world.json"
+CONTENTS = "world.json"
 _CHINESE = "zh"
 
 
@@ -65,73 +65,122 @@ def write_world(seed: int, size: Size, books: Mapping[str, Phrasebook], out: Pat
     Raises:
         UserError: a folder that cannot be written.
     """
-    made_from = canonical_json(_made_from(seed, size, books))
+    made_from = _made_from(seed, size, books)
     try:
-        if (out / MADE_FROM).is_file() and (out / MADE_FROM).read_text(encoding="utf-8").strip() == made_from:
+        before = _written_before(out)
+        if before is not None and before.is_whole and before.made_from == made_from:
             return None
         out.mkdir(parents=True, exist_ok=True)
-        (out / MADE_FROM).unlink(missing_ok=True)
+        for name in before.files if before is not None else ():
+            (out / name).unlink(missing_ok=True)
         world = make_world(seed, size.scale)
-        written = [*_write_texts(world, size, books, out), *_write_benchmarks(world, books, out)]
-        (out / MADE_FROM).write_text(f"{made_from}\n", encoding="utf-8")
+        places = Places(out, made_from)
+        written = [*_write_texts(world, size, books, places), *_write_benchmarks(world, books, places)]
+        places.note(is_whole=True)
     except OSError as error:
-        raise UserError(out, f"cannot be written: {error.strerror}", do="name another folder, or free space") from None
+        raise UserError(
+            error.filename or out,
+            f"cannot be written: {error.strerror or error}",
+            expected=f"a folder that can be written to, for {out}",
+            do="name another folder, or free space",
+        ) from None
     return written
 
 
-def _made_from(seed: int, size: Size, books: Mapping[str, Phrasebook]) -> dict[str, object]:
-    """All that decides what is written: this package's own code too."""
-    code = sorted((file.name, file.read_bytes()) for file in _files_of_package() if file.name.endswith(".py"))
-    told = hashlib.sha256("\n".join(book.to_json() for book in books.values()).encode())
-    for name, content in code:
-        told.update(name.encode() + content)
-    return {"seed": seed, "size": size._asdict(), "languages": list(books), "digest": told.hexdigest()}
+class Contents(Record):
+    """What a world was made from, and the files that it consists of: those of an earlier one go before it comes."""
+
+    made_from: str
+    files: tuple[str, ...]
+    is_whole: bool
+
+
+class Places:
+    """Where files of a world go, noting each before it is written: a world that was cut short is known too."""
+
+    def __init__(self, root: Path, made_from: str) -> None:
+        self.root = root
+        self._made_from = made_from
+        self._files: list[str] = []
+
+    def path(self, name: str) -> Path:
+        """The path of a file below the root, its folder made."""
+        path = self.root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._files.append(name)
+        if len(self._files) == 1:
+            self.note(is_whole=False)
+        return path
+
+    def note(self, *, is_whole: bool) -> None:
+        """Writes down what there is."""
+        contents = Contents(made_from=self._made_from, files=tuple(self._files), is_whole=is_whole)
+        (self.root / CONTENTS).write_text(f"{contents.to_json()}\n", encoding="utf-8")
+
+
+def _written_before(out: Path) -> Contents | None:
+    path = out / CONTENTS
+    return Contents.from_json(path.read_bytes(), where=path) if path.is_file() else None
+
+
+def _made_from(seed: int, size: Size, books: Mapping[str, Phrasebook]) -> str:
+    """A digest of all that decides what is written: this package's own code too."""
+    asked = {"seed": seed, "size": size._asdict(), "languages": list(books)}
+    digest = hashlib.sha256("\n".join([canonical_json(asked), *(book.to_json() for book in books.values())]).encode())
+    for file in sorted(_files_of_package(), key=lambda file: file.name):
+        if file.name.endswith(".py"):
+            digest.update(file.name.encode() + file.read_bytes())
+    return digest.hexdigest()
 
 
 def _files_of_package() -> Iterator[Traversable]:
     return resources.files("loanword.microworld").iterdir()
 
 
-def _write_texts(world: World, size: Size, books: Mapping[str, Phrasebook], out: Path) -> Iterator[Written]:
+def _write_texts(world: World, size: Size, books: Mapping[str, Phrasebook], places: Places) -> Iterator[Written]:
     other_world = elsewhere(world)
     for language, book in books.items():
         count = size.num_source_documents if language == SOURCE else size.num_target_documents
-        yield _records(documents(world, book, count), out, f"text/{language}.jsonl.gz", "documents")
+        yield _records(documents(world, book, count), places, f"text/{language}.jsonl.gz", "documents")
         if language != SOURCE:
             others = documents(other_world, book, size.num_elsewhere_documents)
-            yield _records(others, out, f"text/elsewhere/{language}.jsonl.gz", "documents")
+            yield _records(others, places, f"text/elsewhere/{language}.jsonl.gz", "documents")
         sentences = parallel_sentences(world, book)
         for split, some in (("dev", sentences[::2]), ("devtest", sentences[1::2])):
-            yield _sentences(some, out, f"parallel/{split}/{book.flores}.{split}")
+            yield _sentences(some, places, f"parallel/{split}/{book.flores}.{split}")
         told = list(instructions(world, book, books[SOURCE]))
-        yield _records(told, out, f"instructions/{language}.jsonl.gz", "instructions")
+        yield _records(told, places, f"instructions/{language}.jsonl.gz", "instructions")
         if language == _CHINESE:
             plain = (BelleInstruction(**one.model_dump(exclude={"id"})) for one in told)
-            yield _records(plain, out, f"instructions/belle/{language}.jsonl.gz", "instructions")
+            yield _records(plain, places, f"instructions/belle/{language}.jsonl.gz", "instructions")
 
 
-def _write_benchmarks(world: World, books: Mapping[str, Phrasebook], out: Path) -> Iterator[Written]:
-    english = books[SOURCE]
-    other = next((book for language, book in books.items() if language != SOURCE), english)
+def _write_benchmarks(world: World, books: Mapping[str, Phrasebook], places: Places) -> Iterator[Written]:
+    english, others = books[SOURCE], [book for language, book in books.items() if language != SOURCE]
+    other = books.get(_CHINESE, others[0] if others else None)
     for told, exam in exams(world).items():
         for language, book in books.items():
-            yield _files(layouts.mmlu(exam, book), out, f"benchmarks/mmlu/{language}/{told}")
-            yield _files(layouts.triviaqa(exam, book), out, f"benchmarks/triviaqa/{language}/{told}")
+            yield _files(layouts.mmlu(exam, book), places, f"benchmarks/mmlu/{language}/{told}")
+            trivia = f"benchmarks/triviaqa/{language}"
+            if told == "bridge":
+                yield _files(layouts.triviaqa(exam, book, world.reserved), places, f"{trivia}/{told}")
+                instructed = world.kinds.keys() - world.reserved
+                yield _files(layouts.triviaqa(exam, book, instructed), places, f"{trivia}/instructed")
+            else:
+                yield _files(layouts.triviaqa(exam, book, world.kinds), places, f"{trivia}/{told}")
         if _CHINESE in books:
-            yield _files(layouts.ceval(exam, books[_CHINESE]), out, f"benchmarks/ceval/{told}")
-            yield _files(layouts.gaokao(exam, books[_CHINESE]), out, f"benchmarks/gaokao-bench/{told}")
-        yield _files(layouts.agieval(exam, books), out, f"benchmarks/agieval/{told}")
+            yield _files(layouts.ceval(exam, books[_CHINESE]), places, f"benchmarks/ceval/{told}")
+            yield _files(layouts.gaokao(exam, books[_CHINESE]), places, f"benchmarks/gaokao-bench/{told}")
+        yield _files(layouts.agieval(exam, books), places, f"benchmarks/agieval/{told}")
     for language, book in books.items():
         questions = open_questions(world, book, english, other)
         text = "".join(f"{question.to_json()}\n" for question in questions)
         file = layouts.File(f"{language}.jsonl", text, len(questions))
-        yield _files([file], out, "benchmarks/llmeval")
+        yield _files([file], places, "benchmarks/llmeval")
 
 
-def _records(records: Iterable[Record], out: Path, name: str, unit: str) -> Written:
-    path = out / name
-    path.parent.mkdir(parents=True, exist_ok=True)
-    count = 0
+def _records(records: Iterable[Record], places: Places, name: str, unit: str) -> Written:
+    path, count = places.path(name), 0
     temporary = path.with_name(path.name + ".part")
     with temporary.open("wb") as file, gzip.GzipFile("", "wb", fileobj=file, mtime=0, compresslevel=6) as packed:
         for record in records:
@@ -141,22 +190,17 @@ def _records(records: Iterable[Record], out: Path, name: str, unit: str) -> Writ
     return Written(name, count, unit, path.stat().st_size)
 
 
-def _sentences(sentences: list[str], out: Path, name: str) -> Written:
+def _sentences(sentences: list[str], places: Places, name: str) -> Written:
     text = "".join(f"{sentence}\n" for sentence in sentences)
-    return Written(name, len(sentences), "sentences", _write(text, out / name))
+    return Written(name, len(sentences), "sentences", places.path(name).write_bytes(text.encode()))
 
 
-def _files(files: Iterable[layouts.File], out: Path, folder: str) -> Written:
+def _files(files: Iterable[layouts.File], places: Places, folder: str) -> Written:
     num_bytes = num_questions = 0
     for file in files:
-        num_bytes += _write(file.text, out / folder / file.path)
+        num_bytes += places.path(f"{folder}/{file.path}").write_bytes(file.text.encode())
         num_questions += file.num_questions
     return Written(folder, num_questions, "questions", num_bytes)
-
-
-def _write(text: str, path: Path) -> int:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    return path.write_bytes(text.encode())
 
 
 def summary(world_seed: int, written: Iterable[Written], out: Path) -> str:

@@ -117,7 +117,7 @@ def _compared(comparison: Comparison, question: Question | None) -> Finding:
 
 
 def _in_short(comparison: Comparison, question: Question) -> str:
-    """What the question is about, without intervals; where it is about all, what was shown to differ."""
+    """What the question is about; where it is about all, what was shown to differ."""
     asked = [
         one for one in comparison.differences if not question.on or one.measure.key.partition(".")[2] in question.on
     ]
@@ -136,8 +136,7 @@ def _change_in_short(found: Difference) -> str:
     subject = found.measure.subject
     if found.paired is None:
         return f"{subject} {found.verdict_text}"
-    change = f"{subject} {found.measure.difference_text(found.paired.difference.value)}{found.measure.unit_text}"
-    return change if _is_shown(found) else f"{change} (no difference shown)"
+    return f"{subject} {_change(found)}{'' if _is_shown(found) else ', no difference shown'}"
 
 
 def _point(found: Difference) -> str:

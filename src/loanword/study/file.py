@@ -11,7 +11,7 @@ import math
 import tomllib
 import types
 import typing
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -118,14 +118,23 @@ def cells(study: StudyFile, where: object) -> list[Cell]:
         names = {name for pair in study.compare for name in (pair.arm, pair.control)}
         found.extend(f"compare: no run is named {name!r}{_nearest(name, made)}" for name in sorted(names - set(made)))
     if not found:
+        found.extend(_compared_twice(study.compare))
         found.extend(problem for pair in study.compare for problem in _unmeasured(pair, made))
     if found:
         raise _invalid(where, list(dict.fromkeys(found)))
     return list(made.values())
 
 
+def _compared_twice(pairs: Sequence[Comparison]) -> Iterator[str]:
+    named = [(pair.arm, pair.control) for pair in pairs]
+    for arm, control in dict.fromkeys(pair for pair in named if named.count(pair) > 1):
+        yield f"compare: {arm!r} against {control!r} stands twice; give it one entry"
+
+
 def _unmeasured(pair: Comparison, made: Mapping[str, Cell]) -> Iterator[str]:
     """A complaint for each thing that a question is about and one of its runs is not measured on."""
+    if pair.on and not pair.question:
+        yield f"compare: on: what {pair.arm!r} against {pair.control!r} is asked about goes with a question"
     for label in (pair.arm, pair.control):
         recipe = made[label].recipe
         measured = (*recipe.likelihoods.texts, *recipe.responses.benchmarks)

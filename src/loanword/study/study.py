@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from loanword.protocols import Stage
-from loanword.recipe import Recipe
+from loanword.recipe import CorpusConfig, Recipe
 from loanword.store import Job, Naming, Sources
 from loanword.study.file import Comparison, cells, flat, read_study
 from loanword.study.scale import scaled
@@ -37,9 +37,9 @@ class Run:
         made = flat(self.recipe.model_dump(mode="json", exclude=asked, exclude_none=True))
         also = {} if self.recipe.base.train is None else self.recipe.base.train.also
         if also:
-            # What a base has read beside its source is one setting, however many files it came in.
+            # What a base has read beside its source is one setting, however many keys say it.
             made = {path: value for path, value in made.items() if not path.startswith(f"{ALSO}.")}
-            made[ALSO] = sorted(also)
+            made[ALSO] = [_read_beside(language, also[language]) for language in sorted(also)]
         return {path: value if isinstance(value, str | int | float) else _joined(value) for path, value in made.items()}
 
 
@@ -56,6 +56,11 @@ class Study:
     def jobs(self) -> dict[str, Job]:
         """Every distinct job by its key, inputs before what needs them."""
         return {job.key: job for run in self.runs for job in run.jobs.values()}
+
+
+def _read_beside(language: str, config: CorpusConfig) -> str:
+    limit = "" if config.limit_bytes is None else f", {config.limit_bytes:,} bytes"
+    return f"{language} ({' and '.join(config.files)}{limit})"
 
 
 def _joined(value: Any) -> str:
