@@ -37,6 +37,10 @@ def test_the_claims_of_the_demo_hold_for_every_seed(tmp_path: Path, capsys: pyte
         transferred = found[f"seed={seed}, English base, extended, 24k"]
         assert transferred["both in Chinese"] >= 0.9
         assert transferred["Chinese-only in Chinese"] >= 0.9
+        mixed = found[f"seed={seed}, mixed base, no transfer"]
+        assert mixed["both in English"] >= 0.9
+        assert mixed["zh"] < base["zh"] - 5
+        assert found[f"seed={seed}, mixed base, extended, 24k"]["Chinese-only in Chinese"] >= 0.9
         # Without any English on the way it is forgotten.
         without = found[f"seed={seed}, English base, extended, 24k, no replay"]
         assert without["both in English"] < transferred["both in English"] - 0.2

@@ -136,15 +136,18 @@ def _change_in_short(found: Difference) -> str:
     subject = found.measure.subject
     if found.paired is None:
         return f"{subject} {found.verdict_text}"
-    return f"{subject} {_change(found)}{'' if _is_shown(found) else ', no difference shown'}"
+    return f"{subject} {_change(found)}{'' if _is_shown(found) else f', {_word(found)}'}"
+
+
+def _word(found: Difference) -> str:
+    # The verdict's own bound is an end of the interval that stands beside it.
+    return "no difference shown" if found.verdict and found.verdict.word == "no difference" else found.verdict_text
 
 
 def _point(found: Difference) -> str:
     if found.paired is None:
         return f"{found.measure.subject}: {found.verdict_text}"
-    # The verdict's own bound is an end of the interval that follows.
-    word = "no difference shown" if found.verdict and found.verdict.word == "no difference" else found.verdict_text
-    return f"{found.measure.subject}: {word}, {_change(found)}"
+    return f"{found.measure.subject}: {_word(found)}, {_change(found)}"
 
 
 def _knowledge_findings(runs: Sequence[RunRecords], knowledge: Knowledge) -> list[Finding]:
