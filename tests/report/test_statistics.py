@@ -211,3 +211,13 @@ def test_verdict_follows_its_rule():
     assert (tight.word, tight.bound) == ("no difference", 0.04)
     few = statistics.verdict(_paired(-0.2, -0.3, -0.1, num_examples=29), 0.001, lower_is_better=True, margin=0.1)
     assert few.word == "not enough data"
+
+
+def test_one_question_of_a_small_subject_decides_nothing():
+    """Six subjects, of one of which a single question is asked: there the arm is right and the control wrong."""
+    same = np.array([[1.0, 1.0, 1.0]] * 8)
+    found = statistics.paired_shares([same, same, same, same, same, np.array([[1.0, 0.0, 1.0]])])
+    assert found.difference.value == pytest.approx(1 / 6)
+    assert found.difference.low == 0.0
+    assert found.difference.high > 1 / 6
+    assert found.p_value > 0.1

@@ -132,11 +132,16 @@ def resampled_totals(columns_NK: Floats, rng: np.random.Generator, num_resamples
 def resampled_shares(strata: Sequence[Floats], *, seed: int = RESAMPLING_SEED) -> Floats:
     """Resampled shares of the last column, [R, K - 1]: a column's sum over the last one's, averaged over the strata.
 
-    Rows are drawn inside their stratum. Equal strata give equal draws.
+    Rows are drawn inside their stratum. A stratum of a single row shows no spread of its own, which is no certainty:
+    where there is one, strata are drawn too. Equal strata give equal draws.
     """
     rng = np.random.default_rng([seed, len(strata), sum(map(len, strata))])
     totals = (resampled_totals(columns_NK, rng) for columns_NK in strata)
-    return np.mean([totals_RK[:, :-1] / totals_RK[:, -1:] for totals_RK in totals], axis=0)
+    shares_SRK = np.stack([totals_RK[:, :-1] / totals_RK[:, -1:] for totals_RK in totals])
+    if len(strata) > 1 and min(map(len, strata)) == 1:
+        drawn_SR = rng.integers(0, len(strata), size=shares_SRK.shape[:2])
+        shares_SRK = np.take_along_axis(shares_SRK, drawn_SR[:, :, None], axis=0)
+    return shares_SRK.mean(axis=0)
 
 
 def shares(strata: Sequence[Floats]) -> Floats:
