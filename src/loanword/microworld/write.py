@@ -96,7 +96,7 @@ class Contents(Record):
 
 
 class Places:
-    """Where files of a world go, noting each before it is written: a world that was cut short is known too."""
+    """Where files of a world go, and which they are; until all are there the world is noted as cut short."""
 
     def __init__(self, root: Path, made_from: str) -> None:
         self.root = root
