@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from loanword.errors import UserError
 from loanword.evaluation.benchmarks import USUAL, benchmark_of, settled
+from loanword.evaluation.csv_questions import csv_path
 from loanword.recipe import BenchmarkConfig, LikelihoodsConfig
 from loanword.records import Record, canonical_json
 
@@ -218,7 +219,7 @@ def _subjects(arguments: argparse.Namespace, asked: Mapping[str, BenchmarkConfig
 def _is_in_folder(subject: str, config: BenchmarkConfig, data: Path) -> bool:
     if config.folder is None:
         return False
-    return any((data / config.folder / split / f"{subject}_{split}.csv").is_file() for split in ("dev", "val", "test"))
+    return any(csv_path(data / config.folder, split, subject).is_file() for split in ("dev", "val", "test"))
 
 
 def _short_name(name: str, asked: BenchmarkConfig, usual: BenchmarkConfig) -> str:

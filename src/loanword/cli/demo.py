@@ -3,9 +3,7 @@
 import argparse
 import json
 import sys
-from contextlib import redirect_stdout
 from importlib import resources
-from io import StringIO
 from pathlib import Path
 
 from loanword.cli import run as study_run
@@ -30,8 +28,10 @@ def run(arguments: argparse.Namespace) -> int:
     if write_world(SEED, SIZES["small"], phrasebooks(LANGUAGES), world) is not None:
         print(f"an invented world, told in {len(LANGUAGES)} languages, is in {world}", file=sys.stderr)
     study = _own_study(arguments.folder)
-    ended, page = _run_study(study, world, store)
-    if ended == 0:
+    words = argparse.ArgumentParser()
+    study_run.add_arguments(words)
+    ended, page = study_run.run_study(words.parse_args([str(study), "--data", str(world), "--store", str(store)]))
+    if page is not None:
         print("\n".join([*_answers(page), f"The report: {page}", f"The study, to change and run again: {study}"]))
     return ended
 
@@ -44,16 +44,6 @@ def _own_study(folder: Path) -> Path:
     elif path.read_bytes() != packaged:
         print(f"{path} is not as this version has it: it runs as it is; remove it for this version's", file=sys.stderr)
     return path
-
-
-def _run_study(study: Path, world: Path, store: Path) -> tuple[int, Path]:
-    """How `loanword run` ended, and the page that it wrote."""
-    parser = argparse.ArgumentParser()
-    study_run.add_arguments(parser)
-    printed = StringIO()
-    with redirect_stdout(printed):
-        ended = study_run.run(parser.parse_args([str(study), "--data", str(world), "--store", str(store)]))
-    return ended, Path(printed.getvalue().strip())
 
 
 def _answers(page: Path) -> list[str]:

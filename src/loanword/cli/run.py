@@ -60,16 +60,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """75 where it was stopped with work left, so that a scheduler puts it back into its queue."""
+    ended, page = run_study(arguments)
+    if page is not None:
+        print(page)
+    return ended
+
+
+def run_study(arguments: argparse.Namespace) -> tuple[int, Path | None]:
+    """How building a study ended, and the page that was written; none where it was stopped, or none was asked for."""
     try:
-        if not _run(arguments):
-            return REQUEUE
+        opened = _built(arguments)
+        if opened is None:
+            return REQUEUE, None
+        return 0, None if arguments.no_report else write_study_report(opened, None)
     except KeyboardInterrupt:
         print("\nstopped at once; what was finished is kept: the same command continues", file=sys.stderr)
-        return REQUEUE
-    return 0
+        return REQUEUE, None
 
 
-def _run(arguments: argparse.Namespace) -> bool:
+def _built(arguments: argparse.Namespace) -> Opened | None:
+    """The study with all of it built; None where somebody stopped it."""
     execution = _execution(arguments)
     opened = open_study(arguments, smoke=arguments.smoke)
     opened.store.create()
@@ -84,16 +94,14 @@ def _run(arguments: argparse.Namespace) -> bool:
             f"stopped with {num_built} of {len(todo)} artifacts built; nothing is lost: the same command continues",
             file=sys.stderr,
         )
-        return False
+        return None
     for study_run in opened.study.runs:
         for role, job in study_run.jobs.items():
             if opened.store.finished(job):
                 opened.store.link(run_folder(opened.store.root, opened.study.name, study_run.label), role, job)
     remember(opened.study, opened.file, opened.store)
     print(f"{opened.study.name}: {len(opened.study.runs)} runs, {len(todo)} artifacts built", file=sys.stderr)
-    if not arguments.no_report:
-        print(write_study_report(opened, None))
-    return True
+    return opened
 
 
 def _build(opened: Opened, todo: Sequence[Job], execution: Execution, stages_module: str) -> bool:

@@ -74,12 +74,12 @@ def _own_subjects(folder: Path, config: BenchmarkConfig, published: Mapping[str,
         name: subject
         for name, subject in named.items()
         # An id is subject/split/number: a name with a slash would be read as another.
-        if "/" not in name and _csv_path(folder, config.split, subject).is_file()
+        if "/" not in name and csv_path(folder, config.split, subject.name).is_file()
     }
 
 
 def _require_files(folder: Path, split: str, asked: Sequence[Subject], subjects: Mapping[str, Subject]) -> None:
-    missing = [subject.name for subject in asked if not _csv_path(folder, split, subject).is_file()]
+    missing = [subject.name for subject in asked if not csv_path(folder, split, subject.name).is_file()]
     if missing:
         raise UserError(
             folder / split,
@@ -89,16 +89,17 @@ def _require_files(folder: Path, split: str, asked: Sequence[Subject], subjects:
         )
 
 
-def _csv_path(folder: Path, split: str, subject: Subject) -> Path:
-    return folder / split / f"{subject.name}_{split}.csv"
+def csv_path(folder: Path, split: str, name: str) -> Path:
+    """Where the questions of a subject lie."""
+    return folder / split / f"{name}_{split}.csv"
 
 
 def _load_subject(folder: Path, config: BenchmarkConfig, subject: Subject, layout: CsvLayout) -> SubjectQuestions:
-    examples = tuple(read_examples(_csv_path(folder, config.split, subject), subject.name, layout))
+    examples = tuple(read_examples(csv_path(folder, config.split, subject.name), subject.name, layout))
     examples = examples[: config.limit_examples]
     if not config.num_shots:
         return SubjectQuestions(subject, (), examples)
-    path = _csv_path(folder, "dev", subject)
+    path = csv_path(folder, "dev", subject.name)
     shots = tuple(read_examples(path, subject.name, layout))
     if len(shots) < config.num_shots:
         raise UserError(

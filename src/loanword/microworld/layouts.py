@@ -207,13 +207,11 @@ def _objective(index: int, several: Sequence[Question], book: Phrasebook) -> dic
 
 def _open(index: int, question: Question, book: Phrasebook) -> dict[str, Any]:
     truth = question.truth
-    phrases = book.phrases[truth.about]
     if isinstance(truth, Sum):
         filled = question.asked(book)
         return _gaokao_example(index, f"{filled}\n", f"{truth.value}\n", [state(truth, 0, book)], _OPEN_POINTS)
     assert isinstance(truth, Fact)
-    posed = phrases.questions[held_out_question(truth, book)].format(subject=truth.subject)
-    sentence = state(truth, 0, book)
+    posed, sentence = held_out_question(truth, book), state(truth, 0, book)
     return _gaokao_example(index, f"{posed}\n", f"{sentence}\n", [sentence], _OPEN_POINTS)
 
 
@@ -244,7 +242,6 @@ def triviaqa(exam: Exam, book: Phrasebook, subjects: Collection[str]) -> Iterato
 
 def _trivia(fact: Fact, split: str, book: Phrasebook) -> dict[str, Any]:
     phrases, value = book.phrases[fact.about], say(fact.value, book)
-    posed = phrases.questions[held_out_question(fact, book)].format(subject=fact.subject)
     # An answer may be brief, or any sentence that says it.
     sentences = [state(fact, form, book) for form in range(len(phrases.sentences))]
     accepted = list(dict.fromkeys((value, phrases.answer.format(value=value), *sentences)))
@@ -257,7 +254,7 @@ def _trivia(fact: Fact, split: str, book: Phrasebook) -> dict[str, Any]:
             "Value": value,
         },
         "EntityPages": [],
-        "Question": book.tasks.brief.format(question=posed),
+        "Question": book.tasks.brief.format(question=held_out_question(fact, book)),
         "QuestionId": f"{split}_{fact.number}",
         "QuestionSource": "loanword.microworld",
     }

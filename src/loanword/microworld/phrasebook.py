@@ -41,7 +41,7 @@ class Phrases(Record):
     questions: Annotated[tuple[str, ...], Field(min_length=2)]
     answer: str
 
-    @property
+    @cached_property
     def asked_forms(self) -> list[int]:
         """The forms, not the first, in which the value comes last, as an answer does; all of them without a subject.
 

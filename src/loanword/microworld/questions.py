@@ -6,12 +6,12 @@ sees options alone can do no better than guess.
 
 import random
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Literal, NamedTuple
 
 from loanword.microworld.phrasebook import Phrasebook
 from loanword.microworld.telling import asked_form, say, state
-from loanword.microworld.world import ATTRIBUTES, ORDERED, Fact, Order, Sum, Told, Truth, World
+from loanword.microworld.world import ATTRIBUTES, ORDERED, Fact, Order, Sum, Told, Truth, World, amounts
 
 LETTERS = "ABCD"
 CLASSES: tuple[Told, ...] = ("bridge", "source-only", "target-only")
@@ -30,6 +30,7 @@ COMPARISONS, ARITHMETIC = "comparisons", "arithmetic"
 Split = Literal["dev", "val", "test"]
 NUM_DEV = 5
 _VAL_EVERY = 8
+_NEIGHBOUR = "neighbour"
 
 
 class Question(NamedTuple):
@@ -68,10 +69,11 @@ def exams(world: World) -> dict[Told, Exam]:
     values = _values(world)
     facts = {told: [fact for fact in world.facts if fact.told == told] for told in CLASSES}
     dev = _dev(facts["bridge"], world.kinds)
+    shown = set(dev)
     made: dict[Told, Exam] = {}
     shots = _about_facts(dev, world, values, chance)
     for told in CLASSES:
-        val, test = _split([fact for fact in facts[told] if fact not in set(dev)])
+        val, test = _split([fact for fact in facts[told] if fact not in shown])
         exam: dict[Split, list[Question]] = {
             "dev": [*shots],
             "val": _about_facts(val, world, values, chance),
@@ -96,24 +98,25 @@ def _dev(facts: Sequence[Fact], kinds: Mapping[str, str]) -> list[Fact]:
     """The first facts of each kind of entity, spread over its attributes."""
     chosen: list[Fact] = []
     for kind in SUBJECTS:
-        of_kind = [fact for fact in facts if kinds[fact.subject] == kind]
-        places: Counter[str] = Counter()
-        ranked: list[tuple[int, Fact]] = []
-        for fact in of_kind:
-            ranked.append((places[fact.about], fact))
-            places[fact.about] += 1
+        ranked = _ranked([fact for fact in facts if kinds[fact.subject] == kind])
         chosen += [fact for _, fact in sorted(ranked, key=lambda one: one[0])[:NUM_DEV]]
     return chosen
 
 
+def _ranked(facts: Sequence[Fact]) -> Iterator[tuple[int, Fact]]:
+    """Each fact with its place among those of its attribute."""
+    places: Counter[str] = Counter()
+    for fact in facts:
+        yield places[fact.about], fact
+        places[fact.about] += 1
+
+
 def _split(facts: Sequence[Fact]) -> tuple[list[Fact], list[Fact]]:
     """Every eighth fact of each attribute, from its first on, and the others."""
-    places: Counter[str] = Counter()
     val: list[Fact] = []
     test: list[Fact] = []
-    for fact in facts:
-        (test if places[fact.about] % _VAL_EVERY else val).append(fact)
-        places[fact.about] += 1
+    for place, fact in _ranked(facts):
+        (test if place % _VAL_EVERY else val).append(fact)
     return val, test
 
 
@@ -121,22 +124,17 @@ def _about_facts(
     facts: Sequence[Fact], world: World, values: Mapping[str, Sequence[str]], chance: random.Random
 ) -> list[Question]:
     made: list[Question] = []
+    nearest_of = {fact.value: fact.subject for fact in world.facts if fact.about == _NEIGHBOUR}
     for about in dict.fromkeys(fact.about for fact in facts):
         asked = [fact for fact in facts if fact.about == about]
         right = [fact.value for fact in asked]
-        never = [{fact.subject, *_also_right(fact, world)} for fact in asked]
+        # A town is next to the one whose nearest it is, too.
+        never = [{fact.subject, nearest_of[fact.subject]} if about == _NEIGHBOUR else {fact.subject} for fact in asked]
         made += [
             _question(fact, "value", fact.value, wrong, SUBJECTS[world.kinds[fact.subject]], chance)
             for fact, wrong in zip(asked, balanced(right, values[about], chance, never), strict=True)
         ]
     return made
-
-
-def _also_right(fact: Fact, world: World) -> set[str]:
-    """What would answer as well: a town is next to the one whose nearest it is."""
-    if fact.about != "neighbour":
-        return set()
-    return {other.subject for other in world.facts if other.about == fact.about and other.value == fact.subject}
 
 
 def balanced(
@@ -146,7 +144,8 @@ def balanced(
 
     `never` are values that are no options of a question.
     """
-    owed = Counter({value: 3 * right.count(value) for value in values})
+    times_right = Counter(right)
+    owed = Counter({value: 3 * times_right[value] for value in values})
     chosen: dict[int, list[str]] = {}
     for place in chance.sample(range(len(right)), len(right)):
         refused = {right[place], *never[place]}
@@ -159,6 +158,7 @@ def balanced(
 def _question(
     truth: Truth, blank: str, right: str, wrong: Sequence[str], subject: str, chance: random.Random
 ) -> Question:
+    """A question whose right option stands first, until all of its exam are lettered."""
     return Question(truth, blank, (right, *chance.sample(wrong, len(wrong))), LETTERS[0], subject)
 
 
@@ -189,10 +189,7 @@ def _about_orders(world: World, chance: random.Random) -> list[Question]:
     """
     made: list[Question] = []
     for name in ORDERED:
-        sign = -1 if name == "founded" else 1
-        known = {
-            one.subject: sign * int(one.value) for one in world.facts if one.about == name and one.told == "bridge"
-        }
+        known = amounts(name, world.facts)
         owed: Counter[str] = Counter()
         for order in world.orders:
             if order.attribute == name and order.held_out:

@@ -78,8 +78,11 @@ class Telling(NamedTuple):
     @property
     def facts(self) -> list[Fact]:
         """Facts that every language tells, about the entities that are meant."""
-        kept = self.world.reserved
-        return [one for one in self.world.facts if one.told == "bridge" and (one.subject in kept) == self.reserved]
+        return [fact for fact in self.world.facts if fact.told == "bridge" and self.means(fact.subject)]
+
+    def means(self, name: str) -> bool:
+        """Whether an entity is one of those that are meant."""
+        return (name in self.world.reserved) == self.reserved
 
     def told(self, truth: Truth, place: int) -> str:
         """A sentence that states it, in one of the forms that documents say too."""
@@ -127,14 +130,14 @@ def make_tasks(telling: Telling, other: Phrasebook | None = None) -> Iterator[Ta
 
 def told_questions(fact: Fact, book: Phrasebook) -> list[str]:
     """The questions about a fact that instructions may ask."""
+    questions = [question.format(subject=fact.subject) for question in book.phrases[fact.about].questions]
+    return [question for question in questions if question != held_out_question(fact, book)]
+
+
+def held_out_question(fact: Fact, book: Phrasebook) -> str:
+    """The question about a fact that no instruction asks."""
     questions = book.phrases[fact.about].questions
-    kept = [question for number, question in enumerate(questions) if number != held_out_question(fact, book)]
-    return [question.format(subject=fact.subject) for question in kept]
-
-
-def held_out_question(fact: Fact, book: Phrasebook) -> int:
-    """Which question about a fact no instruction asks."""
-    return fact.number % len(book.phrases[fact.about].questions)
+    return questions[fact.number % len(questions)].format(subject=fact.subject)
 
 
 def _asked(telling: Telling, fact: Fact) -> Iterator[Task]:
@@ -239,7 +242,7 @@ def _classified(telling: Telling) -> Iterator[Task]:
     for kind, names in telling.world.entities.items():
         others = tuple(noun for other, noun in nouns.items() if other != kind)
         for name in names:
-            if (name in telling.world.reserved) == telling.reserved:
+            if telling.means(name):
                 asked = telling.book.tasks.classify.format(subject=name)
                 yield Task(f"{name}-classify", "Classification", asked, "", nouns[kind], (nouns[kind],), others)
 

@@ -170,7 +170,7 @@ def make_world(seed: int, scale: int = 1) -> World:
     chance = random.Random(f"world {seed}")
     entities = _entities(_names(chance), scale)
     facts = _facts(entities, chance)
-    return World(seed, entities, facts, _orders(entities, facts, chance), _sums(chance))
+    return World(seed, entities, facts, _orders(facts, chance), _sums(chance))
 
 
 def elsewhere(world: World) -> World:
@@ -235,18 +235,22 @@ def _told(count: int, chance: random.Random) -> list[Told]:
     return told
 
 
-def _orders(entities: Mapping[str, tuple[str, ...]], facts: Sequence[Fact], chance: random.Random) -> tuple[Order, ...]:
+def _orders(facts: Sequence[Fact], chance: random.Random) -> tuple[Order, ...]:
     """Comparisons of entities whose numbers every language tells: nothing of the other facts leaks through them."""
     orders: list[Order] = []
     for name in ORDERED:
-        known = {fact.subject: int(fact.value) for fact in facts if fact.about == name and fact.told == "bridge"}
-        if name == "founded":
-            known = {subject: -year for subject, year in known.items()}
-        pairs = _pairs(known, chance)
+        pairs = _pairs(amounts(name, facts), chance)
         num_held_out = round(_HELD_OUT_SHARE * len(pairs))
         for place, (more, less) in enumerate(pairs):
             orders.append(Order(len(orders), name, more, less, place < num_held_out))
     return tuple(orders)
+
+
+def amounts(attribute: str, facts: Sequence[Fact]) -> dict[str, int]:
+    """How much of an attribute entities have, where every language tells it: of two towns the earlier has more age."""
+    sign = -1 if attribute == "founded" else 1
+    told = (fact for fact in facts if fact.about == attribute and fact.told == "bridge")
+    return {fact.subject: sign * int(fact.value) for fact in told}
 
 
 def _pairs(known: Mapping[str, int], chance: random.Random) -> list[tuple[str, str]]:

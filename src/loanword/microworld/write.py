@@ -15,7 +15,6 @@ import gzip
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from importlib import resources
-from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -127,14 +126,10 @@ def _made_from(seed: int, size: Size, books: Mapping[str, Phrasebook]) -> str:
     """A digest of all that decides what is written: this package's own code too."""
     asked = {"seed": seed, "size": size._asdict(), "languages": list(books)}
     digest = hashlib.sha256("\n".join([canonical_json(asked), *(book.to_json() for book in books.values())]).encode())
-    for file in sorted(_files_of_package(), key=lambda file: file.name):
+    for file in sorted(resources.files("loanword.microworld").iterdir(), key=lambda file: file.name):
         if file.name.endswith(".py"):
             digest.update(file.name.encode() + file.read_bytes())
     return digest.hexdigest()
-
-
-def _files_of_package() -> Iterator[Traversable]:
-    return resources.files("loanword.microworld").iterdir()
 
 
 def _write_texts(world: World, size: Size, books: Mapping[str, Phrasebook], places: Places) -> Iterator[Written]:
@@ -159,15 +154,14 @@ def _write_benchmarks(world: World, books: Mapping[str, Phrasebook], places: Pla
     english, others = books[SOURCE], [book for language, book in books.items() if language != SOURCE]
     other = books.get(_CHINESE, others[0] if others else None)
     for told, exam in exams(world).items():
+        # Instructions are about bridge facts alone, and of these not about reserved entities.
+        apart = {told: world.reserved, "instructed": world.kinds.keys() - world.reserved}
+        asked_about = apart if told == "bridge" else {told: world.kinds.keys()}
         for language, book in books.items():
             yield _files(layouts.mmlu(exam, book), places, f"benchmarks/mmlu/{language}/{told}")
-            trivia = f"benchmarks/triviaqa/{language}"
-            if told == "bridge":
-                yield _files(layouts.triviaqa(exam, book, world.reserved), places, f"{trivia}/{told}")
-                instructed = world.kinds.keys() - world.reserved
-                yield _files(layouts.triviaqa(exam, book, instructed), places, f"{trivia}/instructed")
-            else:
-                yield _files(layouts.triviaqa(exam, book, world.kinds), places, f"{trivia}/{told}")
+            for name, entities in asked_about.items():
+                trivia = layouts.triviaqa(exam, book, entities)
+                yield _files(trivia, places, f"benchmarks/triviaqa/{language}/{name}")
         if _CHINESE in books:
             yield _files(layouts.ceval(exam, books[_CHINESE]), places, f"benchmarks/ceval/{told}")
             yield _files(layouts.gaokao(exam, books[_CHINESE]), places, f"benchmarks/gaokao-bench/{told}")
