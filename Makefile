@@ -60,7 +60,7 @@ test-languages: $(STAMP)  ## a small study of each of the 13 languages: 23 minut
 test-seeds: $(STAMP)  ## what the demo claims, over three seeds and under both bases: 20 minutes
 	$(BIN)/python -m pytest -m seeds $(PYTEST)
 
-test-wheel: $(STAMP)  ## the demo out of a wheel, in an environment and a folder of its own: some 12 minutes
+test-wheel: $(STAMP)  ## the demo out of a wheel, in an environment and a folder of its own: 11 minutes
 	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && \
 		$(BIN)/python -m pip wheel -qq --no-deps --wheel-dir "$$folder" . && \
 		$(BIN)/python -m venv "$$folder/env" && \
