@@ -11,7 +11,7 @@ from torch.optim import AdamW
 from transformers import LlamaForCausalLM
 
 from loanword.errors import UserError
-from loanword.model.embeddings import extend_embeddings, input_table
+from loanword.model.embeddings import add_rows, input_table
 from loanword.model.load import new_model
 from loanword.recipe import GroupConfig, GroupsConfig, StepsConfig
 from loanword.records import file_sha256
@@ -318,7 +318,8 @@ def test_the_state_is_live_and_has_the_same_names_before_the_first_step() -> Non
 def test_a_state_of_another_shape_is_refused(tmp_path: Path) -> None:
     model = small_model()
     Optimizer(model, STEPS, num_old_rows=None).save(tmp_path / "optimizer.safetensors", ALONE)
-    extend_embeddings(model, [(1,)], NUM_PIECES)
+    new_row = input_table(model)[:1]
+    add_rows(model, new_row, None, NUM_PIECES)
     with pytest.raises(UserError, match=r"embed_tokens.weight has shape \(61, 16\), the model's is \(62, 16\)"):
         Optimizer(model, STEPS, num_old_rows=None).load(tmp_path / "optimizer.safetensors")
 
