@@ -1,29 +1,10 @@
 import io
-import json
 import sys
 from pathlib import Path
 
 import pytest
 
 from loanword.cli.chat import converse, printable
-
-
-def test_tokenizer_measure_measures_each_language_under_each_tokenizer(data: Path, checkpoint: Path, loanword):
-    flores = data / "parallel" / "flores200-devtest"
-    answer = loanword("tokenizer", "measure", checkpoint, checkpoint / "tokenizer.model", "--flores", flores, "--json")
-    assert answer.code == 0
-    measured = json.loads(answer.out)
-    assert measured[str(checkpoint)] == measured[str(checkpoint / "tokenizer.model")]
-    by_language = {one["language"]: one for one in measured[str(checkpoint)]}
-    assert set(by_language) == {"en", "zh"}
-    assert by_language["en"]["num_bytes"] == 3 * len("The rain falls on the hill.")
-    assert by_language["zh"]["tokens_per_word"] is None
-
-
-def test_tokenizer_measure_wants_text(checkpoint: Path, loanword):
-    answer = loanword("tokenizer", "measure", checkpoint)
-    assert answer.code == 2
-    assert "no text to measure on" in answer.err
 
 
 def test_chat_answers_each_line_of_its_input_and_ends_with_it(

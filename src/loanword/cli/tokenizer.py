@@ -1,44 +1,70 @@
-"""`loanword tokenizer measure`: how well tokenizers suit the text of each language."""
+"""`loanword tokenizer`: how well tokenizers suit each language's text; `advise` has a module of its own."""
 
 import argparse
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from loanword.cli import advise
 from loanword.errors import UserError
 
 if TYPE_CHECKING:
     from loanword.records import TokenizerMeasure
+    from loanword.tokenizer.interface import Tokenizer
+    from loanword.tokenizer.measure import PieceUse, TokenizerMeasures
+
+USUAL_SOURCE = "en"
+WIDEST_NAME = 28
+_FILE_NAMES = ("tokenizer.model", "tokenizer.json")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The one thing to do with tokenizers here, and its flags."""
-    actions = parser.add_subparsers(dest="action", metavar="measure", required=True)
+    """What can be done with tokenizers here, and its flags."""
+    actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
     measure = actions.add_parser("measure", help="tokens per byte, character and word, by language")
     measure.add_argument(
-        "models", nargs="+", type=Path, metavar="MODEL", help="a checkpoint folder, tokenizer.model or tokenizer.json"
+        "models", nargs="+", metavar="MODEL", help="a checkpoint folder, tokenizer.model, tokenizer.json or Hub id"
     )
     measure.add_argument(
         "--text", nargs="+", default=[], metavar="LANG=FILE", help="text: .txt, .jsonl, .gz, .zst, .parquet"
     )
-    measure.add_argument("--flores", type=Path, metavar="DIR", help="a folder of LANG.txt, one sentence a line")
+    measure.add_argument(
+        "--flores", type=Path, metavar="DIR", help="a folder of LANG.txt: the same sentences, one a line"
+    )
+    measure.add_argument(
+        "--source", metavar="LANG", help=f"the language whose tokens others' are measured against ({USUAL_SOURCE})"
+    )
     measure.add_argument("--json", action="store_true", help="for machines")
+    advise.add_arguments(actions)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Prints the measures of every tokenizer on every language's text."""
-    texts = named_files(arguments.text, "--text") | (_flores(arguments.flores) if arguments.flores else {})
-    if not texts:
+    """Does what was asked of tokenizers."""
+    return advise.run(arguments) if arguments.action == "advise" else _measure(arguments)
+
+
+def _measure(arguments: argparse.Namespace) -> int:
+    texts = named_files(arguments.text, "--text")
+    parallel = _flores(arguments.flores) if arguments.flores else {}
+    if not texts and not parallel:
         raise UserError(
             "loanword tokenizer measure", "no text to measure on", do="give --text LANG=FILE or --flores DIR"
         )
-    measured = {str(model): _measures(model, texts) for model in arguments.models}
+    for language in texts.keys() & parallel.keys():
+        raise UserError(
+            f"--text {language}={texts[language]}",
+            f"{language} is in {arguments.flores} too",
+            expected="one text a language",
+            do="measure the two in two calls",
+        )
+    source = _source(arguments.source, parallel)
+    measured = _measured(arguments.models, texts | parallel, frozenset(parallel), source)
     if arguments.json:
-        plain = {model: [one.model_dump(mode="json") for one in measures] for model, measures in measured.items()}
+        plain = {model: measures.model_dump(mode="json") for model, measures in measured.items()}
         print(json.dumps(plain, ensure_ascii=False, indent=2))
     else:
-        _print(measured)
+        _print(measured, source)
     return 0
 
 
@@ -70,15 +96,75 @@ def _flores(folder: Path) -> dict[str, Path]:
     return files
 
 
-def _measures(model: Path, texts: Mapping[str, Path]) -> "list[TokenizerMeasure]":
+def _source(named: str | None, parallel: Mapping[str, Path]) -> str:
+    """The language that parallel texts are measured against, empty where it is not among them."""
+    source = named or USUAL_SOURCE
+    if named and source not in parallel:
+        raise UserError(
+            f"--source {named}",
+            "no parallel text in this language",
+            expected=f"a {named}.txt in the folder that --flores names",
+            do=f"choose from {', '.join(parallel)}" if parallel else "give --flores DIR",
+        )
+    if source not in parallel:
+        return ""
+    num_lines = {language: sum(1 for _ in _lines(path)) for language, path in parallel.items()}
+    for language, number in num_lines.items():
+        if number != num_lines[source]:
+            raise UserError(
+                parallel[language],
+                f"{number:,} lines with text",
+                expected=f"{num_lines[source]:,}, each what the same line of {parallel[source].name} says",
+                do="mend the file, or give it by --text, where nothing is measured against another language",
+            )
+    return source
+
+
+def _measured(
+    models: Sequence[str], texts: Mapping[str, Path], parallel: frozenset[str], source: str
+) -> "dict[str, TokenizerMeasures]":
     from loanword.tokenizer.load import load_tokenizer
-    from loanword.tokenizer.measure import measure
+    from loanword.tokenizer.measure import measure_languages
 
-    tokenizer = load_tokenizer(model)
-    return [measure(tokenizer, _lines(path), language) for language, path in texts.items()]
+    measured: dict[str, TokenizerMeasures] = {}
+    loaded: list[Tokenizer] = []
+    for model in models:
+        path = _found(model)
+        tokenizer = load_tokenizer(path)
+        read = {language: _lines(file) for language, file in texts.items()}
+        num_base_pieces = _num_base_pieces(tokenizer, path, loaded)
+        measured[model] = measure_languages(
+            tokenizer, read, num_base_pieces=num_base_pieces, parallel=parallel, source=source
+        )
+        loaded.append(tokenizer)
+    return measured
 
 
-def _lines(path: Path) -> Iterable[str]:
+def _found(model: str) -> Path:
+    """A path as it is; what is none and has the form of a Hub id is fetched."""
+    from loanword.store.identity import is_hub_id
+
+    if Path(model).exists() or not is_hub_id(model):
+        return Path(model)
+    from loanword.model.hub import tokenizer_folder
+
+    return tokenizer_folder(model)
+
+
+def _num_base_pieces(tokenizer: "Tokenizer", path: Path, others: "Sequence[Tokenizer]") -> int | None:
+    """Where a tokenizer's new pieces begin: after the largest of the others that it extends, or as its folder says."""
+    from loanword.tokenizer.files import read_object
+
+    bases = [
+        other.num_pieces
+        for other in others
+        if other.num_pieces < tokenizer.num_pieces and tokenizer.pieces[: other.num_pieces] == other.pieces
+    ]
+    said = read_object((path if path.is_dir() else path.parent) / "constituents.json").get("constituents")
+    return max(bases, default=None if said is None else tokenizer.num_pieces - len(said))
+
+
+def _lines(path: Path) -> Iterator[str]:
     """Documents; of a .txt file its lines, which otherwise would be one document."""
     from loanword.corpus.read import read_documents
 
@@ -87,21 +173,63 @@ def _lines(path: Path) -> Iterable[str]:
         yield from (line for line in lines if line.strip())
 
 
-def _print(measured: "Mapping[str, Sequence[TokenizerMeasure]]") -> None:
+def _print(measured: "Mapping[str, TokenizerMeasures]", source: str) -> None:
+    """Tokenizers below each other under each language; columns that nothing is known for are left out."""
     from loanword.cli.plan import table
 
-    header = ("tokenizer", "language", "tokens", "tokens/character", "bytes/token", "tokens/word", "byte fallback")
-    rows = [
+    names = dict(zip(measured, _short_names(measured), strict=True))
+    languages = [one.language for one in next(iter(measured.values())).languages]
+    rows: list[tuple[str, ...]] = []
+    for place, language in enumerate(languages):
+        for number, (model, measures) in enumerate(measured.items()):
+            first = language if number == 0 else ""
+            rows.append((f"{first:<8} {names[model]}", *_row(measures.languages[place])))
+    if len(languages) > 1:
+        for number, (model, measures) in enumerate(measured.items()):
+            first = "together" if number == 0 else ""
+            rows.append((f"{first:<8} {names[model]}", *("",) * 6, *_use(measures.together)))
+    header = (
+        ("", "", "tokens per", "bytes per", "tokens per", "byte", "tokens", "pieces", "new pieces"),
         (
-            model,
-            one.language,
-            f"{one.num_tokens:,}",
-            f"{one.tokens_per_character:.3f}",
-            f"{one.bytes_per_token:.2f}",
-            "-" if one.tokens_per_word is None else f"{one.tokens_per_word:.2f}",
-            f"{100 * one.byte_fallback_share:.1f} %",
-        )
-        for model, measures in measured.items()
-        for one in measures
-    ]
-    table([header, *rows])
+            "language tokenizer",
+            "tokens",
+            "character",
+            "token",
+            "word",
+            "fallback",
+            f"over {source}",
+            "unused",
+            "unused",
+        ),
+    )
+    table(_without_empty([*header, *rows], num_headers=len(header)))
+
+
+def _row(one: "TokenizerMeasure") -> tuple[str, ...]:
+    return (
+        f"{one.num_tokens:,}",
+        f"{one.tokens_per_character:.3f}",
+        f"{one.bytes_per_token:.2f}",
+        "" if one.tokens_per_word is None else f"{one.tokens_per_word:.2f}",
+        f"{100 * one.byte_fallback_share:.1f} %",
+        "" if one.premium is None else f"{one.premium:.2f}",
+        *_use(one),
+    )
+
+
+def _use(one: "TokenizerMeasure | PieceUse") -> tuple[str, ...]:
+    return tuple("" if count is None else f"{count:,}" for count in (one.num_unused_pieces, one.num_unused_new_pieces))
+
+
+def _without_empty(rows: Sequence[tuple[str, ...]], num_headers: int) -> list[tuple[str, ...]]:
+    columns = [column for column in zip(*rows, strict=True) if any(column[num_headers:])]
+    return list(zip(*columns, strict=True))
+
+
+def _short_names(models: Iterable[str]) -> list[str]:
+    """The last part of each path that tells one from another, the whole where none does."""
+    whole = list(models)
+    paths = [Path(model) for model in whole]
+    short = [(path.parent if path.name in _FILE_NAMES and path.parent.name else path).name for path in paths]
+    chosen = [name if name and short.count(name) == 1 else model for name, model in zip(short, whole, strict=True)]
+    return [name if len(name) <= WIDEST_NAME else "…" + name[1 - WIDEST_NAME :] for name in chosen]

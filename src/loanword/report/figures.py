@@ -1,4 +1,4 @@
-"""The report's figures: bits per byte against text, training curves, knowledge."""
+"""The report's figures: bits per byte against text, training curves, knowledge, tokenizers."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,8 +12,8 @@ from loanword.report.gather import RunRecords
 from loanword.report.knowledge import Knowledge, benchmarks_of
 from loanword.report.likelihoods import Scores, languages_of
 from loanword.report.panels import Bar, LinePanel, Point, Series, bar_panel, line_panel
-from loanword.report.spending import tokenizer_name
 from loanword.report.svg import Style
+from loanword.report.tokenizers import measured_tokenizers, tokenizer_name, tokenizers_panel
 from loanword.report.wording import (
     MISSING,
     benchmark_name,
@@ -199,3 +199,15 @@ def thinned(points: Sequence[CurvePoint]) -> tuple[Point, ...]:
     return tuple(
         Point(float(found[-1].tokens), sum(point.nats_per_token for point in found) / len(found)) for found in bins
     )
+
+
+def tokenizers_figure(runs: Sequence[RunRecords]) -> Figure | None:
+    """Tokens per character of every language, tokenizers side by side; None where there are no two to compare."""
+    tokenizers = measured_tokenizers(runs)
+    if len(tokenizers) < 2:
+        return None
+    caption = (
+        "Fewer is better: the same text costs less to read, to write and to train on. Tokens per character do not "
+        "compare between languages, whose characters say more or less."
+    )
+    return Figure("tokenizers", "Tokens that a character of text takes", caption, (tokenizers_panel(tokenizers),))

@@ -1,25 +1,16 @@
-"""Tables of what was spent: text, tokens, compute and time; and of how the tokenizers encode."""
+"""Tables of what was spent: text, tokens, compute and time."""
 
 from collections.abc import Sequence
 
 from loanword.records import TrainingSummary
-from loanword.report.cells import MISSING_CELL, NOT_PLANNED_CELL, Cell, Column, Table, number_cell, one_group, text_cell
+from loanword.report.cells import MISSING_CELL, Cell, Column, Table, number_cell, one_group, text_cell
 from loanword.report.gather import Artifact, RunRecords, stage_of
 from loanword.report.tables import RUN
-from loanword.report.wording import (
-    bytes_text,
-    count_text,
-    decimal,
-    duration,
-    flops_text,
-    language_name,
-    percent,
-    plain,
-)
+from loanword.report.wording import bytes_text, count_text, duration, flops_text, plain
 
 STAGES = (
-    "corpus", "tokenizer", "tokens", "base", "trunk", "pretraining", "conversations", "tuning", "likelihoods",
-    "responses", "judgements", "grades",
+    "corpus", "tokenizer", "tokens", "base", "initialisation", "probe", "trunk", "pretraining", "conversations", "tuning",
+    "likelihoods", "responses", "judgements", "grades",
 )  # fmt: skip
 
 
@@ -114,45 +105,3 @@ def distinct_artifacts(runs: Sequence[RunRecords]) -> list[Artifact]:
     """Every finished artifact of the study once, in the order of the runs."""
     found = {artifact.folder: artifact for run in runs for artifact in run.artifacts.values() if artifact is not None}
     return list(found.values())
-
-
-def tokenizers_table(runs: Sequence[RunRecords]) -> Table:
-    """How each distinct tokenizer encodes each language."""
-    rows: list[list[Cell]] = []
-    seen: set[object] = set()
-    for run in runs:
-        key = run.tokenizer.folder if run.tokenizer else None
-        if key is None or key in seen or not run.measures:
-            continue
-        seen.add(key)
-        name = tokenizer_name(run)
-        for measure in run.measures:
-            words = measure.tokens_per_word
-            rows.append(
-                [
-                    text_cell(name),
-                    text_cell(language_name(measure.language)),
-                    number_cell(measure.bytes_per_token, lambda value: decimal(value, 2)),
-                    number_cell(measure.tokens_per_character, lambda value: decimal(value, 3)),
-                    NOT_PLANNED_CELL if words is None else number_cell(words, lambda value: decimal(value, 2)),
-                    number_cell(measure.byte_fallback_share, lambda value: percent(value, 2)),
-                    number_cell(measure.num_bytes, bytes_text),
-                ]
-            )
-    columns = (
-        Column("tokenizer", "Vocabulary", is_number=False),
-        Column("language", "Language", is_number=False),
-        Column("bytes_per_token", "Bytes per token"),
-        Column("tokens_per_character", "Tokens per character"),
-        Column("tokens_per_word", "Tokens per word"),
-        Column("byte_fallback_share", "Tokens that are bytes"),
-        Column("num_bytes", "Measured on"),
-    )
-    note = "Tokens per word stand only where a language separates its words with spaces."
-    return Table("tokenizers", "How the tokenizers encode", note, columns, one_group(rows))
-
-
-def tokenizer_name(run: RunRecords) -> str:
-    """A run's vocabulary in words."""
-    pieces = run.settings.get("tokenizer.num_new_pieces", 0)
-    return f"extended, +{plain(float(pieces))} pieces" if pieces else "original"
