@@ -15,7 +15,7 @@ ifneq ($(shell cat $(STAMP) 2>/dev/null),$(IDENTITY))
 .PHONY: $(STAMP)
 endif
 
-.PHONY: help check format test test-kill test-kill-one test-languages test-seeds test-wheel demo bench clean
+.PHONY: help check format test test-kill test-kill-one test-languages test-seeds test-vocabulary test-wheel demo bench clean
 .DEFAULT_GOAL := help
 
 help:  ## what can be made
@@ -59,6 +59,9 @@ test-languages: $(STAMP)  ## a small study of each of the 13 languages: 23 minut
 
 test-seeds: $(STAMP)  ## what the demo claims, over three seeds and under both bases: 20 minutes
 	$(BIN)/python -m pytest -m seeds $(PYTEST)
+
+test-vocabulary: $(STAMP)  ## tokenizers on whole corpora in 15 languages, and vocabularies learned for six
+	$(BIN)/python -m pytest -m vocabulary --log-cli-level=INFO $(PYTEST)
 
 test-wheel: $(STAMP)  ## the demo out of a wheel, in an environment and a folder of its own: 11 minutes
 	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && \

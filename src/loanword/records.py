@@ -190,7 +190,10 @@ class ConversationCounts(Record):
 class TokenizerMeasure(Record):
     """How one tokenizer encodes one language's text; ratios are over the whole text.
 
-    `tokens_per_word` is None where words are not separated by spaces.
+    `tokens_per_word` is None where words are not separated by spaces. `premium` is how many tokens it takes for each
+    token of the same text in the source language, None where the texts are not parallel. Unused pieces occur nowhere
+    in the text; of new ones it is None where it is not known which they are, or there are none. Special tokens and
+    single bytes are counted neither as used nor as unused.
     """
 
     language: Language
@@ -200,6 +203,10 @@ class TokenizerMeasure(Record):
     bytes_per_token: float
     tokens_per_word: float | None
     byte_fallback_share: float
+    premium: float | None = None
+    num_used_pieces: Count | None = None
+    num_unused_pieces: Count | None = None
+    num_unused_new_pieces: Count | None = None
 
 
 class CurvePoint(Record):
@@ -258,6 +265,16 @@ class DocumentLikelihood(Record):
     nats: float
     num_tokens: Count
     num_bytes: Count
+
+
+class ProbedDocument(Record):
+    """Negative log-likelihood of one held-out document before and after the steps of a probe."""
+
+    id: str
+    language: Language
+    start_nats: Annotated[float, Field(ge=0)]
+    nats: Annotated[float, Field(ge=0)]
+    num_bytes: PositiveCount
 
 
 class Decoding(Record):

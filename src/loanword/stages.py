@@ -1,8 +1,8 @@
 """THE PAGE: every stage of a study, what it reads, and the function that does it.
 
-`wire` says which artifacts one run needs and how they hang together. Below it stands one short function a stage;
-each opens its inputs, calls one room, and leaves its output in `work.out`. Rooms do not call each other: whoever
-wants to know what happens to a model between the raw text and the report reads this page from top to bottom.
+One short function a stage: each opens its inputs, calls one room, and leaves its output in `work.out`. Rooms do not
+call each other: whoever wants to know what happens to a model between the raw text and the report reads this page from
+top to bottom. Which artifacts one run needs, and how they hang together, `wire` says (wiring.py).
 
 Heavy rooms are imported where they are used, so that planning a study loads no torch.
 """
@@ -10,7 +10,7 @@ Heavy rooms are imported where they are used, so that planning a study loads no 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,119 +24,38 @@ from loanword.recipe import (
     CorpusConfig,
     ExtendedTokenizerConfig,
     GradesConfig,
+    InitialisationConfig,
     LearnedTokenizerConfig,
     LikelihoodsConfig,
     PretrainingConfig,
-    Recipe,
-    StepsConfig,
+    ProbeConfig,
     TokensConfig,
     TrunkConfig,
     TuningConfig,
 )
-from loanword.records import Document, Record, Response, read_lines, write_json, write_lines
-from loanword.store import Job
+from loanword.records import (
+    Document,
+    DocumentLikelihood,
+    ProbedDocument,
+    Record,
+    Response,
+    TokenizerMeasure,
+    read_lines,
+    write_json,
+    write_lines,
+)
+from loanword.wiring import wire
 
 if TYPE_CHECKING:
     from loanword.evaluation.benchmark import SubjectQuestions
+    from loanword.tokenizer.interface import Tokenizer
     from loanword.tokens.budget import BudgetedRows
     from loanword.training.probing import Probe
 
+__all__ = ["STAGES", "wire"]
+
 CHECKPOINT = "checkpoint"
 TEMPLATE = "chat_template.jinja"
-
-
-def wire(recipe: Recipe, job: Callable[..., Job]) -> Mapping[str, Job]:
-    """The jobs of one run by role, inputs first. Settings that do not act stay out of the configs."""
-    jobs: dict[str, Job] = {}
-    for language in recipe.languages:
-        jobs[f"corpus.{language}"] = job("corpus", recipe.corpus[language].model_copy(update={"language": language}))
-    source, target = jobs.get(f"corpus.{recipe.source}"), jobs.get(f"corpus.{recipe.target}")
-
-    if recipe.base.train is None:
-        jobs["base"] = base_tokenizer = job("base", recipe.acting_base)
-    else:
-        jobs |= _trained_base(recipe.acting_base, job, recipe.seed, source)
-        base_tokenizer = jobs["tokenizer.base"]
-    base = model = jobs["base"]
-
-    tokenizer = base_tokenizer
-    if recipe.tokenizer.num_new_pieces:
-        tokenizer = job("tokenizer", recipe.tokenizer, corpus=target, gate=source, base=base_tokenizer)
-        jobs["tokenizer"] = tokenizer
-
-    pretraining = recipe.acting_pretraining
-    if pretraining is not None:
-        read = {"tokenizer": tokenizer, "target": job("tokens", TokensConfig(), corpus=target, tokenizer=tokenizer)}
-        if pretraining.replay:
-            read["source"] = job("tokens", TokensConfig(), corpus=source, tokenizer=tokenizer)
-        if pretraining.budget.tokens:
-            read["measure"] = job("tokens", TokensConfig(), corpus=target, tokenizer=base_tokenizer)
-        jobs |= {f"tokens.{role}": made for role, made in read.items() if role != "tokenizer"}
-        if pretraining.watch is not None:
-            read |= {"watched.source": source, "watched.target": target}
-        jobs |= _pretrained(pretraining, job, recipe.seed, base, read)
-        model = jobs["pretraining"]
-    elif recipe.tokenizer.num_new_pieces:
-        model = jobs["pretraining"] = job("pretraining", _unpretrained(), base=base, tokenizer=tokenizer)
-
-    if recipe.tuning.num_conversations:
-        chosen = recipe.conversations.model_copy(update={"num_conversations": recipe.tuning.num_conversations})
-        jobs["conversations"] = job("conversations", chosen, seed=recipe.seed, tokenizer=tokenizer)
-        model = job("tuning", recipe.tuning, seed=recipe.seed, model=model, conversations=jobs["conversations"])
-        jobs["tuning"] = model
-
-    benchmarks = {name: recipe.benchmarks[name] for name in recipe.responses.benchmarks}
-    return jobs | asked_of(model, recipe.likelihoods, benchmarks, recipe.grades, job)
-
-
-def asked_of(
-    model: Job,
-    likelihoods: LikelihoodsConfig,
-    benchmarks: Mapping[str, BenchmarkConfig],
-    grades: GradesConfig,
-    job: Callable[..., Job],
-) -> dict[str, Job]:
-    """The jobs of asking one model, by role: held-out text, and benchmarks by the names they are given."""
-    from loanword.evaluation.benchmarks import settled
-
-    jobs: dict[str, Job] = {}
-    if likelihoods.texts:
-        jobs["likelihoods"] = job("likelihoods", likelihoods, model=model)
-    for name, config in benchmarks.items():
-        asked = settled(config.model_copy(update={"name": config.name or name}))
-        responses = jobs[f"responses.{name}"] = job("responses", asked, model=model)
-        jobs[f"grades.{name}"] = job("grades", grades, responses=responses)
-    return jobs
-
-
-def _trained_base(config: BaseConfig, job: Callable[..., Job], seed: int, source: Job | None) -> dict[str, Job]:
-    """A base, the tokenizer that is learned from its source text alone, and the text of every language it reads."""
-    assert config.train is not None
-    made = job("tokenizer", config.train.tokenizer, corpus=source)
-    jobs = {"tokenizer.base": made, "tokens.base": job("tokens", TokensConfig(), corpus=source, tokenizer=made)}
-    read = {"tokens": jobs["tokens.base"]}
-    for language, text in config.train.also.items():
-        other = jobs[f"corpus.base.{language}"] = job("corpus", text)
-        other_tokens = jobs[f"tokens.base.{language}"] = job("tokens", TokensConfig(), corpus=other, tokenizer=made)
-        read[f"also.{language}"] = other_tokens
-    return jobs | {"base": job("base", config, seed=seed, tokenizer=made, **read)}
-
-
-def _pretrained(
-    config: PretrainingConfig, job: Callable[..., Job], seed: int, base: Job, read: Mapping[str, Job | None]
-) -> dict[str, Job]:
-    """A trunk and what branches off it; no trunk for a cosine, since no budget's is the start of another's."""
-    if config.steps.schedule == "cosine":
-        return {"pretraining": job("pretraining", config, seed=seed, base=base, **read)}
-    trunk = job("trunk", TrunkConfig(**dict(config)), seed=seed, base=base, **read)
-    # Adapters are trained beside the base, which a cut does not hold.
-    beside = {"base": base} if config.steps.lora else {}
-    return {"trunk": trunk, "pretraining": job("pretraining", config, seed=seed, trunk=trunk, **beside, **read)}
-
-
-def _unpretrained() -> PretrainingConfig:
-    """Further pretraining on nothing: the base with its new rows."""
-    return PretrainingConfig(steps=StepsConfig(peak_learning_rate=1.0))
 
 
 def corpus(config: CorpusConfig, work: Work) -> None:
@@ -149,30 +68,25 @@ def corpus(config: CorpusConfig, work: Work) -> None:
 def tokenizer(config: LearnedTokenizerConfig | ExtendedTokenizerConfig, work: Work) -> None:
     """A corpus, and a base's tokenizer to extend -> tokenizer files, and how they encode held-out text.
 
-    An extension also says which pieces were passed over, and what changed on held-out source text.
+    An extension also says how its base does, which base ids each new piece is made of, which pieces were passed over,
+    and what changed on held-out source text.
     """
-    from loanword.corpus.build import counts, documents, held_out
-    from loanword.tokenizer import extend, learn, load, measure
+    from loanword.corpus.build import documents, held_out
+    from loanword.tokenizer import extension, learn, load
 
     texts = _sample(documents(work.inputs["corpus"]), config.sample_bytes)
     if isinstance(config, LearnedTokenizerConfig):
-        made = learn.learn(texts, config.num_pieces)
+        made, num_base_pieces = learn.learn(texts, config.num_pieces), None
     else:
         base = load.load_tokenizer(_tokenizer_folder(work.inputs["base"]))
-        gate = _sample(documents(work.inputs["gate"]), config.gate_bytes)
-        learned = learn.continue_bpe(base, texts, config.num_new_pieces, gate, work.progress)
-        made = extend.extend(base, learned)
-        write_json({"constituents": extend.constituents(base, learned)}, work.out / "constituents.json")
-        write_lines(learned.skipped, work.out / "skipped.jsonl")
+        gate = list(_sample(documents(work.inputs["gate"]), config.gate_bytes))
+        given = None if config.pieces_from is None else work.source(config.pieces_from)
         source = _texts(held_out(work.inputs["gate"]))
-        change = measure.measure_change(base, made, source, learned.foreign_characters)
-        write_json(change, work.out / "source_change.json")
+        made = extension.extended(config, base, texts, gate, source, given, work.out, work.progress)
+        num_base_pieces = base.num_pieces
+        write_lines(_measures(base, work), work.out / "base_measures.jsonl")
     made.save(work.out)
-    measured = [work.inputs[role] for role in ("corpus", "gate") if role in work.inputs]
-    write_lines(
-        (measure.measure(made, _texts(held_out(folder)), counts(folder).language) for folder in measured),
-        work.out / "measures.jsonl",
-    )
+    write_lines(_measures(made, work, num_base_pieces), work.out / "measures.jsonl")
 
 
 def tokens(config: TokensConfig, work: Work) -> None:
@@ -223,6 +137,49 @@ def base(config: BaseConfig, work: Work) -> None:
     # None of it is target text: that is counted from the base on.
     seen = Seen(read.num_rows, read.num_tokens, num_replay_tokens=read.num_replay_tokens)
     stage.save_trained(trained, work.inputs["tokenizer"], seen, work.out)
+
+
+def initialisation(config: InitialisationConfig, work: Work) -> None:
+    """A base, the pieces that a tokenizer adds to its own, and target text where a method reads any -> their rows."""
+    from loanword.corpus.build import documents
+    from loanword.model import new_rows
+    from loanword.model.initialise import NewPieces
+    from loanword.tokenizer import extend, load, vectors
+    from loanword.training import stage
+
+    base = load.load_tokenizer(_tokenizer_folder(work.inputs["base"]))
+    extended = load.load_tokenizer(work.inputs["tokenizer"])
+    texts = list(_sample(documents(work.inputs["corpus"]), config.sample_bytes)) if config.reads_text else []
+    resembles = None
+    if "focus" in (config.input, config.output):
+        resembles = vectors.neighbours(extended, base.num_pieces, texts)
+    pieces = NewPieces(extend.constituents(base, extended), vectors.piece_counts(base, texts), resembles)
+    new_rows.initialised(stage.load(work.inputs["base"]), base.num_pieces, pieces, config, work.seed).save(work.out)
+
+
+def probe(config: ProbeConfig, work: Work) -> None:
+    """A base with rows for new pieces -> nats of held-out documents before and after a few dozen steps."""
+    from loanword.model.score import local_model
+    from loanword.tokenizer.load import load_tokenizer
+    from loanword.tokens.budget import first_rows
+    from loanword.training import schedule, stage
+
+    steps = config.steps
+    assert steps is not None, "a recipe gives a probe the steps of its pretraining"
+    source, target = work.inputs.get("source"), work.inputs["target"]
+    rows = first_rows(target, steps, config.num_steps, source=source, replay=config.replay, seed=work.seed)
+    model = stage.adapted(stage.extended_base(work), steps, work.seed)
+    # A resumed stage starts with the micro-batch that training settled on; what is measured must not hang on it.
+    on = work.execution.model_copy(update={"micro_batch_tokens": None})
+    asked = local_model(model, load_tokenizer(work.inputs["tokenizer"]), on)
+    start, last_row = _held_out_nats(asked, config, work), config.num_steps * steps.batch_rows
+    rate, old_rows = schedule.constant_rate(steps), stage.num_old_rows(work)
+    stage.train(model, rows, last_row, steps, rate, work, num_old_rows=old_rows)
+    probed = (
+        ProbedDocument(id=one.id, language=one.language, start_nats=first.nats, nats=one.nats, num_bytes=one.num_bytes)
+        for first, one in zip(start, _held_out_nats(asked, config, work), strict=True)
+    )
+    write_lines(probed, work.out / "probe.jsonl")
 
 
 def trunk(config: TrunkConfig, work: Work) -> None:
@@ -372,8 +329,10 @@ def _always(config: Record) -> bool:
 
 STAGES: dict[str, Stage] = {
     "corpus": Stage(corpus),
-    "tokenizer": Stage(tokenizer),
+    "tokenizer": Stage(tokenizer, version=2),
     "tokens": Stage(tokens),
+    "initialisation": Stage(initialisation),
+    "probe": Stage(probe),
     "base": Stage(base, whole_machine=True, trains=lambda config: config.train is not None),
     "trunk": Stage(trunk, position=_cut, trains=_always),
     "pretraining": Stage(pretraining, trains=lambda config: config.budget.amount > 0),
@@ -392,13 +351,44 @@ def _texts(read: Iterable[Document]) -> Iterator[str]:
     return (document.text for document in read)
 
 
-def _sample(read: Iterable[Document], num_bytes: int) -> Iterator[str]:
-    """The texts of the first documents that fill so many bytes."""
-    for text in _texts(read):
-        yield text
-        num_bytes -= len(text.encode())
+def _first(read: Iterable[Document], num_bytes: int) -> Iterator[Document]:
+    """The first documents that fill so many bytes."""
+    for document in read:
+        yield document
+        num_bytes -= len(document.text.encode())
         if num_bytes <= 0:
             return
+
+
+def _sample(read: Iterable[Document], num_bytes: int) -> Iterator[str]:
+    return _texts(_first(read, num_bytes))
+
+
+def _measures(made: Tokenizer, work: Work, num_base_pieces: int | None = None) -> Iterator[TokenizerMeasure]:
+    """How a tokenizer encodes the held-out text of each corpus that its stage reads."""
+    from loanword.corpus.build import counts, held_out
+    from loanword.tokenizer.measure import measure
+
+    for folder in (work.inputs[role] for role in ("corpus", "gate") if role in work.inputs):
+        yield measure(made, _texts(held_out(folder)), counts(folder).language, num_base_pieces=num_base_pieces)
+
+
+def _held_out_nats(model: LanguageModel, config: ProbeConfig, work: Work) -> list[DocumentLikelihood]:
+    """Likelihoods of the start of either corpus's held-out split."""
+    from loanword.corpus.build import counts, held_out
+    from loanword.evaluation.likelihood import document_likelihoods
+
+    assert config.steps is not None
+    row_tokens = config.steps.row_tokens
+    windows = LikelihoodsConfig(window_tokens=row_tokens, stride_tokens=-(-row_tokens // 2))
+    folders = [work.inputs[f"watched.{which}"] for which in ("source", "target")]
+    return [
+        one
+        for folder in folders
+        for one in document_likelihoods(
+            model, list(_first(held_out(folder), config.held_out_bytes)), counts(folder).language, windows
+        )
+    ]
 
 
 def _tokenizer_folder(folder: Path) -> Path:

@@ -224,3 +224,68 @@ def test_planning_loads_no_torch(data: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+PROBED = STUDY.replace(
+    "[recipe.likelihoods.texts]",
+    """[recipe.probe.candidates]
+mean = {}
+random = { input = "random" }
+[recipe.likelihoods.texts]""",
+)
+
+
+def names_of(made: Study, run: str, *roles: str) -> list[str]:
+    (jobs,) = (one.jobs for one in made.runs if one.label == run)
+    return [jobs[role].name for role in roles]
+
+
+def test_how_rows_start_names_what_is_trained_and_not_the_text(data: Path) -> None:
+    before = study(data)
+    after = study(
+        data, STUDY.replace("[recipe.pretraining]", '[recipe.initialisation]\ninput = "focus"\n[recipe.pretraining]')
+    )
+    text, trained = ("tokenizer", "tokens.target"), ("initialisation", "trunk", "pretraining")
+    run = "large, extended"
+    assert names_of(before, run, *text) == names_of(after, run, *text)
+    assert not set(names_of(before, run, *trained)) & set(names_of(after, run, *trained))
+    original = ("trunk", "pretraining")
+    assert names_of(before, "large, original", *original) == names_of(after, "large, original", *original)
+
+
+def test_a_seed_and_a_sample_name_only_rows_that_depend_on_them(data: Path) -> None:
+    def rows(settings: str, seed: int) -> str:
+        text = STUDY.replace("[recipe]\n", f"[recipe]\nseed = {seed}\n", 1)
+        made = study(
+            data, text.replace("[recipe.pretraining]", f"[recipe.initialisation]\n{settings}\n[recipe.pretraining]")
+        )
+        # Bases differ by seed, and so do their rows: what counts is the job's own part.
+        (jobs,) = (one.jobs for one in made.runs if one.label == "none, extended")
+        job = jobs["initialisation"]
+        return f"{job.seed} {job.config.model_dump_json()} {sorted(job.inputs)}"
+
+    plain = 'output = "norm-corrected"'
+    assert rows(plain, 1) == rows(plain, 2) == rows(f"{plain}\nsample_bytes = 9", 1)
+    assert rows('output = "random"', 1) != rows('output = "random"', 2)
+    assert rows('input = "focus"', 1) != rows('input = "focus"\nsample_bytes = 9', 1)
+
+
+def test_probes_share_rows_and_name_nothing_that_is_trained(data: Path) -> None:
+    made, plain = study(data, PROBED), study(data)
+    run = "large, extended"
+    (jobs,) = (one.jobs for one in made.runs if one.label == run)
+    assert jobs["probe.mean"].inputs["new_rows"].name == jobs["initialisation"].name
+    assert jobs["probe.random"].inputs["new_rows"].name == jobs["initialisation.random"].name
+    assert names_of(made, run, "trunk", "pretraining") == names_of(plain, run, "trunk", "pretraining")
+    assert [one.settings() for one in made.runs] == [one.settings() for one in plain.runs]
+    more = study(data, PROBED.replace("mean = {}", 'mean = {}\nfocus = { input = "focus" }'))
+    assert names_of(more, run, "probe.mean", "probe.random") == names_of(made, run, "probe.mean", "probe.random")
+    assert not any(role.startswith("probe") for one in made.runs if "original" in one.label for role in one.jobs)
+
+
+def test_settings_of_the_other_method_do_not_name_a_tokenizer(data: Path) -> None:
+    appended = STUDY.replace("[recipe.pretraining]", '[recipe.tokenizer]\nmethod = "append"\n[recipe.pretraining]')
+    gated = appended.replace('method = "append"', 'method = "append"\ngate_bytes = 7\nmax_source_change = 0.5')
+    run = "none, extended"
+    assert names_of(study(data, appended), run, "tokenizer") == names_of(study(data, gated), run, "tokenizer")
+    assert names_of(study(data, appended), run, "tokenizer") != names_of(study(data), run, "tokenizer")

@@ -23,12 +23,13 @@ from loanword.evaluation.likelihood import read_held_out
 from loanword.model.shape import published_context
 from loanword.recipe import BaseConfig, BenchmarkConfig, GradesConfig, LikelihoodsConfig
 from loanword.records import Execution, write_json
-from loanword.stages import STAGES, asked_of
+from loanword.stages import STAGES
 from loanword.store import Job, Naming, Sources, Store
 from loanword.store.artifacts import evaluation_folder
 from loanword.store.identity import unresolved_revisions
 from loanword.study.plan import missing
 from loanword.training.interruption import REQUEUE
+from loanword.wiring import asked_of
 
 COMMITS = "commits.json"
 """In a store: the commits that Hub ids were first resolved to, as the lock file of a study has them."""

@@ -7,7 +7,7 @@ Shapes: B rows, T ids of a row, V vocabulary.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -195,8 +195,14 @@ def open_language_model(
     else:
         model = load_model(checkpoint, device=execution.device)
     check_tokenizer_fits(model, tokenizer.num_pieces, checkpoint)
+    return replace(local_model(model, tokenizer, execution), encode_prompt=encode_prompt)
+
+
+def local_model(model: PreTrainedModel, tokenizer: Tokenizer, execution: Execution) -> LocalModel:
+    """A model that is loaded already, on the device of `execution`."""
     at_once = execution.micro_batch_tokens or AT_ONCE_TOKENS.get(execution.device, 16_384)
-    return LocalModel(model, tokenizer, at_once, encode_prompt=encode_prompt)
+    model.to(torch.device(execution.device))  # type: ignore[arg-type]
+    return LocalModel(model, tokenizer, at_once)
 
 
 def _choice_scores(fitted: Sequence[PromptIds | None], nats: Sequence[tuple[float, ...]]) -> list[ChoiceScores]:

@@ -33,12 +33,89 @@ class LearnedTokenizerConfig(Record):
 
 
 class ExtendedTokenizerConfig(Record):
-    """Pieces added to the base's tokenizer by continued BPE on target text; no base id moves."""
+    """Pieces added to the base's tokenizer; no base id moves.
+
+    `continued-bpe` goes on with the base's merges on target text, and leaves out those that would fire in the first
+    `gate_bytes` of source text; where held-out source words still change beyond a share of `max_source_change`, the
+    stage fails. `append` is the recipe of Chinese-LLaMA, which others are compared with: pieces of a SentencePiece
+    model (`pieces_from`, else one that is learned on the target text) stand behind the base's with score 0, whatever
+    that does to source text.
+    """
 
     num_new_pieces: Count = 0
+    method: Literal["continued-bpe", "append"] = "continued-bpe"
+    pieces_from: SourcePath | None = None
     sample_bytes: PositiveCount = 10_000_000
-    gate_bytes: PositiveCount = 5_000_000
-    initialisation: Literal["mean"] = "mean"
+    gate_bytes: PositiveCount = 20_000_000
+    max_source_change: Share = 0.0005
+
+    @model_validator(mode="after")
+    def _appended_pieces(self) -> "ExtendedTokenizerConfig":
+        if self.pieces_from is not None and self.method != "append":
+            raise ValueError(f'pieces_from goes with method = "append" (got {self.method!r})')
+        return self
+
+    @property
+    def acting(self) -> "ExtendedTokenizerConfig":
+        """These settings with every one that does not act at its default."""
+        unused: set[str] = set()
+        if self.method == "append":
+            unused |= {"gate_bytes", "max_source_change"}
+        if self.pieces_from is not None:
+            unused.add("sample_bytes")
+        fields = ExtendedTokenizerConfig.model_fields
+        return self.model_copy(update={name: fields[name].default for name in unused})
+
+
+Initialiser = Literal[
+    "random", "mean-of-all", "gaussian", "mean-of-constituents", "frequency-weighted", "norm-corrected", "focus"
+]
+"""Ways to give a new piece its row (docs/numbers.md defines each)."""
+
+
+class InitialisationConfig(Record):
+    """What rows of new pieces start from: in the input table, and in the output head where it is not tied to it.
+
+    Some look at the first `sample_bytes` of target text. Rows that no piece has fill the tables up to a multiple of
+    `pad_to_multiple_of`.
+    """
+
+    input: Initialiser = "mean-of-constituents"
+    output: Initialiser = "mean-of-constituents"
+    sample_bytes: PositiveCount = 10_000_000
+    pad_to_multiple_of: PositiveCount = 1
+
+    @property
+    def draws(self) -> bool:
+        """Whether rows depend on a seed."""
+        return not {"random", "gaussian"}.isdisjoint((self.input, self.output))
+
+    @property
+    def reads_text(self) -> bool:
+        """Whether rows depend on target text."""
+        return not {"frequency-weighted", "focus"}.isdisjoint((self.input, self.output))
+
+    @property
+    def acting(self) -> "InitialisationConfig":
+        """These settings with every one that does not act at its default."""
+        if self.reads_text:
+            return self
+        return self.model_copy(update={"sample_bytes": InitialisationConfig.model_fields["sample_bytes"].default})
+
+
+class ProbeConfig(Record):
+    """Candidates for `initialisation`, each trained for `num_steps` steps on the same rows and then measured.
+
+    The rows are the first of target text, with `replay` of source text, at `steps` (without them, at those of
+    `pretraining`), warmed up and then at a constant rate. Measured is the first `held_out_bytes` of either corpus's
+    held-out split, by document, before and after.
+    """
+
+    candidates: dict[Annotated[str, Field(min_length=1)], InitialisationConfig] = Field(default_factory=dict)
+    num_steps: PositiveCount = 50
+    held_out_bytes: PositiveCount = 200_000
+    replay: Share = 0.0
+    steps: StepsConfig | None = None
 
 
 class TrainedBaseConfig(Record):

@@ -8,7 +8,9 @@ from loanword.recipe.making import (
     ConversationsConfig,
     CorpusConfig,
     ExtendedTokenizerConfig,
+    InitialisationConfig,
     PretrainingConfig,
+    ProbeConfig,
     TokensConfig,
     TuningConfig,
 )
@@ -25,6 +27,8 @@ class Recipe(Record):
     base: BaseConfig
     corpus: dict[Language, CorpusConfig] = Field(default_factory=dict)
     tokenizer: ExtendedTokenizerConfig = ExtendedTokenizerConfig()
+    initialisation: InitialisationConfig = InitialisationConfig()
+    probe: ProbeConfig = ProbeConfig()
     tokens: TokensConfig = TokensConfig()
     pretraining: PretrainingConfig | None = None
     conversations: ConversationsConfig = ConversationsConfig()
@@ -46,6 +50,8 @@ class Recipe(Record):
                 missing.append("tuning.steps.row_tokens: must equal conversations.row_tokens")
             if not self.conversations.files:
                 missing.append("conversations.files: missing")
+        if self.probe.candidates and self.probe.steps is None and self.pretraining is None:
+            missing.append("probe.steps: missing, and no pretraining.steps to take")
         for path, steps in (("tuning.steps", self.tuning.steps), ("base.train.steps", self._base_steps)):
             if steps is not None and steps.tells_new_rows_apart:
                 told = "only_new_rows_steps, groups.new_rows and groups.new_head_rows act in further pretraining alone"
@@ -82,6 +88,17 @@ class Recipe(Record):
             return None
         steps = self.pretraining.steps.acting(extends=self.tokenizer.num_new_pieces > 0)
         return self.pretraining.model_copy(update={"steps": steps})
+
+    @property
+    def acting_probe(self) -> ProbeConfig | None:
+        """The probe of this run without settings that do not act; None where there is nothing to probe."""
+        if not (self.tokenizer.num_new_pieces and self.probe.candidates):
+            return None
+        steps = self.probe.steps or (None if self.pretraining is None else self.pretraining.steps)
+        assert steps is not None
+        probed = steps.model_copy(update={"schedule": "constant"}).acting(extends=True)
+        candidates = {name: self.probe.candidates[name].acting for name in sorted(self.probe.candidates)}
+        return self.probe.model_copy(update={"candidates": candidates, "steps": probed})
 
     @property
     def languages(self) -> list[str]:

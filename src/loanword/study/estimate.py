@@ -19,6 +19,7 @@ from loanword.recipe import (
     LearnedTokenizerConfig,
     LikelihoodsConfig,
     PretrainingConfig,
+    ProbeConfig,
     StepsConfig,
     TrunkConfig,
     TuningConfig,
@@ -163,6 +164,19 @@ def _pretraining(estimator: Estimator, job: Job) -> Estimate:
     return _training(estimator, job, text, num_tokens, 1)
 
 
+def _initialisation(estimator: Estimator, job: Job) -> Estimate:
+    extension, shape = job.inputs["tokenizer"].config, estimator.shape(job.inputs["base"])
+    assert isinstance(extension, ExtendedTokenizerConfig)
+    if shape is None:
+        return Estimate(unknown=True)
+    return Estimate(disk_bytes=4 * shape.row_parameters * extension.num_new_pieces)
+
+
+def _probe(estimator: Estimator, job: Job) -> Estimate:
+    assert isinstance(job.config, ProbeConfig) and job.config.steps is not None
+    return _training(estimator, job, 0, job.config.num_steps * job.config.steps.batch_tokens, 0)
+
+
 def _decay_share(steps: StepsConfig) -> float:
     """Share of a budget's rows that are not the trunk's."""
     return {"warmup-stable-decay": steps.decay_share, "cosine": 1.0, "constant": 0.0}[steps.schedule]
@@ -201,6 +215,8 @@ ESTIMATES: dict[str, Callable[[Estimator, Job], Estimate]] = {
     "corpus": _corpus,
     "tokens": _tokens,
     "base": _base,
+    "initialisation": _initialisation,
+    "probe": _probe,
     "trunk": _trunk,
     "pretraining": _pretraining,
     "tuning": _tuning,

@@ -33,7 +33,7 @@ class Run:
 
     def settings(self) -> dict[str, str | int | float]:
         """What the run's model is made of, as dotted paths; what it is only asked afterwards is left out."""
-        asked = {"likelihoods", "benchmarks", "responses", "grades"}
+        asked = {"likelihoods", "benchmarks", "responses", "grades", "probe"}
         made = flat(self.recipe.model_dump(mode="json", exclude=asked, exclude_none=True))
         also = {} if self.recipe.base.train is None else self.recipe.base.train.also
         if also:

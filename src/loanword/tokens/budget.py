@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from loanword.errors import UserError
 from loanword.recipe import Budget, StepsConfig
 from loanword.tokens.mix import Mixture, Turns
 from loanword.tokens.rows import TokenRows
@@ -82,3 +83,23 @@ def budgeted_rows(
     whole = Mixture(limited, limited.num_rows, replayed, replay, seed)
     trunk = Mixture(unlimited, limited.num_rows, replayed, replay, seed)
     return BudgetedRows(trunk, whole)
+
+
+def first_rows(target: Path, steps: StepsConfig, num_steps: int, *, source: Path | None, replay: float,
+               seed: int) -> Mixture:  # fmt: skip
+    """The rows of tokens artifacts in the order in which further pretraining reads them, enough for so many steps.
+
+    Raises:
+        UserError: the corpus is too small for them.
+    """
+    rows = TokenRows(target, steps.row_tokens)
+    replayed = None if source is None else TokenRows(source, steps.row_tokens)
+    mixture = Mixture(rows, rows.num_rows, replayed, replay, seed)
+    if mixture.num_rows < num_steps * steps.batch_rows:
+        raise UserError(
+            "probe.num_steps",
+            f"{num_steps:,} steps read {num_steps * steps.batch_rows:,} rows, and the corpus fills {mixture.num_rows:,}",
+            expected=f"at most {mixture.num_rows // steps.batch_rows:,} steps",
+            do="lower it, lower probe.steps.batch_tokens, or give more text",
+        )
+    return mixture

@@ -5,7 +5,6 @@ Out: the same; `curve.jsonl`, `probes.jsonl`, `skipped.jsonl` and `summary.json`
      trajectory. A cut that is trained by LoRA has `trained.safetensors`, its adapters and tables, and no checkpoint.
 """
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +13,6 @@ from safetensors.torch import load_file, save_file
 from transformers import PreTrainedModel
 
 from loanword.errors import UserError
-from loanword.model.embeddings import extend_embeddings
 from loanword.model.load import (
     check_tokenizer_fits,
     context_tokens,
@@ -24,6 +22,7 @@ from loanword.model.load import (
     train_flops_per_token,
 )
 from loanword.model.lora import add_lora, load_trainable, merge_lora, trainable_tensors
+from loanword.model.new_rows import load_facts, load_rows, put_behind
 from loanword.model.weights import check_finite
 from loanword.protocols import Work
 from loanword.recipe import StepsConfig
@@ -78,18 +77,16 @@ def extended_base(work: Work) -> PreTrainedModel:
         UserError: a tokenizer with more pieces than the model has rows.
     """
     model = load(work.inputs["base"])
+    if "new_rows" in work.inputs:
+        put_behind(model, load_rows(work.inputs["new_rows"]))
     num_pieces = load_tokenizer(_tokenizer(work.inputs["tokenizer"])).num_pieces
-    made_of = _constituents(work)
-    if made_of:
-        extend_embeddings(model, made_of, num_pieces - len(made_of))
     check_tokenizer_fits(model, num_pieces, work.inputs["tokenizer"])
     return model
 
 
 def num_old_rows(work: Work) -> int | None:
     """Rows of tables that are of the base's pieces; None where the run's tokenizer adds none."""
-    made_of = _constituents(work)
-    return load_tokenizer(_tokenizer(work.inputs["tokenizer"])).num_pieces - len(made_of) if made_of else None
+    return load_facts(work.inputs["new_rows"]).num_base_pieces if "new_rows" in work.inputs else None
 
 
 def starting_model(work: Work, steps: StepsConfig, cut: Path | None) -> PreTrainedModel:
@@ -200,11 +197,6 @@ def save_untrained(model: PreTrainedModel, tokenizer: Path, out: Path) -> None:
     """Writes a checkpoint that has read nothing."""
     save(model, tokenizer, out)
     _write_summary(model, Seen(num_rows=0, num_tokens=0), Position(0), out)
-
-
-def _constituents(work: Work) -> list[list[int]]:
-    file = work.inputs["tokenizer"] / "constituents.json"
-    return json.loads(file.read_text(encoding="utf-8"))["constituents"] if file.is_file() else []
 
 
 def _tokenizer(folder: Path) -> Path:

@@ -1,0 +1,156 @@
+"""Which artifacts one run needs, and how they hang together: the jobs of a recipe.
+
+A job is named by its stage, its config and the names of what it reads; equal work of different runs is one job.
+Settings that do not act stay out of the configs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from loanword.recipe import (
+    BaseConfig,
+    BenchmarkConfig,
+    GradesConfig,
+    InitialisationConfig,
+    LikelihoodsConfig,
+    PretrainingConfig,
+    ProbeConfig,
+    Recipe,
+    StepsConfig,
+    TokensConfig,
+    TrunkConfig,
+)
+from loanword.store import Job
+
+
+def wire(recipe: Recipe, job: Callable[..., Job]) -> Mapping[str, Job]:
+    """The jobs of one run by role, inputs first."""
+    jobs: dict[str, Job] = {}
+    for language in recipe.languages:
+        jobs[f"corpus.{language}"] = job("corpus", recipe.corpus[language].model_copy(update={"language": language}))
+    source, target = jobs.get(f"corpus.{recipe.source}"), jobs.get(f"corpus.{recipe.target}")
+
+    if recipe.base.train is None:
+        jobs["base"] = base_tokenizer = job("base", recipe.acting_base)
+    else:
+        jobs |= _trained_base(recipe.acting_base, job, recipe.seed, source)
+        base_tokenizer = jobs["tokenizer.base"]
+    base = model = jobs["base"]
+
+    tokenizer, new_rows = base_tokenizer, None
+    if recipe.tokenizer.num_new_pieces:
+        tokenizer = job("tokenizer", recipe.tokenizer.acting, corpus=target, gate=source, base=base_tokenizer)
+        jobs["tokenizer"] = tokenizer
+        made_of = {"base": base, "tokenizer": tokenizer}
+        new_rows = _initialised(recipe.initialisation.acting, job, recipe.seed, target, made_of)
+        jobs["initialisation"] = new_rows
+        jobs |= _probed(recipe.acting_probe, job, recipe.seed, source, target, made_of)
+
+    pretraining = recipe.acting_pretraining
+    if pretraining is not None:
+        read: dict[str, Job | None] = {"tokenizer": tokenizer, "new_rows": new_rows}
+        read["target"] = job("tokens", TokensConfig(), corpus=target, tokenizer=tokenizer)
+        if pretraining.replay:
+            read["source"] = job("tokens", TokensConfig(), corpus=source, tokenizer=tokenizer)
+        if pretraining.budget.tokens:
+            read["measure"] = job("tokens", TokensConfig(), corpus=target, tokenizer=base_tokenizer)
+        jobs |= {f"tokens.{role}": made for role in ("target", "source", "measure") if (made := read.get(role))}
+        if pretraining.watch is not None:
+            read |= {"watched.source": source, "watched.target": target}
+        jobs |= _pretrained(pretraining, job, recipe.seed, base, read)
+        model = jobs["pretraining"]
+    elif recipe.tokenizer.num_new_pieces:
+        model = jobs["pretraining"] = job(
+            "pretraining", _unpretrained(), base=base, tokenizer=tokenizer, new_rows=new_rows
+        )
+
+    if recipe.tuning.num_conversations:
+        chosen = recipe.conversations.model_copy(update={"num_conversations": recipe.tuning.num_conversations})
+        jobs["conversations"] = job("conversations", chosen, seed=recipe.seed, tokenizer=tokenizer)
+        model = job("tuning", recipe.tuning, seed=recipe.seed, model=model, conversations=jobs["conversations"])
+        jobs["tuning"] = model
+
+    benchmarks = {name: recipe.benchmarks[name] for name in recipe.responses.benchmarks}
+    return jobs | asked_of(model, recipe.likelihoods, benchmarks, recipe.grades, job)
+
+
+def asked_of(
+    model: Job,
+    likelihoods: LikelihoodsConfig,
+    benchmarks: Mapping[str, BenchmarkConfig],
+    grades: GradesConfig,
+    job: Callable[..., Job],
+) -> dict[str, Job]:
+    """The jobs of asking one model, by role: held-out text, and benchmarks by the names they are given."""
+    from loanword.evaluation.benchmarks import settled
+
+    jobs: dict[str, Job] = {}
+    if likelihoods.texts:
+        jobs["likelihoods"] = job("likelihoods", likelihoods, model=model)
+    for name, config in benchmarks.items():
+        asked = settled(config.model_copy(update={"name": config.name or name}))
+        responses = jobs[f"responses.{name}"] = job("responses", asked, model=model)
+        jobs[f"grades.{name}"] = job("grades", grades, responses=responses)
+    return jobs
+
+
+def _trained_base(config: BaseConfig, job: Callable[..., Job], seed: int, source: Job | None) -> dict[str, Job]:
+    """A base, the tokenizer that is learned from its source text alone, and the text of every language it reads."""
+    assert config.train is not None
+    made = job("tokenizer", config.train.tokenizer, corpus=source)
+    jobs = {"tokenizer.base": made, "tokens.base": job("tokens", TokensConfig(), corpus=source, tokenizer=made)}
+    read = {"tokens": jobs["tokens.base"]}
+    for language, text in config.train.also.items():
+        other = jobs[f"corpus.base.{language}"] = job("corpus", text)
+        other_tokens = jobs[f"tokens.base.{language}"] = job("tokens", TokensConfig(), corpus=other, tokenizer=made)
+        read[f"also.{language}"] = other_tokens
+    return jobs | {"base": job("base", config, seed=seed, tokenizer=made, **read)}
+
+
+def _initialised(
+    config: InitialisationConfig, job: Callable[..., Job], seed: int, target: Job | None, made_of: Mapping[str, Job]
+) -> Job:
+    """Rows for new pieces; the seed and the text are in their name only where they depend on them."""
+    corpus = target if config.reads_text else None
+    return job("initialisation", config, seed=seed if config.draws else None, corpus=corpus, **made_of)
+
+
+def _probed(
+    config: ProbeConfig | None,
+    job: Callable[..., Job],
+    seed: int,
+    source: Job | None,
+    target: Job | None,
+    made_of: Mapping[str, Job],
+) -> dict[str, Job]:
+    """A probe of each candidate, and the rows that it starts from."""
+    if config is None:
+        return {}
+    read = {"target": job("tokens", TokensConfig(), corpus=target, tokenizer=made_of["tokenizer"])}
+    if config.replay:
+        read["source"] = job("tokens", TokensConfig(), corpus=source, tokenizer=made_of["tokenizer"])
+    read |= {"watched.source": source, "watched.target": target, **made_of}
+    jobs: dict[str, Job] = {}
+    for name, candidate in config.candidates.items():
+        rows = jobs[f"initialisation.{name}"] = _initialised(candidate, job, seed, target, made_of)
+        one = config.model_copy(update={"candidates": {}})
+        jobs[f"probe.{name}"] = job("probe", one, seed=seed, new_rows=rows, **read)
+    return jobs
+
+
+def _pretrained(
+    config: PretrainingConfig, job: Callable[..., Job], seed: int, base: Job, read: Mapping[str, Job | None]
+) -> dict[str, Job]:
+    """A trunk and what branches off it; no trunk for a cosine, since no budget's is the start of another's."""
+    if config.steps.schedule == "cosine":
+        return {"pretraining": job("pretraining", config, seed=seed, base=base, **read)}
+    trunk = job("trunk", TrunkConfig(**dict(config)), seed=seed, base=base, **read)
+    # Adapters are trained beside the base, which a cut does not hold.
+    beside = {"base": base} if config.steps.lora else {}
+    return {"trunk": trunk, "pretraining": job("pretraining", config, seed=seed, trunk=trunk, **beside, **read)}
+
+
+def _unpretrained() -> PretrainingConfig:
+    """Further pretraining on nothing: the base with its new rows."""
+    return PretrainingConfig(steps=StepsConfig(peak_learning_rate=1.0))
