@@ -2,9 +2,13 @@
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from loanword.cli.opening import Opened, add_study_arguments, open_study
 from loanword.store.artifacts import file_name
+
+if TYPE_CHECKING:
+    from loanword.report.gather import RunFolders
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -22,20 +26,27 @@ def run(arguments: argparse.Namespace) -> int:
 
 def write_study_report(opened: Opened, out: Path | None) -> Path:
     """Writes the report of a study and returns the page's path."""
-    from loanword.report.gather import Question, RunFolders, StudyInfo
+    from loanword.report.gather import Question, StudyInfo
     from loanword.report.page import write_report
 
     study, store = opened.study, opened.store
-    runs = [
+    pairs = tuple((pair.arm, pair.control) for pair in study.comparisons)
+    questions = {(one.arm, one.control): Question(one.question, one.on) for one in study.comparisons if one.question}
+    info = StudyInfo(study.name, study.summary, pairs, questions)
+    return write_report(run_folders(opened), info, out or store.root / "studies" / file_name(study.name) / "report")
+
+
+def run_folders(opened: Opened) -> "list[RunFolders]":
+    """Every run of a study with the folders of its artifacts, as a report reads them."""
+    from loanword.report.gather import RunFolders
+
+    store = opened.store
+    return [
         RunFolders(
             label=run.label,
             settings=run.settings(),
             seed=run.recipe.seed,
             artifacts={role: store.folder(job) if store.finished(job) else None for role, job in run.jobs.items()},
         )
-        for run in study.runs
+        for run in opened.study.runs
     ]
-    pairs = tuple((pair.arm, pair.control) for pair in study.comparisons)
-    questions = {(one.arm, one.control): Question(one.question, one.on) for one in study.comparisons if one.question}
-    info = StudyInfo(study.name, study.summary, pairs, questions)
-    return write_report(runs, info, out or store.root / "studies" / file_name(study.name) / "report")

@@ -11,22 +11,23 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import Field
 
-from loanword.errors import UserError
 from loanword.records import (
     ConversationCounts,
     CurvePoint,
     DocumentLikelihood,
     Grade,
+    ProbedDocument,
     Record,
     SkippedRows,
     TokenizerMeasure,
     TrainingSummary,
-    problems,
     read_json,
     read_lines,
 )
+from loanword.report.extensions import Decoder, Extension, read_decoder, read_extension
+from loanword.report.lenient import Lenient, read_lenient
 from loanword.report.statistics import Floats
 from loanword.report.wording import Setting
 
@@ -69,12 +70,7 @@ class RunFolders:
     artifacts: Mapping[str, Path | None]
 
 
-class _Lenient(BaseModel):
-    # Read across versions of the store: what is not known here is not shown.
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-
-class Provenance(_Lenient):
+class Provenance(Lenient):
     """How an artifact came about; nothing in it is part of its identity."""
 
     seconds: float | None = None
@@ -82,12 +78,12 @@ class Provenance(_Lenient):
     started: str | float | None = None
     finished: str | float | None = None
     commit: str | None = None
-    versions: dict[str, str] = {}
-    execution: dict[str, Any] = {}
+    versions: dict[str, str] = Field(default_factory=dict[str, str])
+    execution: dict[str, Any] = Field(default_factory=dict[str, Any])
     machine: str | dict[str, Any] | None = None
 
 
-class Manifest(_Lenient):
+class Manifest(Lenient):
     """What the report shows of an artifact's manifest."""
 
     name: str
@@ -95,7 +91,7 @@ class Manifest(_Lenient):
     provenance: Provenance = Provenance()
 
 
-class ScoreFacts(_Lenient):
+class ScoreFacts(Lenient):
     """One number that is reported of a benchmark: what it averages over, and what it is by chance."""
 
     name: str
@@ -106,7 +102,7 @@ class ScoreFacts(_Lenient):
     chance: float | None = None
 
 
-class BenchmarkFacts(_Lenient):
+class BenchmarkFacts(Lenient):
     """What a benchmark's responses say of the benchmark."""
 
     name: str
@@ -120,11 +116,11 @@ class BenchmarkFacts(_Lenient):
     precision: str = ""
     fragile_nats: float = 0.0
     scores: tuple[ScoreFacts, ...] = ()
-    malformed: dict[str, str] = {}
+    malformed: dict[str, str] = Field(default_factory=dict[str, str])
     num_too_long: int = 0
     num_cut: int = 0
     extraction: str = ""
-    config: dict[str, Any] = {}
+    config: dict[str, Any] = Field(default_factory=dict[str, Any])
 
     @property
     def headline_chance(self) -> float | None:
@@ -167,6 +163,9 @@ class RunRecords:
     measures: tuple[TokenizerMeasure, ...]
     conversations: ConversationCounts | None
     skipped: Mapping[str, tuple[SkippedRows, ...]] = field(default_factory=dict[str, tuple[SkippedRows, ...]])
+    decoder: Decoder | None = None
+    extension: Extension | None = None
+    probes: Mapping[str, tuple[ProbedDocument, ...]] = field(default_factory=dict[str, tuple[ProbedDocument, ...]])
 
     def plans(self, stage: str) -> bool:
         """Whether the run has a part of that stage, finished or not."""
@@ -245,6 +244,9 @@ class _Reader:
             self.seen[path] = parse(path)
         return self.seen[path]
 
+    def read_in(self, folder: Path | None, parse: Callable[[Path], T | None]) -> T | None:
+        return None if folder is None else self.read(folder, parse)
+
 
 def _read_run(run: RunFolders, reader: _Reader) -> RunRecords:
     artifacts = {role: _artifact(role, folder, reader) for role, folder in run.artifacts.items()}
@@ -278,6 +280,7 @@ def _read_run(run: RunFolders, reader: _Reader) -> RunRecords:
         likelihoods.update(languages)
     measures = dict(payloads("tokenizer", "measures.jsonl", lambda path: _lines(TokenizerMeasure, path)))
     conversations = payloads("conversations", "counts.json", lambda path: read_json(ConversationCounts, path))
+    probes = payloads("probe", "probe.jsonl", lambda path: _lines(ProbedDocument, path))
     return RunRecords(
         label=run.label,
         settings={key: value for key, value in run.settings.items() if value is not None and value != ""},
@@ -295,14 +298,23 @@ def _read_run(run: RunFolders, reader: _Reader) -> RunRecords:
         measures=measures.get("tokenizer", () if "tokenizer" in artifacts else measures.get("tokenizer.base", ())),
         conversations=next((counts for _, counts in conversations), None),
         skipped=skipped,
+        decoder=reader.read_in(_last(artifacts, "tuning", "pretraining", "base"), read_decoder),
+        extension=reader.read_in(_last(artifacts, "tokenizer"), read_extension),
+        probes={_part(role): documents for role, documents in probes},
     )
+
+
+def _last(artifacts: Mapping[str, Artifact | None], *roles: str) -> Path | None:
+    """The folder of the first of these roles that is planned; None where it is missing."""
+    artifact = next((artifacts[role] for role in roles if role in artifacts), None)
+    return None if artifact is None else artifact.folder
 
 
 def _artifact(role: str, folder: Path | None, reader: _Reader) -> Artifact | None:
     # A folder without its manifest is still being built.
     if folder is None or not (folder / "manifest.json").is_file():
         return None
-    return Artifact(role, folder, reader.read(folder / "manifest.json", lambda path: _lenient(Manifest, path)))
+    return Artifact(role, folder, reader.read(folder / "manifest.json", lambda path: read_lenient(Manifest, path)))
 
 
 def _part(role: str) -> str:
@@ -318,19 +330,7 @@ def _grades(path: Path) -> tuple[Grade, ...]:
 
 
 def _benchmark(path: Path) -> BenchmarkFacts:
-    return _lenient(BenchmarkFacts, path)
-
-
-L = TypeVar("L", bound=_Lenient)
-
-
-def _lenient(kind: type[L], path: Path) -> L:
-    try:
-        return kind.model_validate_json(path.read_bytes())
-    except ValidationError as error:
-        raise UserError(
-            path, "; ".join(problems(error)), expected=f"the fields of a {kind.__name__}", do="build the artifact again"
-        ) from None
+    return read_lenient(BenchmarkFacts, path)
 
 
 def _likelihoods(path: Path) -> dict[str, Likelihoods]:

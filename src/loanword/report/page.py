@@ -18,12 +18,13 @@ from loanword.records import canonical_json, write_json
 from loanword.report import statistics
 from loanword.report.cells import Table
 from loanword.report.comparisons import MARGIN_ACCURACY, MARGIN_BITS_PER_BYTE, all_pairs, compare
-from loanword.report.figures import Figure, budget_figure, curves_figure, knowledge_figure
+from loanword.report.figures import Figure, budget_figure, curves_figure, knowledge_figure, tokenizers_figure
 from loanword.report.gather import Artifact, Provenance, RunFolders, RunRecords, StudyInfo, read_runs
+from loanword.report.initialisers import probe_tables
 from loanword.report.knowledge import score_knowledge
-from loanword.report.likelihoods import score_languages
-from loanword.report.spending import spending_table, time_table, tokenizers_table
-from loanword.report.summary import Finding, findings
+from loanword.report.likelihoods import Scores, score_languages
+from loanword.report.spending import spending_table, time_table
+from loanword.report.summary import Finding, findings, vocabulary_findings
 from loanword.report.tables import (
     comparisons_table,
     knowledge_tables,
@@ -31,18 +32,29 @@ from loanword.report.tables import (
     settings_table,
     shared_settings,
 )
+from loanword.report.tokenizers import tokenizers_table
+from loanword.report.vocabulary import VocabularyPair, vocabulary_pairs
+from loanword.report.vocabulary_tables import (
+    break_even_table,
+    compute_figure,
+    costs_table,
+    extensions_table,
+    levels_table,
+)
+from loanword.report.vocabulary_words import answers
 from loanword.report.wording import decimal, duration, percent, plain
 
 
 @dataclass(frozen=True)
 class Section:
-    """One part of the page, its figures before its tables; `lead` opens it in words."""
+    """One part of the page, its figures before its tables; `lead` opens it in words, and `answers` answer it."""
 
     key: str
     title: str
     lead: str
     figures: tuple[Figure, ...]
     tables: tuple[Table, ...]
+    answers: tuple[Finding, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -76,6 +88,7 @@ def write_report(runs: Sequence[RunFolders], study: StudyInfo, out: Path) -> Pat
 def compose(runs: Sequence[RunRecords], study: StudyInfo) -> Report:
     """Everything that a study's records show."""
     scores, knowledge = score_languages(runs), score_knowledge(runs)
+    pairs = vocabulary_pairs(runs, scores)
     comparisons = compare(all_pairs(study, runs, scores), runs, scores, knowledge)
     sections = (
         Section("runs", "Runs", "", (), (settings_table(runs),)),
@@ -87,6 +100,7 @@ def compose(runs: Sequence[RunRecords], study: StudyInfo) -> Report:
             _present(budget_figure(runs, scores)),
             tuple(likelihood_tables(runs, scores)),
         ),
+        _vocabulary_section(runs, scores, pairs),
         Section(
             "comparisons",
             "Comparisons",
@@ -102,14 +116,27 @@ def compose(runs: Sequence[RunRecords], study: StudyInfo) -> Report:
             tuple(knowledge_tables(runs, knowledge)),
         ),
         Section("training", "Training", "", _present(curves_figure(runs)), (spending_table(runs), time_table(runs))),
-        Section("tokenizers", "Tokenizers", "", (), _filled(tokenizers_table(runs))),
+        Section("tokenizers", "Tokenizers", "", _present(tokenizers_figure(runs)), _filled(tokenizers_table(runs))),
     )
     return Report(
         study=study,
         runs=tuple(runs),
-        findings=tuple(findings(study, runs, scores, knowledge, comparisons)),
+        findings=tuple(findings(study, runs, scores, knowledge, comparisons, answers(pairs))),
         shared=tuple(shared_settings(runs)),
         sections=tuple(section for section in sections if section.figures or section.tables),
+    )
+
+
+def _vocabulary_section(runs: Sequence[RunRecords], scores: Scores, pairs: Sequence[VocabularyPair]) -> Section:
+    tables = (costs_table(pairs), levels_table(pairs), break_even_table(pairs), extensions_table(runs))
+    return Section(
+        "vocabulary",
+        "Is a larger vocabulary worth it?",
+        "New pieces cut text into fewer tokens, which makes training and generation cheaper, and their rows have to be "
+        "learned. What that gains in bits per byte is shown twice: after the same text, and after the same compute.",
+        _present(compute_figure(pairs, scores)),
+        (*(table for one in tables for table in _filled(one)), *probe_tables(runs)),
+        tuple(vocabulary_findings(answers(pairs))),
     )
 
 

@@ -7,6 +7,7 @@ from loanword.report.comparisons import Comparison, Difference, best_run, refere
 from loanword.report.gather import Question, RunRecords, StudyInfo
 from loanword.report.knowledge import Knowledge, benchmarks_of
 from loanword.report.likelihoods import Scores
+from loanword.report.vocabulary_words import Answer
 from loanword.report.wording import benchmark_name, joined, language_name, p_phrase, percent, plain
 
 NO_BREAK = "\u00a0"
@@ -34,10 +35,12 @@ def findings(
     scores: Scores,
     knowledge: Knowledge,
     comparisons: Sequence[Comparison],
+    vocabularies: Sequence[Answer] = (),
 ) -> list[Finding]:
     """The report's answers, most important first."""
     by_pair = {(found.arm, found.control): found for found in comparisons}
     found = [_compared(by_pair[pair], question) for pair, question in study.questions.items()]
+    found += [Finding(answer.heading, answer.short, answer.tone) for answer in vocabularies]
     base = reference_run(runs)
     targets = dict.fromkeys(str(run.settings["target"]) for run in runs if "target" in run.settings)
     for target in targets:
@@ -48,6 +51,16 @@ def findings(
     unasked = [pair for pair in dict.fromkeys(study.comparisons) if pair not in study.questions]
     found += [_compared(by_pair[pair], None) for pair in unasked]
     return [*found, *_gaps(runs)]
+
+
+def vocabulary_findings(vocabularies: Sequence[Answer]) -> list[Finding]:
+    """Whether a larger vocabulary is worth it, with all that is known of each arm."""
+    return [
+        Finding(answer.heading, answer.points[0], answer.tone)
+        if len(answer.points) == 1
+        else Finding(answer.heading, answer.short, answer.tone, answer.points)
+        for answer in vocabularies
+    ]
 
 
 def _against_base(comparison: Comparison, target: str, *, alone: bool) -> list[Finding]:
