@@ -82,7 +82,9 @@ def tokenizer(config: LearnedTokenizerConfig | ExtendedTokenizerConfig, work: Wo
         gate = list(_sample(documents(work.inputs["gate"]), config.gate_bytes))
         given = None if config.pieces_from is None else work.source(config.pieces_from)
         source = _texts(held_out(work.inputs["gate"]))
-        made = extension.extended(config, base, texts, gate, source, given, work.out, work.progress)
+        made = extension.extended(
+            config, base, texts, gate, source, given, work.out, work.progress, num_workers=work.execution.threads
+        )
         num_base_pieces = base.num_pieces
         write_lines(_measures(base, work), work.out / "base_measures.jsonl")
     made.save(work.out)

@@ -1,10 +1,18 @@
+from itertools import pairwise
+
 import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
 from sentencepiece import sentencepiece_model_pb2
 
 from loanword.errors import UserError
 from loanword.tokenizer.extend import extend
 from loanword.tokenizer.learn import continue_bpe, learn
 from loanword.tokenizer.load import Tokenizer
+from loanword.writing import script_letters
+from tests.tokenizer.recounting import recounted
+
+bases = pytest.mark.parametrize("base", ["english", "byte_level"])
 
 
 def _model_bytes(tokenizer: Tokenizer, folder) -> bytes:
@@ -68,6 +76,56 @@ def test_continuing_is_deterministic_and_blind_to_the_order_of_documents(english
     assert continue_bpe(english, reversed(chinese), 200, gate).pieces == learned.pieces
 
 
+@bases
+def test_the_number_of_workers_changes_nothing(base, request, documents):
+    base = request.getfixturevalue(base)
+    chinese, gate = documents("zh", 60_000), documents("en", 60_000)
+    assert continue_bpe(base, chinese, 100, gate, num_workers=2) == continue_bpe(base, chinese, 100, gate)
+
+
+@bases
+@pytest.mark.parametrize("language", ["zh", "hi"])
+def test_pieces_are_those_of_counting_everything_again_after_each(base, language, request, documents):
+    base = request.getfixturevalue(base)
+    texts, gate = documents(language, 4_000)[:8], "an ordinary sentence, and what stands side by side in it 2024."
+    ids = [base.pieces[id] for span in base.spans(gate) for id in base.encode_spans([span])[0]]
+    pieces, words = recounted(base, texts, 60, set(pairwise(ids)))
+    learned = continue_bpe(base, texts, 60, [gate])
+    assert list(learned.pieces) == pieces
+    # What was counted is what the extended tokenizer makes of the words.
+    extended = extend(base, learned)
+    encoded = extended.encode_spans("".join(word) for word in words)
+    assert [_without_bytes(extended, ids) for ids in encoded] == [
+        [symbol for symbol in word if symbol in extended.pieces] for word in words
+    ]
+
+
+def _without_bytes(tokenizer: Tokenizer, ids: list[int]) -> list[str]:
+    fallback = tokenizer.family == "sentencepiece"
+    return [tokenizer.pieces[id] for id in ids if not (fallback and tokenizer.is_byte(id))]
+
+
+@bases
+@settings(max_examples=40)
+@given(texts=st.lists(st.text("ab 中国かกาक्षि7,。▁", min_size=2, max_size=20), min_size=1, max_size=8))
+def test_every_piece_is_reached_and_joins_no_two_scripts(base, request, texts):
+    base = request.getfixturevalue(base)
+    try:
+        learned = continue_bpe(base, texts * 3, 4, ["plain text"])
+    except UserError:
+        assume(False)
+        raise
+    extended = extend(base, learned)
+    for number, piece in enumerate(learned.pieces):
+        id = base.num_pieces + number
+        assert extended.encode_spans([piece.text]) == [[id]]
+        scripts = script_letters(extended.decode([extended.eos_id, id])).keys()
+        assert len(scripts - {"Hiragana"}) <= 1
+    assert [extended.decode(extended.encode(text)) for text in texts] == [
+        base.decode(base.encode(text)) for text in texts
+    ]
+
+
 def test_pieces_are_chosen_by_the_tokens_they_save(english):
     # Every character saves two bytes where it occurs; joining it to the space saves one token.
     learned = continue_bpe(english, ["国 中国 国文 " * 20], 4, [])
@@ -88,6 +146,13 @@ def test_pieces_that_fire_in_gate_text_are_skipped_and_counted(english):
     (first,) = free.pieces
     assert skipped[first.text].reason == "fires in gate text"
     assert skipped[first.text].num_tokens == 50
+
+
+@bases
+def test_an_empty_gate_document_guards_nothing(base, request, documents):
+    base = request.getfixturevalue(base)
+    chinese = documents("zh", 4_000)
+    assert continue_bpe(base, chinese, 5, [""]) == continue_bpe(base, chinese, 5, [])
 
 
 def test_a_gate_document_that_quotes_the_target_stops_none_of_its_characters(english, documents):

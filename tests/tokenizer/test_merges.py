@@ -1,17 +1,25 @@
 """The engine against the slowest way to say the same."""
 
 from collections import Counter
-from itertools import pairwise
+from collections.abc import Sequence
+from itertools import chain, pairwise
 
+import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
 from loanword.tokenizer.merges import Choice, Merger
+from loanword.tokenizer.words import EncodedWords
 
 KNOWN, UNKNOWN = range(4), range(4, 6)
 BYTES = {4: 3, 5: 2}
 
 words = st.lists(st.lists(st.sampled_from([*KNOWN, *UNKNOWN]), min_size=1, max_size=9), min_size=1, max_size=12)
+
+
+def encoded(words: Sequence[Sequence[int]], counts: Sequence[int]) -> EncodedWords:
+    symbols, lengths = list(chain.from_iterable(words)), list(map(len, words))
+    return EncodedWords(np.array(symbols, np.int32), np.array(lengths, np.int32), np.array(counts, np.int64))
 
 
 def merged(word: list[int], left: int, right: int, new: int) -> list[int]:
@@ -61,7 +69,7 @@ def _order(choice: Choice) -> tuple[int, int]:
 @given(words, st.data())
 def test_choices_are_those_of_counting_everything_again(word_list, data):
     counts = [data.draw(st.integers(1, 5)) for _ in word_list]
-    merger = Merger(word_list, counts, BYTES)
+    merger = Merger(encoded(word_list, counts), BYTES, tracked_pairs=data.draw(st.integers(1, 40)))
     found = []
     for choice in merger.choices():
         found.append(choice)
@@ -69,8 +77,33 @@ def test_choices_are_those_of_counting_everything_again(word_list, data):
     assert found == slow_choices(list(zip(word_list, counts, strict=True)), 100)
 
 
+@given(words, st.sets(st.integers(0, 30)), st.integers(1, 40))
+def test_choices_do_not_depend_on_how_many_pairs_are_kept_track_of(word_list, refused, tracked_pairs):
+    def chosen(tracked_pairs: int) -> list[Choice]:
+        merger = Merger(encoded(word_list, [3] * len(word_list)), BYTES, tracked_pairs)
+        found: list[Choice] = []
+        for choice in merger.choices():
+            found.append(choice)
+            if len(found) not in refused:
+                merger.accept(choice, 10 + len(found))
+        return found
+
+    assert chosen(tracked_pairs) == chosen(1000)
+
+
+def test_counts_beyond_32_bits_are_exact():
+    merger = Merger(encoded([[0, 1], [0, 1, 2]], [2**40, 2**31]), {})
+    assert next(merger.choices()) == Choice(2**40 + 2**31, 0, 1)
+    sums = Merger(encoded([[0, 1], [0, 1, 2]], [2**31 - 1, 2**31 - 1]), {})
+    assert next(sums.choices()) == Choice(2**32 - 2, 0, 1)
+
+
+def test_no_words_give_no_choices():
+    assert list(Merger(encoded([], []), {}).choices()) == []
+
+
 def test_a_pair_that_overlaps_itself_is_merged_leftmost_first():
-    merger = Merger([[0, 0, 0, 0, 0], [0, 0, 0]], [1, 1], {})
+    merger = Merger(encoded([[0, 0, 0, 0, 0], [0, 0, 0]], [1, 1]), {})
     choices = merger.choices()
     first = next(choices)
     merger.accept(first, 7)
@@ -79,12 +112,12 @@ def test_a_pair_that_overlaps_itself_is_merged_leftmost_first():
 
 
 def test_what_is_not_accepted_is_not_offered_again():
-    merger = Merger([[0, 1, 2]], [5], {})
+    merger = Merger(encoded([[0, 1, 2]], [5]), {})
     assert list(merger.choices()) == [Choice(5, 0, 1), Choice(5, 1, 2)]
 
 
 def test_an_unknown_character_takes_part_in_no_merge_until_it_is_promoted():
-    merger = Merger([[4, 4, 0]], [10], BYTES)
+    merger = Merger(encoded([[4, 4, 0]], [10]), BYTES)
     choices = merger.choices()
     promotion = next(choices)
     assert promotion == Choice(40, 4, None)

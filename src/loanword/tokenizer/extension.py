@@ -29,6 +29,8 @@ def extended(
     pieces_file: Path | None,
     out: Path,
     progress: Progress,
+    *,
+    num_workers: int = 1,
 ) -> Tokenizer:
     """The base with the new pieces that `config` asks for; what they are and change is written to `out`.
 
@@ -40,7 +42,7 @@ def extended(
         made = append(base, _appended(config, base, target, pieces_file))
         foreign = foreign_characters(Counter("".join(target)), Counter("".join(gate_texts)))
     else:
-        learned = continue_bpe(base, texts, config.num_new_pieces, gate_texts, progress)
+        learned = continue_bpe(base, texts, config.num_new_pieces, gate_texts, progress, num_workers=num_workers)
         made, foreign = extend(base, learned), learned.foreign_characters
         write_lines(learned.skipped, out / "skipped.jsonl")
     write_json({"constituents": constituents(base, made)}, out / "constituents.json")

@@ -7,13 +7,21 @@ quotation: it may be encoded otherwise after an extension, since such characters
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import groupby, pairwise
+from functools import partial
+from itertools import groupby
+
+import numpy as np
+from numpy.typing import NDArray
 
 from loanword.tokenizer.interface import Tokenizer
+from loanword.tokenizer.words import BATCH_CHARACTERS, batches, encode_flat
+from loanword.tokenizer.workers import ordered_map
 from loanword.writing import script_letters
 
 FOREIGN_SHARE = 0.01
 FOREIGN_RATIO = 100
+
+Ids = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -27,14 +35,28 @@ class Gate:
     pairs: frozenset[tuple[int, int]]
 
 
-def gate(base: Tokenizer, texts: Iterable[str], foreign: frozenset[str]) -> Gate:
+def gate(base: Tokenizer, texts: Iterable[str], foreign: frozenset[str], *, num_workers: int = 1) -> Gate:
     """What a base makes of source texts."""
+    characters: set[str] = set()
     pairs: set[tuple[int, int]] = set()
-    segments = [segment for text in texts for segment in plain_segments(text, foreign)]
+    segments = (segment for text in texts for segment in plain_segments(text, foreign))
+    for more_characters, left, right in ordered_map(
+        partial(_side_by_side, base), batches(segments, BATCH_CHARACTERS), num_workers
+    ):
+        characters |= more_characters
+        pairs.update(zip(left.tolist(), right.tolist(), strict=True))
+    return Gate(frozenset(characters), frozenset(pairs))
+
+
+def _side_by_side(base: Tokenizer, segments: Sequence[str]) -> tuple[set[str], Ids, Ids]:
+    """Characters of segments, and the different pairs of ids side by side in their spans."""
     spans = {span for segment in segments for span in base.spans(segment)}
-    for ids in base.encode_spans(spans):
-        pairs.update(pairwise(ids))
-    return Gate(frozenset[str]().union(*segments), frozenset(pairs))
+    length_W, ids = encode_flat(base, spans)
+    goes_on = np.ones(len(ids), dtype=bool)
+    goes_on[np.cumsum(length_W[length_W > 0]) - 1] = False
+    places = np.flatnonzero(goes_on)
+    pairs = np.unique(ids[places].astype(np.int64) << 32 | ids[places + 1])
+    return set[str]().union(*segments), pairs >> 32, pairs & 0xFFFFFFFF
 
 
 def plain_segments(text: str, foreign: frozenset[str]) -> Sequence[str]:

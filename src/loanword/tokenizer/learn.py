@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Literal
 
-import regex
 from sentencepiece import SentencePieceTrainer
 
 from loanword.errors import UserError
@@ -24,7 +23,7 @@ from loanword.tokenizer.interface import NewPiece, Tokenizer
 from loanword.tokenizer.merges import Choice, Merger
 from loanword.tokenizer.proto import parse
 from loanword.tokenizer.sentence_pieces import SentencePieceTokenizer
-from loanword.writing import SCRIPTS
+from loanword.tokenizer.words import EncodedWords, count_words, encode_words
 
 MAX_PIECE_CHARACTERS = 16
 # LLaMA's 0.99995 is made for twenty languages. On 10 MB of English text it makes 339 single characters
@@ -37,20 +36,6 @@ _LINE_BYTES = 4 * _LINE_CHARACTERS
 _BREAK = re.compile("[\n▅]")
 # Cut before a space where there is one to cut at.
 _LINE = re.compile(rf".{{1,{_LINE_CHARACTERS}}}(?=\s|$)|.{{1,{_LINE_CHARACTERS}}}", re.DOTALL)
-
-# A space starts a word and digits stand alone, as LLaMA's trainer has it; letters of one script stay together, and
-# whether their language writes spaces makes no difference: without them a word is a whole run of letters.
-_JAPANESE = ("Han", "Hiragana", "Katakana")
-_SCRIPT_SETS = [
-    "".join(rf"\p{{Script={name}}}" for name in _JAPANESE),
-    *(rf"\p{{Script={name}}}" for name in SCRIPTS if name not in _JAPANESE),
-]
-_WORD = regex.compile(
-    "\\p{N}|▁?(?:"
-    + "|".join(rf"[[{letters}\p{{Script=Inherited}}ー]--[\p{{N}}\p{{P}}▁]]+" for letters in _SCRIPT_SETS)
-    + r"|[\p{L}\p{M}]+|[^\p{L}\p{M}\p{N}\s▁]+)|▁|\s",
-    regex.V1,
-)
 
 SkipReason = Literal["fires in gate text", "already a piece", "too long", "not reachable"]
 
@@ -67,12 +52,14 @@ class SkippedPiece(Record):
 class LearnedPieces:
     """New pieces in the order of their ids, what was passed over on the way, and what counted as foreign to the source.
 
-    Gate words that hold a foreign character are quotations, and no gate.
+    Gate words that hold a foreign character are quotations, and no gate. `num_dropped_words` says how many words of
+    the text were not learned from because it has too many different ones.
     """
 
     pieces: tuple[NewPiece, ...]
     skipped: tuple[SkippedPiece, ...]
     foreign_characters: frozenset[str]
+    num_dropped_words: int = 0
 
 
 def learn(texts: Iterable[str], num_pieces: int) -> Tokenizer:
@@ -117,41 +104,46 @@ def learn(texts: Iterable[str], num_pieces: int) -> Tokenizer:
 
 
 def continue_bpe(base: Tokenizer, texts: Iterable[str], num_new_pieces: int, gate_texts: Iterable[str],
-                 progress: Progress = silent) -> LearnedPieces:  # fmt: skip
+                 progress: Progress = silent, *, num_workers: int = 1) -> LearnedPieces:  # fmt: skip
     """The pieces that save most tokens when they are added to a base one after another.
 
-    Nothing is taken that would change how the base encodes a word of the gate texts, quotations apart. Memory grows
-    with the different words of the texts.
+    Nothing is taken that would change how the base encodes a word of the gate texts, quotations apart. `num_workers`
+    processes read the texts, and their number changes nothing else.
 
     Raises:
         UserError: the texts do not repeat enough for so many pieces.
     """
-    words, characters = _words(base, texts)
+    words, characters, num_dropped_words = count_words(base, texts, num_workers=num_workers)
     gate_documents = list(gate_texts)
     foreign = foreign_characters(characters, Counter("".join(gate_documents)))
-    learner = _Learner(base, words, gate(base, gate_documents, foreign))
+    guard = gate(base, gate_documents, foreign, num_workers=num_workers)
+    lacking = sorted(set(chain.from_iterable(words)) - set(base.pieces)) if base.family == "sentencepiece" else []
+    atoms = base.with_pieces([NewPiece(text=character) for character in lacking])
+    encoded = encode_words(atoms, words, num_workers=num_workers)
+    # Words as text are most of the memory up to here, and the learner has its own copy of their ids.
+    del words, gate_documents
+    learner = _Learner(base, lacking, encoded, guard)
+    del encoded
     pieces: list[NewPiece] = []
     while len(pieces) < num_new_pieces:
         found = list(learner.take(num_new_pieces - len(pieces), progress))
         if not found:
             raise _too_few(len(pieces), num_new_pieces)
         pieces = learner.without_unreachable([*pieces, *found])
-    return LearnedPieces(tuple(pieces), tuple(learner.skipped), foreign)
+    return LearnedPieces(tuple(pieces), tuple(learner.skipped), foreign, num_dropped_words)
 
 
 class _Learner:
     """Symbols are base ids, then the characters that the base lacks, then new pieces."""
 
-    def __init__(self, base: Tokenizer, words: Counter[str], gate: Gate) -> None:
-        lacking = sorted(set[str]().union(*words) - set(base.pieces)) if base.family == "sentencepiece" else []
-        atoms = base.with_pieces([NewPiece(text=character) for character in lacking])
+    def __init__(self, base: Tokenizer, lacking: Sequence[str], words: EncodedWords, gate: Gate) -> None:
         self._base = base
         self._gate = gate
-        self._texts = list(atoms.pieces)
+        self._texts = [*base.pieces, *lacking]
         self._known = set(base.pieces)
         self.skipped: list[SkippedPiece] = []
         byte_lengths = {base.num_pieces + n: len(character.encode()) for n, character in enumerate(lacking)}
-        self._merger = Merger(atoms.encode_spans(words), list(words.values()), byte_lengths)
+        self._merger = Merger(words, byte_lengths)
         self._choices = self._merger.choices()
 
     def take(self, num_pieces: int, progress: Progress) -> Iterator[NewPiece]:
@@ -200,16 +192,6 @@ class _Learner:
         else:
             fires = (choice.left, choice.right) in self._gate.pairs
         return "fires in gate text" if fires else None
-
-
-def _words(base: Tokenizer, texts: Iterable[str]) -> tuple[Counter[str], Counter[str]]:
-    words: Counter[str] = Counter()
-    characters: Counter[str] = Counter()
-    for text in texts:
-        characters.update(text)
-        spans = base.spans(text)
-        words.update(chain.from_iterable(map(_WORD.findall, spans)) if base.family == "sentencepiece" else spans)
-    return words, characters
 
 
 def _lines(texts: Iterable[str]) -> Iterator[str]:

@@ -1,0 +1,64 @@
+"""A function over many values in several processes: results in order, the same for any number of processes.
+
+Processes are forked, so that what the function holds (a tokenizer) is shared and never pickled. Each has one value
+at a time; all end with the process that they work for, however that one ends.
+"""
+
+import multiprocessing
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
+from multiprocessing.connection import Connection
+from typing import Any, TypeVar
+
+Value = TypeVar("Value")
+Result = TypeVar("Result")
+
+
+def ordered_map(function: Callable[[Value], Result], values: Iterable[Value], num_workers: int) -> Iterator[Result]:
+    """`map(function, values)`; with one worker, in this process.
+
+    At most one value a worker is read ahead.
+    """
+    if num_workers == 1:
+        yield from map(function, values)
+        return
+    context = multiprocessing.get_context("fork")
+    links: list[Connection] = []
+    processes: list[multiprocessing.Process] = []
+    try:
+        for _ in range(num_workers):
+            link, theirs = context.Pipe()
+            links.append(link)
+            process: Any = context.Process(target=_serve, args=(function, theirs, tuple(links)))
+            process.start()
+            processes.append(process)
+            theirs.close()
+        yield from _in_turn(links, values)
+    finally:
+        for link in links:
+            link.close()
+        for process in processes:
+            process.join()
+
+
+def _in_turn(links: Sequence[Connection], values: Iterable[Any]) -> Iterator[Any]:
+    number = 0
+    for number, value in enumerate(values, start=1):
+        link = links[number % len(links)]
+        results = [link.recv()] if number > len(links) else []
+        link.send(value)
+        yield from results
+    for waiting in range(max(1, number - len(links) + 1), number + 1):
+        yield links[waiting % len(links)].recv()
+
+
+def _serve(function: Callable[[Any], Any], link: Connection, others: Sequence[Connection]) -> None:
+    # A copy of the other end, kept open here, would hide that the process at that end is gone.
+    for other in others:
+        other.close()
+    # This process is one worker; threads of the tokenizers library do not survive a fork besides.
+    os.environ["TOKENIZERS_PARALLELISM"] = "false"
+    with suppress(EOFError, ConnectionError):
+        while True:
+            link.send(function(link.recv()))
