@@ -15,7 +15,17 @@ import pytest
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 ROOT = Path(__file__).parents[2]
 BESIDE = {"config.json": b'{"model_type": "llama"}', "pytorch_model.bin": b"a pickle", "modeling.py": b"print('code')"}
-FILES = {"open": {**BESIDE, "model.safetensors": b"weights"}, "old": {**BESIDE, "training_args.bin": b"not weights"}}
+TOKENIZER = {
+    "config.json": b"{}",
+    "tokenizer.json": b"{}",
+    "tokenizer_config.json": b"{}",
+    "chat_template.jinja": b"{{ messages }}",
+}
+FILES = {
+    "open": {**BESIDE, "model.safetensors": b"weights"},
+    "old": {**BESIDE, "training_args.bin": b"not weights"},
+    "pieces": {**TOKENIZER, "model.safetensors": b"weights", "model.safetensors.index.json": b"{}", "code.py": b""},
+}
 DATA = {
     "sw/test-0.parquet": b"parquet",
     "sw/dev.csv": b"a,b",
@@ -25,7 +35,7 @@ DATA = {
 
 
 class Hub(BaseHTTPRequestHandler):
-    """`org/open`, `org/old`, which has no safetensors, `org/gated`, and the data set `org/questions`."""
+    """`org/open`, `org/old` without safetensors, `org/pieces` with a tokenizer, `org/gated`, data `org/questions`."""
 
     def do_HEAD(self) -> None:
         self._answer(send_body=False)
@@ -35,7 +45,7 @@ class Hub(BaseHTTPRequestHandler):
 
     def _answer(self, *, send_body: bool) -> None:
         path = self.path.partition("?")[0]
-        name = "old" if "org/old" in path else "open"
+        name = next((name for name in FILES if f"org/{name}" in path), "open")
         files = FILES[name]
         if "/datasets/" in path:  # lies under paths of its own; what follows knows models
             name, files = "questions", DATA
@@ -138,6 +148,32 @@ def test_a_refusal_says_why(endpoint: str, tmp_path: Path, model: str, revision:
     code = f"try: hub.resolve_commit({model!r}, {revision!r})\nexcept UserError as error: print(error)"
     answer = asked(endpoint, tmp_path, code)
     assert answer.startswith(f"{model}@{revision} - {said}")
+
+
+@pytest.mark.parametrize("named", ["'org/pieces'", "'org/pieces@main'", "'org/pieces', COMMIT"])
+def test_of_a_model_whose_tokenizer_is_wanted_nothing_else_is_fetched(
+    endpoint: str, tmp_path: Path, named: str
+) -> None:
+    folder = Path(asked(endpoint, tmp_path, f"COMMIT = {COMMIT!r}\nprint(hub.tokenizer_folder({named}))"))
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == TOKENIZER
+    assert folder.name == COMMIT
+
+
+@pytest.mark.parametrize(
+    ("named", "said"),
+    [
+        ("org/gated", "org/gated@main - access is gated"),
+        ("org/nothing", "org/nothing@main - no such repository, or a private one\n  to do:    correct the Hub id"),
+        ("org/pieces@v9", "org/pieces@v9 - no such revision\n  to do:    correct the revision"),
+        ("org/open", "org/open@main - no tokenizer in this repository"),
+        ("../pieces", "../pieces@main - no folder here, and no id of the Hub"),
+    ],
+)
+def test_a_tokenizer_that_cannot_be_fetched_is_refused_with_the_reason(
+    endpoint: str, tmp_path: Path, named: str, said: str
+) -> None:
+    code = f"try: hub.tokenizer_folder({named!r})\nexcept UserError as error: print(error)"
+    assert asked(endpoint, tmp_path, code).startswith(said)
 
 
 def test_a_data_set_is_resolved_to_its_commit(endpoint: str, tmp_path: Path) -> None:

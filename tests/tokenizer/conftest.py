@@ -9,20 +9,9 @@ import pytest
 
 from loanword.tokenizer.learn import LearnedPieces, continue_bpe, learn
 from loanword.tokenizer.load import Tokenizer, load_tokenizer
+from tests.tokenizer.texts import ODD_TEXTS
 
 Documents = Callable[..., list[str]]
-
-ODD_TEXTS = [
-    "",
-    " ",
-    "  two before and after  ",
-    " " * 37 + "indented" + " " * 100 + "far",
-    "\ttab\t\tand\nnew\n\n\nlines\r\n",
-    "a    b     c  d   e",
-    "e\u0301 é 👩‍👩‍👧 👍🏽 \U0001f9ff",
-    "哈哈哈哈哈哈哈 GPT模型 2024年",
-    "\x00\x7f\ufeff\u200b\u3000\u00a0",
-]
 
 
 @pytest.fixture(scope="session")

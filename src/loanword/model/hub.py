@@ -4,13 +4,21 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from huggingface_hub import HfApi, snapshot_download
-from huggingface_hub.errors import GatedRepoError, HTTPError, RepositoryNotFoundError, RevisionNotFoundError  # pyright: ignore[reportPrivateImportUsage]
+from huggingface_hub.errors import (
+    GatedRepoError,
+    HFValidationError,
+    HTTPError,  # pyright: ignore[reportPrivateImportUsage]
+    RepositoryNotFoundError,
+    RevisionNotFoundError,
+)
 
 from loanword.errors import UserError
 from loanword.store.identity import DATASETS, hub_revision
 
-TOKENIZER_FILES = ("*.json", "tokenizer.model", "*.jinja", "merges.txt", "vocab.json")
-FILES = (*TOKENIZER_FILES, "*.safetensors")
+TOKENIZERS = ("tokenizer.model", "tokenizer.json", "vocab.json")
+TOKENIZER_FILES = (*TOKENIZERS, "merges.txt", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json",
+                   "config.json", "*.jinja")  # fmt: skip
+FILES = ("tokenizer.model", "merges.txt", "*.json", "*.jinja", "*.safetensors")
 """What of a repository is fetched: no pickles and no code."""
 
 BIN_FILES = ("pytorch_model*.bin", "adapter_model*.bin")
@@ -26,8 +34,8 @@ def resolve_commit(id: str, revision: str) -> str:
     name, kind = _repository(id)
     try:
         commit = HfApi().repo_info(name, revision=revision, repo_type=kind).sha
-    except (HTTPError, OSError) as error:
-        raise _refused(id, revision, error) from None
+    except (HTTPError, HFValidationError, OSError) as error:
+        raise _refused(id, revision, error, _settings(id)) from None
     if not commit:
         do = f"give {_settings(id)[1]} as a commit"
         raise UserError(f"{id}@{revision}", "the Hub names no commit for it", do=do)
@@ -67,6 +75,27 @@ def link_checkpoint(folder: Path, model: str, revision: str | None, link: Path) 
     link.symlink_to(goal)
 
 
+def tokenizer_folder(hub_id: str, revision: str | None = None) -> Path:
+    """Where the tokenizer of a model on the Hub lies on this machine, fetched without the model's weights.
+
+    The folder's name is the commit that `hub_id` (`id` or `id@revision`) stands for now, or stood for when it was last
+    fetched where the Hub is out of reach.
+
+    Raises:
+        UserError: no such repository or revision, no access, no Hub within reach, or no tokenizer in the repository.
+    """
+    id, _, branch = hub_revision(hub_id, revision).partition("@")
+    folder = _fetch(id, branch, TOKENIZER_FILES, ("the Hub id", "the revision"))
+    if not any((folder / name).is_file() for name in TOKENIZERS):
+        raise UserError(
+            f"{id}@{branch}",
+            "no tokenizer in this repository",
+            expected=f"one of {', '.join(TOKENIZERS)}",
+            do="name the model that it was made from",
+        )
+    return folder
+
+
 def dataset_folder(name: str, commits: Mapping[str, str], files: Iterable[str], *, revision: str | None = None) -> Path:
     """Where some files of a Hub data set lie on this machine, as they lie in its repository; nothing else is fetched.
 
@@ -81,12 +110,12 @@ def dataset_folder(name: str, commits: Mapping[str, str], files: Iterable[str], 
     return _fetch(id, commits.get(wanted, branch), tuple(files))
 
 
-def _fetch(id: str, revision: str, files: tuple[str, ...] = FILES) -> Path:
+def _fetch(id: str, revision: str, files: tuple[str, ...] = FILES, settings: tuple[str, str] | None = None) -> Path:
     name, kind = _repository(id)
     try:
         fetched = snapshot_download(name, repo_type=kind, revision=revision, allow_patterns=list(files))
-    except (HTTPError, OSError) as error:
-        raise _refused(id, revision, error) from None
+    except (HTTPError, HFValidationError, OSError) as error:
+        raise _refused(id, revision, error, settings or _settings(id)) from None
     return Path(fetched).resolve()
 
 
@@ -99,9 +128,11 @@ def _settings(id: str) -> tuple[str, str]:
     return ("description.hub", "description.revision") if id.startswith(DATASETS) else ("base.model", "base.revision")
 
 
-def _refused(id: str, revision: str, error: Exception) -> UserError:
+def _refused(id: str, revision: str, error: Exception, settings: tuple[str, str]) -> UserError:
     where = f"{id}@{revision}"
-    naming, pinning = _settings(id)
+    naming, pinning = settings
+    if isinstance(error, HFValidationError):
+        return UserError(where, "no folder here, and no id of the Hub", expected="org/name", do=f"correct {naming}")
     if isinstance(error, GatedRepoError):
         return UserError(
             where, "access is gated", do=f"ask for access on the page of {id}, then set HF_TOKEN or `hf auth login`"

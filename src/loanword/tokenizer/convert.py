@@ -3,14 +3,21 @@
 SentencePiece joins the adjacent pair whose joint text has the highest score, leftmost first among equals;
 `tokenizers` applies a list of merges in order. So every way to split a piece becomes a merge, pieces in the order of
 their scores. Equal scores (LLaMA's runs of spaces) go longest first: joining leftmost first lets the leftmost
-run grow as far as it can before the next begins, which is what the longest merge first gives.
+run grow as far as it can before the next begins, which is what the longest merge first gives. Where pieces of equal
+score overlap otherwise, `leftmost` says what is done.
+
+Two things stay other than with SentencePiece. In a model with pieces of the user's own, a text that is nothing but such
+a piece gets no space before it: the library normalises the piece as it does the text, and cannot tell them apart. And
+no merge leads to a piece with a character that is no piece itself, unless its score is the highest.
 """
 
 import base64
+import re
 from collections.abc import Iterator
 from itertools import count
 from typing import Any
 
+from loanword.tokenizer.leftmost import leftmost_pre_tokenizer
 from loanword.tokenizer.proto import Model, NormalizerSpec, PieceType
 
 _MERGED = (PieceType.NORMAL, PieceType.USER_DEFINED)
@@ -18,14 +25,15 @@ _MERGED = (PieceType.NORMAL, PieceType.USER_DEFINED)
 
 def tokenizer_json(model: Model, *, bos_id: int) -> dict[str, Any]:
     """The content of tokenizer.json; special tokens are added ones, and BOS goes before every text."""
+    leftmost = leftmost_pre_tokenizer(model)
     unk = next(piece.piece for piece in model.pieces if piece.type == PieceType.UNKNOWN)
     return {
         "version": "1.0",
         "truncation": None,
         "padding": None,
         "added_tokens": list(_added_tokens(model)),
-        "normalizer": {"type": "Sequence", "normalizers": list(_normalizers(model.normalizer_spec))},
-        "pre_tokenizer": None,
+        "normalizer": {"type": "Sequence", "normalizers": list(_normalizers(model))},
+        "pre_tokenizer": leftmost,
         "post_processor": _begins_with(model.pieces[bos_id].piece, bos_id),
         "decoder": {"type": "Sequence", "decoders": list(_decoders(model.normalizer_spec))},
         "model": {
@@ -36,7 +44,7 @@ def tokenizer_json(model: Model, *, bos_id: int) -> dict[str, Any]:
             "end_of_word_suffix": None,
             "fuse_unk": True,
             "byte_fallback": model.trainer_spec.byte_fallback,
-            "ignore_merges": False,
+            "ignore_merges": leftmost is not None,
             "vocab": {piece.piece: id for id, piece in enumerate(model.pieces)},
             "merges": _merges(model),
         },
@@ -64,19 +72,24 @@ def _added_tokens(model: Model) -> Iterator[dict[str, Any]]:
                 "single_word": False,
                 "lstrip": False,
                 "rstrip": False,
-                "normalized": "▁" in piece.piece,
+                "normalized": not special,
                 "special": special,
             }
 
 
-def _normalizers(spec: NormalizerSpec) -> Iterator[dict[str, Any]]:
+def _normalizers(model: Model) -> Iterator[dict[str, Any]]:
+    spec = model.normalizer_spec
+    defined = [re.escape(piece.piece) for piece in model.pieces if piece.type == PieceType.USER_DEFINED]
     if spec.precompiled_charsmap:
         charsmap = base64.b64encode(spec.precompiled_charsmap).decode("ascii")
         yield {"type": "Precompiled", "precompiled_charsmap": charsmap}
     if spec.remove_extra_whitespaces:
-        yield {"type": "Replace", "pattern": {"Regex": r"\A[ ▁]+|[ ▁]+\z"}, "content": ""}
-        yield {"type": "Replace", "pattern": {"Regex": "[ ▁]{2,}"}, "content": " "}
-    if spec.add_dummy_prefix:
+        # A "▁" in the text is a letter to SentencePiece here, but at the end, where spaces are "▁" already.
+        yield {"type": "Replace", "pattern": {"Regex": r"\A +|[ ▁]+\z"}, "content": ""}
+        yield {"type": "Replace", "pattern": {"Regex": " {2,}"}, "content": " "}
+    if spec.add_dummy_prefix and defined:
+        yield {"type": "Replace", "pattern": {"Regex": rf"\A(?!(?:{'|'.join(defined)})\z)"}, "content": "▁"}
+    elif spec.add_dummy_prefix:
         # A normaliser and not Metaspace, which adds no space before a text that begins with one.
         yield {"type": "Prepend", "prepend": "▁"}
     yield {"type": "Replace", "pattern": {"String": " "}, "content": "▁"}

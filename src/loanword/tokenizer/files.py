@@ -20,12 +20,21 @@ def read_object(path: Path) -> dict[str, Any]:
     """The JSON object in a file, empty where there is no file.
 
     Raises:
-        UserError: the file does not hold a JSON object.
+        UserError: the file does not hold a JSON object, or an object in it says two things under one name.
     """
     if not path.is_file():
         return {}
+
+    def unambiguous(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        said = dict(pairs)
+        if len(said) < len(pairs):
+            for name, value in pairs:
+                if said[name] != value:
+                    raise _no_object(path, f"{name!r} is both {value!r} and {said[name]!r}")
+        return said
+
     try:
-        value = json.loads(path.read_bytes())
+        value = json.loads(path.read_bytes(), object_pairs_hook=unambiguous)
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise _no_object(path, str(error)) from None
     if not isinstance(value, dict):

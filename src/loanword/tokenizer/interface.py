@@ -14,6 +14,22 @@ from loanword.records import Record
 Family = Literal["sentencepiece", "byte-level"]
 
 
+def _byte_alphabet() -> dict[str, int]:
+    printable = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
+    hidden = [byte for byte in range(256) if byte not in printable]
+    return {chr(byte): byte for byte in printable} | {chr(256 + n): byte for n, byte in enumerate(hidden)}
+
+
+BYTE_OF = _byte_alphabet()
+"""The byte that each character of a byte-level piece stands for: printable Latin-1 for itself, the rest from U+0100.
+
+Source: openai/gpt-2, src/encoder.py.
+"""
+
+BYTE_PIECES = tuple(f"<0x{byte:02X}>" for byte in range(256))
+"""What SentencePiece calls the bytes that it falls back to."""
+
+
 class NewPiece(Record):
     """A piece added to a tokenizer: two pieces joined, or, where both are None, one character."""
 

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from loanword.errors import UserError
+from loanword.tokenizer.check import AGAIN, check_added_ids, check_distinct, check_json, check_model
 from loanword.tokenizer.files import read_added_tokens, read_object, read_settings
 from loanword.tokenizer.interface import NewPiece, Tokenizer
 from loanword.tokenizer.proto import Model, ModelType, PieceType, parse
@@ -38,8 +39,9 @@ def _from_folder(folder: Path) -> Tokenizer:
         return _from_model(model, read_settings(folder), read_added_tokens(folder))
     if content:
         return _from_json(fast, content, folder)
-    if vocab.is_file() and (folder / "merges.txt").is_file():
-        return _from_json(vocab, byte_level_json(read_object(vocab), _read_merges(folder / "merges.txt")), folder)
+    merges = folder / "merges.txt"
+    if vocab.is_file() and merges.is_file():
+        return _from_json(vocab, byte_level_json(read_object(vocab), _read_merges(merges)), folder, merges)
     raise UserError(
         folder,
         "no tokenizer in this folder",
@@ -52,6 +54,7 @@ def _from_model(path: Path, settings: dict[str, Any], added: dict[int, tuple[str
     model = parse(path.read_bytes())
     if model is None:
         raise _no_tokenizer(path)
+    check_model(path, model)
     if model.trainer_spec.model_type != ModelType.BPE:
         kind = ModelType(model.trainer_spec.model_type).name.capitalize()
         raise UserError(
@@ -61,6 +64,7 @@ def _from_model(path: Path, settings: dict[str, Any], added: dict[int, tuple[str
             do="choose a base whose tokenizer is BPE: pieces of another kind of model cannot be reached by merges",
         )
     _append_added_tokens(path, model, added)
+    check_distinct(path, enumerate(piece.piece for piece in model.pieces))
     tokenizer = SentencePieceTokenizer(model, settings)
     if tokenizer.eos_id < 0:
         raise _no_end(path)
@@ -81,19 +85,23 @@ def _append_added_tokens(path: Path, model: Model, added: dict[int, tuple[str, b
             model.pieces.add(piece=content, score=0.0, type=PieceType.CONTROL if special else PieceType.USER_DEFINED)
 
 
-def _from_json(path: Path, content: dict[str, Any], folder: Path) -> Tokenizer:
+def _from_json(path: Path, content: dict[str, Any], folder: Path, merges: Path | None = None) -> Tokenizer:
     model = _model(content)
-    if "vocab" not in model:
+    content.setdefault("added_tokens", [])
+    if not isinstance(model.get("vocab"), dict | list):
         raise _no_tokenizer(path)
     if model.get("type", "BPE") != "BPE" or "merges" not in model:
         raise UserError(path, f"a {model.get('type')} tokenizer", expected=SUPPORTED, do="choose a base with BPE")
-    ids: dict[str, int] = model["vocab"] | {token["content"]: token["id"] for token in content.get("added_tokens", [])}
+    check_json(path, content, merges)
+    ids: dict[str, int] = model["vocab"] | {token["content"]: token["id"] for token in content["added_tokens"]}
     settings = read_settings(folder)
     eos_id = _named_id("eos", ids, settings, folder)
     if eos_id is None:
         raise _no_end(path)
     bos_id, pad_id = (_named_id(name, ids, settings, folder) for name in ("bos", "pad"))
-    return JsonTokenizer(content, settings, eos_id=eos_id, bos_id=bos_id, pad_id=pad_id)
+    tokenizer = JsonTokenizer(content, settings, eos_id=eos_id, bos_id=bos_id, pad_id=pad_id)
+    check_added_ids(path, content["added_tokens"], tokenizer.pieces)
+    return tokenizer
 
 
 def _named_id(name: str, ids: dict[str, int], settings: dict[str, Any], folder: Path) -> int | None:
@@ -113,13 +121,11 @@ def _model(content: dict[str, Any]) -> dict[str, Any]:
 
 
 def _read_merges(path: Path) -> list[list[str]]:
-    lines = path.read_text(encoding="utf-8").split("\n")
-    merges = [line.split(" ") for line in lines if line and not line.startswith("#version")]
-    for number, merge in enumerate(merges, start=1):
-        if len(merge) != 2:
-            raise UserError(path, f"merge {number} is {' '.join(merge)!r}", expected="two pieces, one space between",
-                            do="copy the file again from where the checkpoint came from")  # fmt: skip
-    return merges
+    try:
+        lines = path.read_text(encoding="utf-8").split("\n")
+    except UnicodeDecodeError as error:
+        raise UserError(path, f"is no text: {error}", expected="a merge a line", do=AGAIN) from None
+    return [line.split(" ") for line in lines if line and not line.startswith("#version")]
 
 
 def _no_tokenizer(path: Path) -> UserError:

@@ -55,6 +55,7 @@ class NormalizerSpec(Protocol):
     precompiled_charsmap: bytes
     add_dummy_prefix: bool
     remove_extra_whitespaces: bool
+    escape_whitespaces: bool
 
     def Clear(self) -> None: ...
 
@@ -65,6 +66,9 @@ class TrainerSpec(Protocol):
     model_type: int
     vocab_size: int
     byte_fallback: bool
+    treat_whitespace_as_suffix: bool
+
+    def HasField(self, name: str, /) -> bool: ...
 
 
 class Model(Protocol):
@@ -76,6 +80,7 @@ class Model(Protocol):
     def trainer_spec(self) -> TrainerSpec: ...
     @property
     def normalizer_spec(self) -> NormalizerSpec: ...
+    def HasField(self, name: str, /) -> bool: ...
     def SerializeToString(self, *, deterministic: bool = ...) -> bytes: ...
 
 
@@ -86,8 +91,8 @@ def parse(data: bytes) -> Model | None:
         model.ParseFromString(data)
     except DecodeError:
         return None
-    # A few bytes of anything parse as some protocol buffer; a model always has a piece for the unknown.
-    return model if any(piece.type == PieceType.UNKNOWN for piece in model.pieces) else None
+    # A few bytes of anything parse as some protocol buffer.
+    return model if model.pieces else None
 
 
 def copy(model: Model) -> Model:

@@ -1,6 +1,7 @@
 """Tokenizers that come as tokenizer.json, encoded by the `tokenizers` library: BPE on bytes, or with byte fallback.
 
-The file is kept as it is: extending adds to its vocabulary and its merges, saving writes it.
+The file is kept as it is: extending adds to its vocabulary and its merges, saving writes it. One with byte fallback
+gets no tokenizer.model beside it: SentencePiece knows scores of pieces and not of merges, and leaves no merge out.
 """
 
 import json
@@ -12,22 +13,24 @@ import tokenizers
 
 from loanword.records import canonical_json
 from loanword.tokenizer.files import write_settings
-from loanword.tokenizer.interface import Family, NewPiece, Tokenizer
+from loanword.tokenizer.interface import BYTE_OF, Family, NewPiece, Tokenizer
 
 
 class JsonTokenizer(Tokenizer):
     """BPE of a tokenizer.json, with `settings` from the tokenizer_config.json beside it."""
 
     def __init__(self, content: dict[str, Any], settings: Mapping[str, Any], *, eos_id: int, bos_id: int | None = None,
-                 pad_id: int | None = None) -> None:  # fmt: skip
+                 pad_id: int | None = None, whole_spans: Mapping[str, int] | None = None) -> None:  # fmt: skip
+        model = content["model"]
         self._content = content
+        self._whole_spans = whole_spans or (model["vocab"] if model.get("ignore_merges") else {})
         self._settings = dict(settings)
         self._tokenizer = tokenizers.Tokenizer.from_str(json.dumps(content))
         self._span_tokenizer: tokenizers.Tokenizer | None = None
         self._tokenizer.encode_special_tokens = True
         self._tokenizer.no_truncation()
         self._tokenizer.no_padding()
-        self.family: Family = "sentencepiece" if content["model"].get("byte_fallback") else "byte-level"
+        self.family: Family = "sentencepiece" if model.get("byte_fallback") else "byte-level"
         self.pieces = _pieces(self._tokenizer.get_vocab(with_added_tokens=True))
         self.special_ids = {token["content"]: token["id"] for token in content["added_tokens"] if token["special"]}
         self.eos_id = eos_id
@@ -62,12 +65,21 @@ class JsonTokenizer(Tokenizer):
         return [normal] if pre_tokenizer is None else [span for span, _ in pre_tokenizer.pre_tokenize_str(normal)]
 
     def encode_spans(self, spans: Iterable[str]) -> list[list[int]]:
+        """Ids of spans, as merges give them; where the base ignores merges, only its own pieces are taken whole.
+
+        So a new piece that no merges lead to, which `ignore_merges` would let fire on a word that equals it and nowhere
+        else, shows as what it is made of.
+        """
         if self._span_tokenizer is None:
             literal = dict.fromkeys(("normalizer", "pre_tokenizer", "post_processor"))
+            model = self._content["model"] | {"ignore_merges": False}
             self._span_tokenizer = tokenizers.Tokenizer.from_str(
-                json.dumps(self._content | literal | {"added_tokens": []})
+                json.dumps(self._content | literal | {"added_tokens": [], "model": model})
             )
-        return [encoding.ids for encoding in self._span_tokenizer.encode_batch_fast(list(spans))]
+        spans = list(spans)
+        merged = self._span_tokenizer.encode_batch_fast(spans)
+        whole = self._whole_spans
+        return [[whole[span]] if span in whole else encoding.ids for span, encoding in zip(spans, merged, strict=True)]
 
     def with_pieces(self, new: Sequence[NewPiece]) -> "JsonTokenizer":
         model = dict(self._content["model"])
@@ -76,8 +88,14 @@ class JsonTokenizer(Tokenizer):
         ids = {piece.text: self.num_pieces + number for number, piece in enumerate(new)}
         model["vocab"] = model["vocab"] | added | ids
         model["merges"] = [*map(_pair, model["merges"]), *([piece.left, piece.right] for piece in new if piece.left)]
-        return JsonTokenizer(self._content | {"model": model}, self._settings,
-                             eos_id=self.eos_id, bos_id=self.bos_id, pad_id=self.pad_id)  # fmt: skip
+        return JsonTokenizer(
+            self._content | {"model": model},
+            self._settings,
+            eos_id=self.eos_id,
+            bos_id=self.bos_id,
+            pad_id=self.pad_id,
+            whole_spans=self._whole_spans,
+        )
 
     def save(self, folder: Path, chat_template: str | None = None) -> None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -93,14 +111,34 @@ class JsonTokenizer(Tokenizer):
 
 def byte_level_json(vocab: Mapping[str, int], merges: Sequence[Sequence[str]]) -> dict[str, Any]:
     """The content of tokenizer.json for GPT-2's two files, vocab.json and merges.txt."""
-    model = tokenizers.models.BPE(vocab=dict(vocab), merges=[(left, right) for left, right in merges])
-    tokenizer = tokenizers.Tokenizer(model)
-    tokenizer.pre_tokenizer = tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=False)
-    tokenizer.decoder = tokenizers.decoders.ByteLevel()
-    tokenizer.add_special_tokens(  # pyright: ignore[reportUnknownMemberType]
-        [piece for piece in vocab if piece.startswith("<|") and piece.endswith("|>")]
-    )
-    return json.loads(tokenizer.to_str())
+    flags = dict.fromkeys(("single_word", "lstrip", "rstrip", "normalized"), False)
+    byte_level = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": True}
+    return {
+        "version": "1.0",
+        "truncation": None,
+        "padding": None,
+        "added_tokens": [
+            {"id": id, "content": piece, **flags, "special": True}
+            for piece, id in vocab.items()
+            if piece.startswith("<|") and piece.endswith("|>")
+        ],
+        "normalizer": None,
+        "pre_tokenizer": byte_level,
+        "post_processor": None,
+        "decoder": byte_level | {"add_prefix_space": True},
+        "model": {
+            "type": "BPE",
+            "dropout": None,
+            "unk_token": None,
+            "continuing_subword_prefix": None,
+            "end_of_word_suffix": None,
+            "fuse_unk": False,
+            "byte_fallback": False,
+            "ignore_merges": False,
+            "vocab": dict(vocab),
+            "merges": list(merges),
+        },
+    }
 
 
 def _pieces(vocab: Mapping[str, int]) -> tuple[str, ...]:
@@ -114,23 +152,10 @@ def _pair(merge: str | list[str]) -> list[str]:
     return merge.split(" ") if isinstance(merge, str) else merge
 
 
-def _alphabet() -> dict[str, int]:
-    """The character that a byte-level tokenizer writes for each byte.
-
-    Source: openai/gpt-2, src/encoder.py: printable Latin-1 stands for itself, the rest for U+0100 onwards.
-    """
-    printable = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
-    hidden = [byte for byte in range(256) if byte not in printable]
-    return {chr(byte): byte for byte in printable} | {chr(256 + n): byte for n, byte in enumerate(hidden)}
-
-
-_BYTE_OF = _alphabet()
-
-
 def piece_bytes(piece: str) -> bytes:
     """The bytes that a byte-level piece stands for; an added token stands for its own text."""
-    if all(character in _BYTE_OF for character in piece):
-        return bytes(_BYTE_OF[character] for character in piece)
+    if all(character in BYTE_OF for character in piece):
+        return bytes(BYTE_OF[character] for character in piece)
     return piece.encode()
 
 
