@@ -24,7 +24,10 @@ VERBS = {
     "export": ("loanword.cli.export", "copy one run's model and tokenizer to a folder in the Hub's layout"),
     "evaluate": ("loanword.cli.evaluate", "ask a model benchmarks and held-out text, without a study"),
     "compare": ("loanword.cli.compare", "pair two evaluations example by example, and say what differs"),
-    "tokenizer": ("loanword.cli.tokenizer", "measure how tokenizers encode a language; say what new pieces would save and cost"),
+    "tokenizer": (
+        "loanword.cli.tokenizer",
+        "how tokenizers encode a language, and what new pieces would save and cost",
+    ),
     "chat": ("loanword.cli.chat", "talk to a checkpoint"),
 }
 

@@ -95,10 +95,11 @@ def first_rows(target: Path, steps: StepsConfig, num_steps: int, *, source: Path
     rows = TokenRows(target, steps.row_tokens)
     replayed = None if source is None else TokenRows(source, steps.row_tokens)
     mixture = Mixture(rows, rows.num_rows, replayed, replay, seed)
-    if mixture.num_rows < num_steps * steps.batch_rows:
+    num_read = num_steps * steps.batch_rows
+    if mixture.num_rows < num_read:
         raise UserError(
             "probe.num_steps",
-            f"{num_steps:,} steps read {num_steps * steps.batch_rows:,} rows, and the corpus fills {mixture.num_rows:,}",
+            f"{num_steps:,} steps read {num_read:,} rows, and the corpus fills {mixture.num_rows:,}",
             expected=f"at most {mixture.num_rows // steps.batch_rows:,} steps",
             do="lower it, lower probe.steps.batch_tokens, or give more text",
         )
