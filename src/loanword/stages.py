@@ -72,7 +72,7 @@ def tokenizer(config: LearnedTokenizerConfig | ExtendedTokenizerConfig, work: Wo
     and what changed on held-out source text.
     """
     from loanword.corpus.build import documents, held_out
-    from loanword.tokenizer import extension, learn, load
+    from loanword.tokenizer import convert, extension, learn, load
 
     texts = _sample(documents(work.inputs["corpus"]), config.sample_bytes)
     if isinstance(config, LearnedTokenizerConfig):
@@ -88,6 +88,12 @@ def tokenizer(config: LearnedTokenizerConfig | ExtendedTokenizerConfig, work: Wo
         num_base_pieces = base.num_pieces
         write_lines(_measures(base, work), work.out / "base_measures.jsonl")
     made.save(work.out)
+    num_unlike, num_texts = convert.unlike(work.out, made, _texts(held_out(work.inputs["corpus"])))
+    if num_unlike:
+        work.say(
+            f"tokenizer.json gives other ids than tokenizer.model on {num_unlike:,} of {num_texts:,} held-out texts "
+            "(its format cannot tell pieces of one score); other tools must read tokenizer.model"
+        )
     write_lines(_measures(made, work, num_base_pieces), work.out / "measures.jsonl")
 
 

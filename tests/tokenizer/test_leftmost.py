@@ -9,9 +9,10 @@ import tokenizers
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loanword.tokenizer.convert import tokenizer_json
+from loanword.tokenizer.convert import tokenizer_json, unlike
 from loanword.tokenizer.learn import learn
 from loanword.tokenizer.proto import Model, PieceType, parse, to_bytes
+from loanword.tokenizer.sentence_pieces import SentencePieceTokenizer
 
 # No ranking of merges has "ab" before "ba" and "ba" before "ab"; "aaa" and "cbcb" are reached by no merges.
 TIED = ["ab", "ba", "aba", "abc", "ca", "cc", "ccc", "aaa", "cbcb", "的b", "▁a"]
@@ -62,3 +63,15 @@ def test_where_a_lower_merge_joins_tied_pieces_merges_are_left_alone(model: Mode
     assert content["pre_tokenizer"] is None
     fast = hands(tied)[1]
     assert fast.encode("xabbax", add_special_tokens=False).tokens.count("abba") == 1
+
+
+def test_a_file_that_cannot_say_what_the_model_does_is_found_out(model: Model, tmp_path: Path) -> None:
+    texts = ["we go", "bab", "aba", "see"]
+    tied = with_tied(model, ["ab", "ba"])
+    exact = SentencePieceTokenizer(tied, {})
+    exact.save(tmp_path)
+    assert unlike(tmp_path, exact, texts) == (0, 4)
+    tied.pieces.add(piece="abba", score=-999.0, type=PieceType.NORMAL)
+    inexact = SentencePieceTokenizer(tied, {})
+    inexact.save(tmp_path)
+    assert unlike(tmp_path, inexact, texts) == (1, 4)

@@ -13,10 +13,14 @@ no merge leads to a piece with a character that is no piece itself, unless its s
 
 import base64
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import count
+from pathlib import Path
 from typing import Any
 
+import tokenizers
+
+from loanword.tokenizer.interface import Tokenizer
 from loanword.tokenizer.leftmost import leftmost_pre_tokenizer
 from loanword.tokenizer.proto import Model, NormalizerSpec, PieceType
 
@@ -49,6 +53,16 @@ def tokenizer_json(model: Model, *, bos_id: int) -> dict[str, Any]:
             "merges": _merges(model),
         },
     }
+
+
+def unlike(folder: Path, tokenizer: Tokenizer, texts: Iterable[str]) -> tuple[int, int]:
+    """Texts that a folder's tokenizer.json encodes otherwise than the tokenizer that was saved there, and all texts."""
+    converted = tokenizers.Tokenizer.from_file(str(folder / "tokenizer.json"))
+    converted.encode_special_tokens = True
+    read = list(texts)
+    encoded = converted.encode_batch_fast(read, add_special_tokens=False)
+    pairs = zip(encoded, tokenizer.encode_batch(read), strict=True)
+    return sum(theirs.ids != ours for theirs, ours in pairs), len(read)
 
 
 def _merges(model: Model) -> list[list[str]]:
