@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from loanword.report.gather import BUDGET, RunRecords
+from loanword.report.gather import BUDGET, NEW_PIECES, VOCABULARY, RunRecords
 from loanword.report.wording import Setting, setting_name, setting_phrase, setting_value
 
 PRETRAINING = "pretraining."
@@ -26,9 +26,11 @@ def varying_keys(tables: Sequence[Mapping[str, Setting]]) -> list[str]:
 def factors(arm: RunRecords, control: RunRecords) -> list[str]:
     """The factors in which two runs differ, each as `name: control to arm`.
 
-    Further pretraining is one factor where only one of them has it: its settings come with it.
+    Further pretraining is one factor where only one of them has it: its settings come with it. So are new pieces.
     """
     keys = varying_keys([control.settings, arm.settings])
+    if bool(arm.settings.get(NEW_PIECES)) != bool(control.settings.get(NEW_PIECES)):
+        keys = [key for key in keys if not key.startswith(VOCABULARY) or key == NEW_PIECES]
     if arm.is_pretrained != control.is_pretrained:
         keys = [key for key in keys if not key.startswith(PRETRAINING) or key.startswith(BUDGET)]
     found = [_factor(key, control.settings.get(key), arm.settings.get(key)) for key in keys]
@@ -45,7 +47,8 @@ def _or_none(key: str, value: Setting | None) -> str:
 
 def describe(run: RunRecords, keys: Sequence[str]) -> tuple[str, ...]:
     """The settings of a run under the given keys, in words."""
-    return tuple(setting_phrase(key, run.settings.get(key)) for key in keys)
+    told = [key for key in keys if key in run.settings or not key.startswith(VOCABULARY)]
+    return tuple(setting_phrase(key, run.settings.get(key)) for key in told)
 
 
 def budget_arms(runs: Sequence[RunRecords]) -> list[Arm]:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from loanword.report.arms import factors
-from loanword.report.gather import RunRecords, StudyInfo
+from loanword.report.gather import NEW_PIECES, RunRecords, StudyInfo
 from loanword.report.knowledge import Knowledge, benchmarks_of, compare_knowledge
 from loanword.report.likelihoods import Scores, compare_languages, languages_of
 from loanword.report.statistics import Estimate, PairedDifference, Verdict, holm, verdict
@@ -174,7 +174,7 @@ def _placed(run: RunRecords) -> set[tuple[str, str]]:
 def reference_run(runs: Sequence[RunRecords]) -> RunRecords | None:
     """The base as it came: no new piece, no further pretraining, no tuning; None where the study has no such run."""
     untouched = [run for run in runs if not run.is_pretrained and not run.plans("tuning")]
-    untouched = [run for run in untouched if not run.settings.get("tokenizer.num_new_pieces", 0)]
+    untouched = [run for run in untouched if not run.settings.get(NEW_PIECES, 0)]
     return untouched[0] if untouched else None
 
 

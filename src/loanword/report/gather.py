@@ -35,6 +35,9 @@ R = TypeVar("R", bound=Record)
 T = TypeVar("T")
 
 BUDGET = "pretraining.budget"
+NEW_PIECES = "tokenizer.num_new_pieces"
+VOCABULARY = ("tokenizer.", "initialisation.")
+"""Settings of new pieces, `NEW_PIECES` among them."""
 TRAINING_ROLES = ("base", "trunk", "pretraining", "tuning")
 
 
@@ -283,7 +286,7 @@ def _read_run(run: RunFolders, reader: _Reader) -> RunRecords:
     probes = payloads("probe", "probe.jsonl", lambda path: _lines(ProbedDocument, path))
     return RunRecords(
         label=run.label,
-        settings={key: value for key, value in run.settings.items() if value is not None and value != ""},
+        settings=_acting({key: value for key, value in run.settings.items() if value is not None and value != ""}),
         seed=run.seed,
         artifacts=artifacts,
         likelihoods=likelihoods,
@@ -308,6 +311,13 @@ def _last(artifacts: Mapping[str, Artifact | None], *roles: str) -> Path | None:
     """The folder of the first of these roles that is planned; None where it is missing."""
     artifact = next((artifacts[role] for role in roles if role in artifacts), None)
     return None if artifact is None else artifact.folder
+
+
+def _acting(settings: dict[str, Setting]) -> dict[str, Setting]:
+    """Settings without those of new pieces where there are none."""
+    if settings.get(NEW_PIECES):
+        return settings
+    return {key: value for key, value in settings.items() if key == NEW_PIECES or not key.startswith(VOCABULARY)}
 
 
 def _artifact(role: str, folder: Path | None, reader: _Reader) -> Artifact | None:

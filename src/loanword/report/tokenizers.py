@@ -8,7 +8,7 @@ from markupsafe import Markup
 from loanword.records import TokenizerMeasure
 from loanword.report.axes import Axis, linear_axis, tick_text
 from loanword.report.cells import Cell, Column, Table, number_cell, one_group, text_cell
-from loanword.report.gather import RunRecords
+from loanword.report.gather import NEW_PIECES, RunRecords
 from loanword.report.svg import Element, Style, add, drawing, markup, shortened, text_width
 from loanword.report.wording import bytes_text, decimal, language_name, percent, plain
 
@@ -28,7 +28,7 @@ class MeasuredTokenizer:
 
 def tokenizer_name(run: RunRecords) -> str:
     """A run's vocabulary in words."""
-    pieces = run.settings.get("tokenizer.num_new_pieces", 0)
+    pieces = run.settings.get(NEW_PIECES, 0)
     how = "appended" if run.settings.get("tokenizer.method") == "append" else "extended"
     return f"{how}, +{plain(float(pieces))} pieces" if pieces else "original"
 

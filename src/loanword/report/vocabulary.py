@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from loanword.report.arms import Arm, budget_arms, describe
 from loanword.report.comparisons import MARGIN_BITS_PER_BYTE
-from loanword.report.gather import BUDGET, RunRecords
+from loanword.report.gather import BUDGET, NEW_PIECES, VOCABULARY, RunRecords
 from loanword.report.likelihoods import LanguageScore, Scores, compare_languages
 from loanword.report.statistics import (
     CONFIDENCE,
@@ -30,8 +30,6 @@ from loanword.report.statistics import (
 )
 from loanword.report.wording import Setting
 
-PIECES = "tokenizer.num_new_pieces"
-VOCABULARY = ("tokenizer.", "initialisation.")
 """Settings that act on new pieces alone."""
 
 Places = NDArray[np.int64]
@@ -108,10 +106,10 @@ def vocabulary_pairs(runs: Sequence[RunRecords], scores: Scores) -> list[Vocabul
     lines = budget_arms(runs)
     controls: dict[tuple[object, ...], Arm] = {}
     for line in lines:
-        if not line.runs[-1].settings.get(PIECES):
+        if not line.runs[-1].settings.get(NEW_PIECES):
             # Settings of new pieces tell apart runs that have none, and are one run all the same.
             controls.setdefault(_rest(line.runs[-1]), line)
-    arms = [line for line in lines if line.runs[-1].settings.get(PIECES)]
+    arms = [line for line in lines if line.runs[-1].settings.get(NEW_PIECES)]
     found = [_pair(arm, control, scores) for arm in arms if (control := controls.get(_rest(arm.runs[-1]))) is not None]
     return _judged(found)
 

@@ -21,14 +21,13 @@ from loanword.report.cells import (
 )
 from loanword.report.extensions import Extension
 from loanword.report.figures import Figure
-from loanword.report.gather import RunRecords
+from loanword.report.gather import NEW_PIECES, RunRecords
 from loanword.report.likelihoods import Scores
 from loanword.report.panels import LinePanel, Point, Series, line_panel
 from loanword.report.svg import Style
 from loanword.report.vocabulary import (
     FROM_THE_START,
     NEVER,
-    PIECES,
     BreakEven,
     Level,
     Measured,
@@ -56,8 +55,8 @@ MOST_NAMED_PIECES = 5
 
 def vocabulary_name(run: RunRecords) -> str:
     """A run's vocabulary in words, with the method where pieces were appended."""
-    name = setting_phrase(PIECES, run.settings.get(PIECES))
-    appended = run.settings.get(PIECES) and run.settings.get("tokenizer.method") == "append"
+    name = setting_phrase(NEW_PIECES, run.settings.get(NEW_PIECES))
+    appended = run.settings.get(NEW_PIECES) and run.settings.get("tokenizer.method") == "append"
     return f"{name}, appended" if appended else name
 
 
