@@ -144,6 +144,25 @@ def test_appended_pieces_have_score_zero_and_no_gate(runs: Path) -> None:
     assert change["num_words"] > 100
 
 
+def test_an_extension_says_what_it_was_learned_from_and_what_is_not_as_it_should_be(runs: Path) -> None:
+    facts = json.loads((runs / "continued/tokenizer/extension.json").read_text(encoding="utf-8"))
+    assert facts["num_gate_bytes"] > 5_000 and facts["num_texts"] == 40
+    assert facts["unreachable_pieces"] == facts["lossy_texts"] == []
+    assert facts["num_unlike_texts"] == facts["num_dropped_words"] == 0
+    said = json.loads((runs / "continued/tokenizer/manifest.json").read_text(encoding="utf-8"))["provenance"]["said"]
+    assert ["too few to check" in sentence for sentence in said] == [True]
+
+
+def test_not_one_word_may_change_where_that_is_the_limit(root: Path) -> None:
+    # Pieces of English itself, behind a gate of one document: words of the source must change.
+    text = STUDY.replace('name = "vocabularies"', 'name = "strict"').replace('["zh.jsonl"]', '["en.jsonl"]')
+    text = text.replace("num_new_pieces = 30", "num_new_pieces = 5\nmax_source_change = 0.0\ngate_bytes = 10")
+    (root / "strict.toml").write_text(text, encoding="utf-8")
+    done = studies.run(studies.command("run", root, root / "strict", study=root / "strict.toml"))
+    assert done.returncode == 2
+    assert "tokenizer.max_source_change" in done.stderr and "Traceback" not in done.stderr
+
+
 def test_a_probe_that_was_stopped_goes_on_to_the_same(runs: Path, root: Path) -> None:
     assert runs.is_dir()
     store = root / "stopped"

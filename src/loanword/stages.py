@@ -72,28 +72,18 @@ def tokenizer(config: LearnedTokenizerConfig | ExtendedTokenizerConfig, work: Wo
     and what changed on held-out source text.
     """
     from loanword.corpus.build import documents, held_out
-    from loanword.tokenizer import convert, extension, learn, load
+    from loanword.tokenizer import extension, learn, load
 
     texts = _sample(documents(work.inputs["corpus"]), config.sample_bytes)
     if isinstance(config, LearnedTokenizerConfig):
         made, num_base_pieces = learn.learn(texts, config.num_pieces), None
+        made.save(work.out)
     else:
         base = load.load_tokenizer(_tokenizer_folder(work.inputs["base"]))
         gate = list(_sample(documents(work.inputs["gate"]), config.gate_bytes))
-        given = None if config.pieces_from is None else work.source(config.pieces_from)
-        source = _texts(held_out(work.inputs["gate"]))
-        made = extension.extended(
-            config, base, texts, gate, source, given, work.out, work.progress, num_workers=work.execution.threads
-        )
-        num_base_pieces = base.num_pieces
+        target, source = (list(_texts(held_out(work.inputs[role]))) for role in ("corpus", "gate"))
+        made, num_base_pieces = extension.extended(config, base, texts, gate, target, source, work), base.num_pieces
         write_lines(_measures(base, work), work.out / "base_measures.jsonl")
-    made.save(work.out)
-    num_unlike, num_texts = convert.unlike(work.out, made, _texts(held_out(work.inputs["corpus"])))
-    if num_unlike:
-        work.say(
-            f"tokenizer.json gives other ids than tokenizer.model on {num_unlike:,} of {num_texts:,} held-out texts "
-            "(its format cannot tell pieces of one score); other tools must read tokenizer.model"
-        )
     write_lines(_measures(made, work, num_base_pieces), work.out / "measures.jsonl")
 
 

@@ -43,7 +43,7 @@ def wire(recipe: Recipe, job: Callable[..., Job]) -> Mapping[str, Job]:
         tokenizer = job("tokenizer", recipe.tokenizer.acting, corpus=target, gate=source, base=base_tokenizer)
         jobs["tokenizer"] = tokenizer
         made_of = {"base": base, "tokenizer": tokenizer}
-        new_rows = _initialised(recipe.initialisation.acting, job, recipe.seed, target, made_of)
+        new_rows = _initialised(recipe.acting_initialisation, job, recipe.seed, target, made_of)
         jobs["initialisation"] = new_rows
         jobs |= _probed(recipe.acting_probe, job, recipe.seed, source, target, made_of)
 

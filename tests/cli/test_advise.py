@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from loanword.cli.advice import Costs, Size, certain, dominated
+from loanword.cli.advice import Base, Costs, Size, certain, dominated
 from loanword.model.load import load_model, train_flops_per_token
 from loanword.model.shape import KNOWN
 
@@ -87,6 +87,15 @@ def test_new_pieces_fill_the_rows_of_a_padded_vocabulary_first(advise, checkpoin
     assert beyond["costs"]["num_added_parameters"] == 10 * 32
 
 
+def test_a_config_with_fewer_rows_than_the_tokenizer_has_pieces_is_refused(advise, checkpoint: Path, tmp_path: Path):
+    (tmp_path / "tokenizer.model").write_bytes((checkpoint / "tokenizer.model").read_bytes())
+    config = json.loads((checkpoint / "config.json").read_text(encoding="utf-8"))
+    pieces, config["vocab_size"] = config["vocab_size"], 100
+    (tmp_path / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    told = advise("--pieces", 40, model=tmp_path)
+    assert f"the tokenizer has {pieces:,} pieces, but the model has 100 embedding rows" in told.err
+
+
 def test_a_tokenizer_by_itself_gives_tokens_alone_and_says_what_is_lacking(advise, checkpoint: Path, tmp_path: Path):
     alone = tmp_path / "alone" / "tokenizer.model"
     alone.parent.mkdir()
@@ -123,6 +132,9 @@ def test_a_study_is_read_where_one_is_named(
     texts = ("--text", "text/zh.jsonl", "--source-text", "text/en.jsonl")
     written = loanword("init", "--base", checkpoint, "--target", "zh", *texts, "--data", data, "--out", study)
     assert written.code == 0, written.err
+    none = advise("--pieces", 40, "--study", study, "--data", data, "--store", store)
+    assert f"{store} - no such store" in none.err
+    store.mkdir()
     told = advise("--pieces", 40, "--study", study, "--data", data, "--store", store)
     assert told.code == 0, told.err
     assert "A larger vocabulary for Chinese: missing." in told.out
@@ -136,7 +148,8 @@ def test_a_study_is_read_where_one_is_named(
     ("given", "said"),
     [
         ({"text": "zh"}, "LANG=FILE"),
-        ({"text": "zh=none.jsonl"}, "no such file"),
+        ({"text": "zh=none.jsonl"}, "to do:    check the name\n"),
+        ({"text": "zh_Hans=x.jsonl"}, "'zh_Hans' is no language's code"),
         ({"text": "en=x.jsonl"}, "en is the source language too"),
         ({"model": Path("no/such/model.model")}, "no such file or folder"),
     ],
@@ -149,6 +162,7 @@ def test_what_cannot_be_read_is_refused_by_name(advise, given, said):
 
 def test_no_number_of_pieces_and_a_text_of_one_document_are_refused(advise, tmp_path: Path):
     assert "--pieces 0 - no number of pieces" in advise("--pieces", 0).err
+    assert "--workers 0 - no number of processes" in advise("--workers", 0).err
     one = tmp_path / "one.jsonl"
     one.write_text(json.dumps({"text": "雨"}) + "\n", encoding="utf-8")
     assert "too few documents to hold any out" in advise("--pieces", 40, text=f"zh={one}").err
@@ -210,8 +224,14 @@ def test_nothing_is_advised_where_no_size_pays():
 
 
 def test_the_size_at_which_the_head_costs_more_is_said_or_bounded():
-    seven = KNOWN["LLaMA 7B"]
-    assert (
-        "that would hold up to 807\u202fK pieces" in certain("zh", [size(0, 2.0), size(1_000, 3.0)], {}, [], seven)[-1]
-    )
-    assert "Beyond about" in certain("zh", [size(0, 2.0), size(1_000_000, 2.2)], {}, [], seven)[-1]
+    seven = Base(KNOWN["LLaMA 7B"], None, 0)
+    few, many = [size(0, 2.0), size(1_000, 3.0)], [size(0, 2.0), size(1_000_000, 2.2)]
+    assert "that would hold up to 807\u202fK pieces" in certain("zh", few, {}, [], seven)[-1]
+    assert "Beyond about" in certain("zh", many, {}, [], seven)[-1]
+
+
+def test_rows_that_are_there_already_make_no_head_larger():
+    padded = Base(KNOWN["LLaMA 7B"], None, 100_000)
+    few, many = [size(0, 2.0), size(1_000, 3.0)], [size(0, 2.0), size(100_000, 2.0001)]
+    assert "that would hold up to 907\u202fK pieces" in certain("zh", few, {}, [], padded)[-1]
+    assert "At +100,000 the larger head costs fewer" in certain("zh", many, {}, [], padded)[-1]

@@ -93,6 +93,47 @@ def test_parallel_files_of_different_lengths_are_refused(flores: Path, checkpoin
     assert "3, each what the same line of en.txt says" in answer.err
 
 
+def test_parallel_files_whose_blank_lines_stand_elsewhere_are_refused(flores: Path, checkpoint: Path, loanword):
+    for language in ("en", "zh"):
+        path = flores / f"{language}.txt"
+        one, two, three = path.read_text(encoding="utf-8").splitlines()
+        lines = [one, "", two, three] if language == "zh" else [one, two, "", three]
+        path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    answer = loanword("tokenizer", "measure", checkpoint, "--flores", flores)
+    assert answer.code == 2
+    assert "zh.txt - line 2 is blank in zh.txt alone" in answer.err
+
+
+def test_line_ends_are_no_text(flores: Path, checkpoint: Path, loanword):
+    arguments = ("tokenizer", "measure", checkpoint, "--flores", flores, "--json")
+    before = loanword(*arguments)
+    path = flores / "zh.txt"
+    path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
+    assert loanword(*arguments).out == before.out
+
+
+def test_a_file_that_is_named_for_no_language_is_refused(flores: Path, checkpoint: Path, loanword):
+    for name in ("README", "eng_Latn"):
+        path = flores / f"{name}.txt"
+        path.write_text("The rain.\n", encoding="utf-8")
+        answer = loanword("tokenizer", "measure", checkpoint, "--flores", flores)
+        assert answer.code == 2
+        assert f"{path} - '{name}' is no language's code" in answer.err
+        path.unlink()
+
+
+@pytest.mark.parametrize("said", ["5", "[[1], 2]", str([[3]] * 9_999)])
+def test_constituents_that_cannot_be_of_a_tokenizer_are_refused(
+    said: str, flores: Path, checkpoint: Path, tmp_path: Path, loanword
+):
+    load_tokenizer(checkpoint).save(tmp_path / "other")
+    path = tmp_path / "other" / "constituents.json"
+    path.write_text(f'{{"constituents": {said}}}', encoding="utf-8")
+    answer = loanword("tokenizer", "measure", tmp_path / "other", "--flores", flores)
+    assert answer.code == 2
+    assert f"{path} - " in answer.err
+
+
 def test_a_compressed_text_is_read(tmp_path: Path, checkpoint: Path, loanword):
     path = tmp_path / "en.txt.gz"
     path.write_bytes(gzip.compress(b"two\n\nlines\n"))
@@ -103,10 +144,14 @@ def test_a_compressed_text_is_read(tmp_path: Path, checkpoint: Path, loanword):
 def test_what_cannot_be_measured_is_refused(data: Path, flores: Path, tmp_path: Path, checkpoint: Path, loanword):
     empty = tmp_path / "empty.txt"
     empty.write_text("\n", encoding="utf-8")
+    unnamed = tmp_path / "unnamed.jsonl"
+    unnamed.write_text('{"body": "x"}\n', encoding="utf-8")
     text = data / "text" / "en.jsonl"
     for arguments, said in (
         ((), "no text to measure on"),
-        (("--text", f"en={empty}"), "nothing to measure"),
+        (("--text", f"en={empty}"), f"{empty} - nothing to measure"),
+        (("--text", f"en={unnamed}"), "to do:    mend the line, or give records with text in 'text'"),
+        (("--text", f"xx_yy={text}"), "'xx_yy' is no language's code"),
         (("--text", f"en={text}", f"en={text}"), "en is there twice"),
         (("--text", f"en={text}", "--flores", flores), "en is in"),
         (("--flores", tmp_path / "nowhere"), "no LANG.txt here"),

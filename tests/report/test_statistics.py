@@ -221,3 +221,26 @@ def test_one_question_of_a_small_subject_decides_nothing():
     assert found.difference.low == 0.0
     assert found.difference.high > 1 / 6
     assert found.p_value > 0.1
+
+
+def test_equal_candidates_are_told_from_the_best_of_them_as_rarely_as_p_says():
+    num_studies, num_candidates, num_documents = 300, 7, 80
+    rng = np.random.default_rng(0)
+    hard, own = rng.normal(1, 0.2, (num_documents, 1)), (num_documents, num_studies * num_candidates)
+    columns_NK = hard + rng.normal(0, 0.05, own)
+    shape = (num_studies, num_candidates)
+    sums, resampled = columns_NK.sum(axis=0).reshape(shape), statistics.resampled_sums(columns_NK, num_resamples=2_000)
+    resamples = resampled.reshape(-1, *shape).swapaxes(0, 1)
+    found = [statistics.beyond_the_best(*study) for study in zip(sums, resamples, strict=True)]
+    # The smallest of a study is at no distance from itself.
+    others = [sorted(p_values)[:-1] for p_values in found]
+    assert all(max(p_values) == 1 for p_values in found)
+    assert np.mean([min(statistics.holm(p_values)) < 0.05 for p_values in others]) < 0.08
+
+
+def test_a_candidate_far_behind_the_best_is_told_from_it():
+    columns_NK = np.random.default_rng(0).normal([0.0, 0.1, 3.0], 1.0, (80, 3))
+    best, near, far = statistics.beyond_the_best(columns_NK.sum(axis=0), statistics.resampled_sums(columns_NK))
+    assert best == 1
+    assert near > 0.05
+    assert far == pytest.approx(1 / 10_001)

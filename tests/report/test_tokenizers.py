@@ -5,6 +5,8 @@ from xml.etree import ElementTree
 
 import pytest
 
+from loanword.records import TokenizerMeasure
+from loanword.report.extensions import Extension
 from loanword.report.figures import tokenizers_figure
 from loanword.report.gather import RunRecords, read_runs
 from loanword.report.tokenizers import measured_tokenizers, tokenizers_panel, tokenizers_table
@@ -16,14 +18,38 @@ def runs(study) -> list[RunRecords]:
 
 
 def test_runs_that_share_a_tokenizer_share_its_row(runs):
-    assert [one.name for one in measured_tokenizers(runs)] == ["original", "extended, +2,000 pieces"]
+    assert [one.name for one in measured_tokenizers(runs)] == ["original vocabulary", "+2,000 pieces"]
     rows = tokenizers_table(runs).to_json()["rows"]
     assert [(row["tokenizer"], row["language"]) for row in rows] == [
-        ("original", "Chinese"),
-        ("original", "English"),
-        ("extended, +2,000 pieces", "Chinese"),
-        ("extended, +2,000 pieces", "English"),
+        ("original vocabulary", "Chinese"),
+        ("+2,000 pieces", "Chinese"),
+        ("original vocabulary", "English"),
+        ("+2,000 pieces", "English"),
     ]
+
+
+def test_a_base_stands_beside_its_extension_in_every_language_that_the_extension_was_measured_in(runs):
+    """A base that was published has no measures of its own, and one that was learned has them of its source alone."""
+    both = next(run.measures for run in runs if run.measures)
+    told = [_told_of_its_base(run, both) for run in runs]
+    expected = [(name, language) for language in ("Chinese", "English") for name in ("original", "+2,000 pieces")]
+    for some in (told, [run for run in told if run.extension]):
+        rows = tokenizers_table(some).to_json()["rows"]
+        assert [(row["tokenizer"].removesuffix(" vocabulary"), row["language"]) for row in rows] == expected
+        assert rows[0]["tokens_per_character"] == both[0].tokens_per_character
+        assert tokenizers_figure(some) is not None
+    published = [_without_base_tokenizer(run) for run in told if run.extension]
+    assert tokenizers_table(published) == tokenizers_table(told)
+
+
+def _told_of_its_base(run: RunRecords, measures: tuple[TokenizerMeasure, ...]) -> RunRecords:
+    if run.settings["tokenizer.num_new_pieces"]:
+        return replace(run, extension=Extension(measures))
+    return replace(run, measures=tuple(one for one in run.measures if one.language == "en"))
+
+
+def _without_base_tokenizer(run: RunRecords) -> RunRecords:
+    return replace(run, artifacts={role: one for role, one in run.artifacts.items() if role != "tokenizer.base"})
 
 
 def test_tokenizers_of_one_size_are_told_apart_by_their_runs(runs):
@@ -36,20 +62,20 @@ def test_tokenizers_of_one_size_are_told_apart_by_their_runs(runs):
         artifacts={**first.artifacts, "tokenizer": replace(artifact, folder=artifact.folder / "sw")},
     )
     names = [one.name for one in measured_tokenizers([first, other])]
-    assert names == [f"extended, +2,000 pieces ({first.label})", "extended, +2,000 pieces (to Swahili)"]
+    assert names == [f"+2,000 pieces ({first.label})", "+2,000 pieces (to Swahili)"]
     appended = replace(other, settings={**other.settings, "tokenizer.method": "append"})
     assert [one.name for one in measured_tokenizers([first, appended])] == [
-        "extended, +2,000 pieces",
-        "appended, +2,000 pieces",
+        "+2,000 pieces",
+        "+2,000 pieces, appended",
     ]
 
 
 def test_columns_that_no_record_fills_are_left_out(runs):
-    assert "premium" not in tokenizers_table(runs).to_json()["rows"][0]
-    measures = tuple(one.model_copy(update={"num_unused_new_pieces": 7, "premium": 1.5}) for one in runs[0].measures)
+    assert "num_unused_new_pieces" not in tokenizers_table(runs).to_json()["rows"][0]
+    measures = tuple(one.model_copy(update={"num_unused_new_pieces": 7}) for one in runs[0].measures)
     rows = tokenizers_table([replace(runs[0], measures=measures), *runs[1:]]).to_json()["rows"]
-    assert (rows[0]["premium"], rows[0]["num_unused_new_pieces"]) == (1.5, 7)
-    assert rows[-1]["premium"] == {"state": "not planned"}
+    assert rows[0]["num_unused_new_pieces"] == 7
+    assert rows[-1]["num_unused_new_pieces"] == {"state": "not planned"}
 
 
 def test_bars_are_as_long_as_what_they_stand_for(runs):

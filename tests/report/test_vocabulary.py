@@ -168,12 +168,20 @@ def test_a_crossing_halfway_lies_halfway_in_the_logarithm():
 def test_an_arm_that_is_always_ahead_breaks_even_at_the_smallest_budget():
     found = found_for(-0.1, -0.2)
     assert (found.bytes.value, found.share_from_start, found.share_never) == (0, 1, 0)
-    assert break_even_text(found) == "already at the smallest measured budget, 100\u202fkB"
+    assert break_even_text(found, "equal text") == "already at the smallest measured budget, 100\u202fkB"
 
 
 def test_an_arm_that_is_behind_at_the_largest_budget_does_not_break_even():
-    assert break_even_text(found_for(0.1, 0.2)) == "at no budget up to 1\u202fMB"
-    assert break_even_text(found_for(-0.1, 0.2)) == "ahead before, but not at the largest budget, 1\u202fMB"
+    behind, ahead_before = found_for(0.1, 0.2), found_for(-0.1, 0.2)
+    assert break_even_text(behind, "equal text") == "at no measured budget up to 1\u202fMB"
+    expected = "ahead before, but not at the largest measured budget, 1\u202fMB"
+    assert break_even_text(ahead_before, "equal text") == expected
+
+
+def test_budgets_that_were_measured_and_have_no_control_at_their_compute_are_not_passed_over_in_silence():
+    expected = "already at the smallest budget with a control at such compute, 100\u202fkB"
+    assert break_even_text(found_for(-0.1, -0.2), "equal compute") == expected
+    assert "at no budget with a control at such compute" in break_even_text(found_for(0.1, 0.2), "equal compute")
 
 
 def test_a_crossing_counts_only_if_the_arm_stays_ahead():
@@ -225,11 +233,36 @@ def test_the_answer_is_yes_where_the_arm_helps_at_equal_text_and_hurts_nowhere(r
     assert "Break-even at equal text: " in answer.points[0]
 
 
+def test_the_answer_says_where_nothing_was_measured_at_equal_compute(runs):
+    _, pair = pairs_of(runs)
+    assert pair.last is not None
+    assert pair.last.equal_compute.paired is None
+    (answer,) = answers([pair])
+    assert answer.outcome == "yes at equal text (compute not measured)"
+    assert answer.tone == ""
+    assert "nothing was measured at equal compute" in answer.short
+
+
+def test_an_answer_counts_text_as_it_was_read(runs):
+    more = [
+        replace(
+            run,
+            summaries={
+                role: found.model_copy(update={"num_target_bytes": 35_000 + found.num_target_bytes})
+                for role, found in run.summaries.items()
+            },
+        )
+        for run in runs
+    ]
+    (answer,) = answers(pairs_of(more)[:1])
+    assert answer.short.startswith("At the largest budget, 2.04\u202fMB: ")
+
+
 def test_the_answer_depends_where_arms_disagree(runs):
     worse = [_with_nats(run, 1.5) if run.label == "extended-2MB-r0" else run for run in runs]
     (answer,) = answers(pairs_of(worse))
     assert answer.outcome == "it depends"
-    assert answer.short == "Of 2 arms with new pieces: yes for 1 and no for 1."
+    assert answer.short == "Of 2 arms with new pieces: yes for 1 and no at equal text (compute not measured) for 1."
 
 
 def _with_nats(run: RunRecords, factor: float) -> RunRecords:
@@ -307,7 +340,7 @@ def test_an_artifact_is_read_with_and_without_what_later_stages_write(tmp_path):
 def test_the_page_answers_the_question_and_leaves_it_out_where_no_vocabulary_is_larger(runs):
     told = render(compose(runs, StudyInfo("s", "")))
     assert '<section id="vocabulary">' in told
-    assert "<dt>A larger vocabulary for Chinese: yes</dt>" in told
+    assert "<dt>A larger vocabulary for Chinese: yes at equal text</dt>" in told
     assert "Bits per byte against training compute" in told
     without = render(compose([run for run in runs if not _pieces(run)], StudyInfo("s", "")))
     assert "Is a larger vocabulary worth it?" not in without
@@ -355,13 +388,24 @@ def test_a_candidates_distance_to_the_best_is_paired_over_documents():
     ours, theirs = ([one for one in PROBES[name] if one.language == "zh"] for name in ("random", "mean"))
     num_bytes = sum(one.num_bytes for one in ours)
     expected = sum(a.nats - b.nats for a, b in zip(ours, theirs, strict=True)) / num_bytes / math.log(2)
-    assert best.to_best is None
+    assert best.to_best is best.p_value is None
     assert second.to_best is not None
-    difference = second.to_best.difference
+    difference = second.to_best
     assert difference.value == pytest.approx(expected)
     # Documents that are hard are hard under both: far narrower than either's own interval.
     assert difference.high - difference.low < 0.5 * (best.bits_per_byte.high - best.bits_per_byte.low)
     assert difference.low < expected < difference.high
+
+
+def test_one_name_of_a_vocabulary_stands_in_every_place(runs):
+    appended = [with_settings(run, f"{run.label}-appended", tokenizer__method="append") for run in runs if _pieces(run)]
+    learned = [
+        with_settings(run, run.label, tokenizer__method="continued-bpe") if _pieces(run) else run for run in runs
+    ]
+    page = render(compose([*learned, *appended], StudyInfo("s", "")))
+    assert "+2,000 pieces, appended, replay 20" in page
+    assert "pieces by" not in page
+    assert "extended, +2,000 pieces" not in page
 
 
 def test_a_probe_is_shown_once_however_many_runs_share_it(runs, tmp_path):

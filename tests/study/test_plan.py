@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 import loanword.stages
+from loanword.errors import UserError
 from loanword.store import Job, Sources, Store
 from loanword.study.estimate import Estimator
 from loanword.study.plan import changes, missing, remember, results, smaller_cuts
@@ -264,9 +265,9 @@ def test_a_seed_and_a_sample_name_only_rows_that_depend_on_them(data: Path) -> N
         job = jobs["initialisation"]
         return f"{job.seed} {job.config.model_dump_json()} {sorted(job.inputs)}"
 
-    plain = 'output = "norm-corrected"'
+    plain = 'input = "norm-corrected"'
     assert rows(plain, 1) == rows(plain, 2) == rows(f"{plain}\nsample_bytes = 9", 1)
-    assert rows('output = "random"', 1) != rows('output = "random"', 2)
+    assert rows('input = "random"', 1) != rows('input = "random"', 2)
     assert rows('input = "focus"', 1) != rows('input = "focus"\nsample_bytes = 9', 1)
 
 
@@ -289,3 +290,25 @@ def test_settings_of_the_other_method_do_not_name_a_tokenizer(data: Path) -> Non
     run = "none, extended"
     assert names_of(study(data, appended), run, "tokenizer") == names_of(study(data, gated), run, "tokenizer")
     assert names_of(study(data, appended), run, "tokenizer") != names_of(study(data), run, "tokenizer")
+
+
+def test_a_tied_head_has_no_rows_of_its_own(data: Path) -> None:
+    apart = PROBED.replace("mean = {}", 'mean = {}\nhead = { output = "random" }')
+    roles = ("initialisation.mean", "initialisation.head")
+    tied = names_of(study(data, apart), "none, extended", *roles)
+    assert tied[0] == tied[1]
+    untied = apart.replace("context_tokens = 256", "context_tokens = 256\ntied_embeddings = false")
+    one, other = names_of(study(data, untied), "none, extended", *roles)
+    assert one != other
+
+
+@pytest.mark.parametrize("name", ["a/b", "..", "", "x" * 61, "a\\u0001b"])
+def test_a_candidate_is_called_what_a_link_can_be_called(data: Path, name: str) -> None:
+    with pytest.raises(UserError, match=r"probe\.candidates"):
+        study(data, PROBED.replace("mean = {}", f'"{name}" = {{}}'))
+
+
+def test_a_probe_goes_beyond_its_warm_up(data: Path) -> None:
+    short = PROBED.replace("[recipe.probe.candidates]", "[recipe.probe]\nnum_steps = 20\n[recipe.probe.candidates]")
+    with pytest.raises(UserError, match=r"probe.num_steps: must be more than the 20 warm-up steps .*got 20"):
+        study(data, short)

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from loanword.errors import UserError
+from loanword.model.shape import published_shape
 from loanword.tokenizer.interface import BYTE_OF, BYTE_PIECES, NewPiece
 from loanword.tokenizer.learn import learn
 from loanword.tokenizer.load import load_tokenizer
@@ -175,3 +176,96 @@ def test_a_truncated_tokenizer_json_is_refused(share: float, tmp_path: Path) -> 
     path.write_bytes(path.read_bytes()[: int(share * path.stat().st_size)])
     with pytest.raises(UserError, match=rf"{path} - .*line 1(.|\n)*copy the file again"):
         load_tokenizer(path)
+
+
+def without(token: dict[str, Any], field: str) -> dict[str, Any]:
+    return {name: value for name, value in token.items() if name != field}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"added_tokens": None}, "added_tokens: "),
+        ({"added_tokens": ["</s>"]}, "added_tokens.0: "),
+        *(({"added_tokens": [without(added(256, "</s>"), field)]}, f"added_tokens.0.{field}: missing")
+          for field in ("id", "content", "special", "lstrip")),
+        ({"pre_tokenizer": 5}, "pre_tokenizer: "),
+        ({"model": {"merges": 3}}, "model.merges: "),
+        ({"model": {"merges": None}}, "model.merges: "),
+        ({"model": {"merges": [[1, 2]]}}, "model.merges.0"),
+        ({"model": {"vocab": [["a", 0]]}}, "model.vocab: "),
+        *(({"model": {"vocab": {"a": id}}}, "model.vocab.a: ") for id in ("0", None, -1, 256.0, True)),
+    ],
+)  # fmt: skip
+def test_a_tokenizer_json_of_another_shape_is_refused(change: dict[str, Any], message: str, tmp_path: Path) -> None:
+    content = byte_level()
+    model = content["model"] | change.get("model", {})
+    with pytest.raises(UserError, match=rf"{tmp_path / 'tokenizer.json'} - {message}"):
+        load_tokenizer(saved(tmp_path, content | change | {"model": model}))
+
+
+@pytest.mark.parametrize(
+    ("name", "said", "message"),
+    [
+        ("tokenizer_config.json", {"eos_token": {"x": 1}}, "eos_token"),
+        ("tokenizer_config.json", {"eos_token": ["</s>"]}, "eos_token"),
+        ("tokenizer_config.json", {"added_tokens_decoder": {"a": {"content": "x"}}}, "added_tokens_decoder"),
+        ("special_tokens_map.json", {"pad_token": 0}, "pad_token"),
+        ("config.json", {"eos_token_id": []}, "eos_token_id"),
+        ("config.json", {"eos_token_id": "abc"}, "eos_token_id"),
+        ("config.json", {"eos_token_id": 99_999}, "eos_token_id is 99999, which is the id of no piece"),
+        ("config.json", {"pad_token_id": [257]}, "pad_token_id is 257, which is the id of no piece"),
+    ],
+)
+def test_special_tokens_that_are_no_pieces_are_refused(
+    name: str, said: dict[str, Any], message: str, tmp_path: Path
+) -> None:
+    saved(tmp_path, byte_level())
+    (tmp_path / name).write_text(json.dumps(said), encoding="utf-8")
+    with pytest.raises(UserError, match=rf"{tmp_path / name} - {message}"):
+        load_tokenizer(tmp_path)
+
+
+def test_a_special_token_of_a_negative_id_is_none(tmp_path: Path) -> None:
+    saved(tmp_path, byte_level())
+    (tmp_path / "config.json").write_text('{"pad_token_id": -1}', encoding="utf-8")
+    assert load_tokenizer(tmp_path).pad_id is None
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("added_tokens.json", {"x": "300"}),
+        ("added_tokens.json", {"x": -1}),
+        ("tokenizer.json", {"added_tokens": ["x"], "model": {"byte_fallback": True}}),
+        ("tokenizer_config.json", {"added_tokens_decoder": {"300": "x"}}),
+    ],
+)
+def test_added_tokens_of_another_shape_beside_a_model_are_refused(
+    name: str, said: dict[str, Any], model: Model, tmp_path: Path
+) -> None:
+    (tmp_path / "tokenizer.model").write_bytes(to_bytes(model))
+    (tmp_path / name).write_text(json.dumps(said), encoding="utf-8")
+    with pytest.raises(UserError, match=rf"{tmp_path / name} - "):
+        load_tokenizer(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"num_attention_heads": 0},
+        {"num_attention_heads": -4},
+        {"num_attention_heads": 0, "head_dim": 8},
+        {"hidden_size": "wide"},
+        {"hidden_size": float("inf")},
+        {"vocab_size": None},
+        {"text_config": {"vocab_size": 5}},
+    ],
+)
+def test_a_config_without_the_sizes_of_a_decoder_has_no_shape(change: dict[str, Any]) -> None:
+    sizes = {
+        "hidden_size": 32, "num_attention_heads": 4, "num_hidden_layers": 2, "intermediate_size": 64, "vocab_size": 300,
+    }  # fmt: skip
+    assert published_shape(sizes) is not None
+    assert published_shape(sizes | {"text_config": 5}) == published_shape(sizes)
+    assert published_shape(sizes | change) is None

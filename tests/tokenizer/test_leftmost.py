@@ -70,8 +70,8 @@ def test_a_file_that_cannot_say_what_the_model_does_is_found_out(model: Model, t
     tied = with_tied(model, ["ab", "ba"])
     exact = SentencePieceTokenizer(tied, {})
     exact.save(tmp_path)
-    assert unlike(tmp_path, exact, texts) == (0, 4)
+    assert unlike(tmp_path, exact, texts) == 0
     tied.pieces.add(piece="abba", score=-999.0, type=PieceType.NORMAL)
     inexact = SentencePieceTokenizer(tied, {})
     inexact.save(tmp_path)
-    assert unlike(tmp_path, inexact, texts) == (1, 4)
+    assert unlike(tmp_path, inexact, texts) == 1

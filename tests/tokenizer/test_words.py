@@ -1,3 +1,5 @@
+import os
+import signal
 import subprocess
 import sys
 from collections import Counter
@@ -128,3 +130,23 @@ def test_workers_end_with_the_process_that_they_work_for():
         process.kill()
         # Workers hold its output open for as long as they live.
         process.communicate(timeout=20)
+
+
+INTERRUPTED = """
+import os, time
+from loanword.tokenizer.workers import ordered_map
+for pid in ordered_map(lambda value: (time.sleep(0.2), os.getpid())[1], range(1000), 2):
+    print(pid, flush=True)
+"""
+
+
+def test_an_interrupted_command_is_told_of_once():
+    command = [sys.executable, "-c", INTERRUPTED]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, start_new_session=True) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        os.killpg(process.pid, signal.SIGINT)
+        _, told = process.communicate(timeout=20)
+    assert told.count("Traceback") == 1
+    assert "KeyboardInterrupt" in told

@@ -145,7 +145,7 @@ def dominated(sizes: Sequence[Size]) -> dict[int, str]:
 
 
 def certain(
-    language: str, sizes: Sequence[Size], worse: Mapping[int, str], refused: Sequence[int], shape: DecoderShape | None
+    language: str, sizes: Sequence[Size], worse: Mapping[int, str], refused: Sequence[int], decoder: Base | None
 ) -> tuple[str, ...]:
     """What is certain without any training, in sentences."""
     base = sizes[0]
@@ -160,7 +160,7 @@ def certain(
         )
     if not good:
         said.append(f"No size of these is worth its rows for {language_name(language)}.")
-    return tuple(said) + (() if shape is None else (_head(sizes, shape),))
+    return tuple(said) + (() if decoder is None else (_head(sizes, decoder),))
 
 
 def _saving(language: str, base: Size, size: Size) -> str:
@@ -180,14 +180,16 @@ def _saving(language: str, base: Size, size: Size) -> str:
     )
 
 
-def _head(sizes: Sequence[Size], shape: DecoderShape) -> str:
-    before = VocabularyCost(shape, 1 / sizes[0].bytes_per_token)
-    curve = [(size.num_new_pieces, 1 / size.bytes_per_token) for size in sizes[1:]]
+def _head(sizes: Sequence[Size], decoder: Base) -> str:
+    before, spare = VocabularyCost(decoder.shape, 1 / sizes[0].bytes_per_token), decoder.num_spare_rows
+    # Pieces in spare rows make no head larger: along the curve stand new rows.
+    curve = [(max(0, size.num_new_pieces - spare), 1 / size.bytes_per_token) for size in sizes[1:]]
     outgrown = outgrown_pieces(before, curve)
     if outgrown is not None:
-        return f"Beyond about {plain(round(outgrown))} pieces the larger head costs more FLOPs than the saved tokens."
-    pieces, tokens = curve[-1]
-    bound = count_text(affordable_pieces(before, tokens))
+        most = plain(round(outgrown) + spare)
+        return f"Beyond about {most} pieces the larger head costs more FLOPs than the saved tokens."
+    pieces, (_, tokens) = sizes[-1].num_new_pieces, curve[-1]
+    bound = count_text(affordable_pieces(before, tokens) + spare)
     return (
         f"At +{plain(pieces)} the larger head costs fewer FLOPs than the saved tokens; if further pieces saved nothing "
         f"more, that would hold up to {bound} pieces."

@@ -17,6 +17,7 @@ from loanword.protocols import Progress
 
 if TYPE_CHECKING:
     from loanword.cli.advice import Advice, Base, Size
+    from loanword.report.vocabulary import VocabularyPair
     from loanword.report.vocabulary_words import Answer
     from loanword.tokenizer.interface import Tokenizer
     from loanword.tokenizer.learn import LearnedPieces
@@ -34,6 +35,14 @@ class _Model:
     name: str
     tokenizer: "Tokenizer"
     decoder: "Base | None"
+
+
+@dataclass(frozen=True)
+class _Told:
+    """A study's answer; `other_base` is what its base is, empty where it is not known to be another."""
+
+    answer: "Answer"
+    other_base: str
 
 
 @dataclass(frozen=True)
@@ -66,7 +75,9 @@ class _Text:
         return found
 
     def _part(self, low: float, high: float) -> Iterator[str]:
-        for text in _documents(self.path):
+        from loanword.cli.tokenizer import documents
+
+        for text in documents(self.path):
             if low <= _place(text) < high:
                 yield text
 
@@ -93,6 +104,10 @@ def run(arguments: argparse.Namespace) -> int:
     from loanword.cli.tokenizer import named_files
 
     sizes = _sizes(arguments.pieces)
+    if arguments.workers < 1:
+        raise UserError(
+            f"--workers {arguments.workers}", "no number of processes", expected="1 or more", do="correct --workers"
+        )
     files = named_files(arguments.text, "--text")
     ((source_language, source_file),) = named_files([arguments.source_text], "--source-text").items()
     if source_language in files:
@@ -102,8 +117,8 @@ def run(arguments: argparse.Namespace) -> int:
             expected="text of another language",
             do="correct --text or --source-text",
         )
-    told = _told(arguments) if arguments.study else []
     model = _model(arguments.model)
+    told = _told(arguments, model.decoder) if arguments.study else []
     source = _text(source_language, source_file)
     advised = [
         _advised(model, _text(language, path), source, sizes, arguments.workers) for language, path in files.items()
@@ -115,13 +130,20 @@ def run(arguments: argparse.Namespace) -> int:
             "source": source_language,
             "lacking": lacking,
             "advice": [advice.model_dump(mode="json") for advice in advised],
-            "study": {one.language: {"outcome": one.outcome, "points": list(one.points)} for one in told},
+            "study": {
+                one.answer.language: {
+                    "outcome": one.answer.outcome,
+                    "points": list(one.answer.points),
+                    "other_base": one.other_base or None,
+                }
+                for one in told
+            },
         }
         print(json.dumps(plain, ensure_ascii=False, indent=2))
         return 0
     for number, advice in enumerate(advised):
         print("\n" if number else "", end="")
-        _print(advice, [one for one in told if one.language == advice.language], arguments)
+        _print(advice, [one for one in told if one.answer.language == advice.language], arguments)
     if lacking:
         print(f"\nlacking: {lacking}")
     return 0
@@ -151,7 +173,14 @@ def _model(name: str) -> _Model:
     shape = published_shape(config)
     if shape is None:
         return _Model(name, tokenizer, None)
-    num_spare_rows = max(0, shape.num_pieces - tokenizer.num_pieces)
+    if tokenizer.num_pieces > shape.num_pieces:
+        raise UserError(
+            name,
+            f"the tokenizer has {tokenizer.num_pieces:,} pieces, but the model has {shape.num_pieces:,} embedding rows",
+            expected="a row for every piece",
+            do="use the tokenizer that belongs to this checkpoint",
+        )
+    num_spare_rows = shape.num_pieces - tokenizer.num_pieces
     return _Model(name, tokenizer, Base(shape, published_context(config), num_spare_rows))
 
 
@@ -163,7 +192,9 @@ def _lacking(name: str) -> str:
 
 
 def _text(language: str, path: Path) -> _Text:
-    num_bytes = sum(len(text.encode()) for text in _documents(path))
+    from loanword.cli.tokenizer import documents
+
+    num_bytes = sum(len(text.encode()) for text in documents(path))
     text = _Text(language, path, num_bytes, min(HELD_OUT_SHARE, MOST_HELD_OUT_BYTES / max(1, num_bytes)))
     if next(text.held_out(), None) is None or next(text.rest(), None) is None:
         raise UserError(
@@ -173,15 +204,6 @@ def _text(language: str, path: Path) -> _Text:
             do="give more text, or one document a line and not one file of all",
         )
     return text
-
-
-def _documents(path: Path) -> Iterator[str]:
-    """Texts of records; of a .txt file its lines, which otherwise would be one document."""
-    from loanword.corpus.read import read_documents
-
-    for document in read_documents([path]):
-        lines = document.text.split("\n") if ".txt" in path.suffixes else [document.text]
-        yield from (line for line in lines if line.strip())
 
 
 def _place(text: str) -> float:
@@ -222,7 +244,7 @@ def _advised(model: _Model, text: _Text, source: _Text, sizes: Sequence[int], wo
         num_dropped_words=learned.num_dropped_words,
         dominated=worse,
         refused=refused,
-        certain=certain(text.language, measured, worse, refused, model.decoder and model.decoder.shape),
+        certain=certain(text.language, measured, worse, refused, model.decoder),
     )
 
 
@@ -279,8 +301,12 @@ def _measured(
     return found
 
 
-def _told(arguments: argparse.Namespace) -> "list[Answer]":
-    """What a study's finished records say, as its report does."""
+def _told(arguments: argparse.Namespace, decoder: "Base | None") -> "list[_Told]":
+    """What a study's finished records say, as its report does; of another base only where it has none of this one.
+
+    Raises:
+        UserError: the study cannot be opened, or there is no store.
+    """
     from loanword.cli.opening import DEFAULT_STAGES, open_study
     from loanword.cli.report import run_folders
     from loanword.report.gather import read_runs
@@ -288,14 +314,32 @@ def _told(arguments: argparse.Namespace) -> "list[Answer]":
     from loanword.report.vocabulary import vocabulary_pairs
     from loanword.report.vocabulary_words import answers
 
+    if not arguments.store.is_dir():
+        raise UserError(
+            arguments.store, "no such store", expected="the store that the study's runs are in", do="give it by --store"
+        )
     wanted = argparse.Namespace(
         study=arguments.study, data=arguments.data, store=arguments.store, stages=DEFAULT_STAGES
     )
     runs = read_runs(run_folders(open_study(wanted)))
-    return answers(vocabulary_pairs(runs, score_languages(runs)))
+    pairs = [(_other_base(pair, decoder), pair) for pair in vocabulary_pairs(runs, score_languages(runs))]
+    own = [pair for other, pair in pairs if not other]
+    known = {pair.target for pair in own}
+    others = {pair.target: other for other, pair in pairs if pair.target not in known}
+    answered = answers([*own, *(pair for _, pair in pairs if pair.target in others)])
+    return [_Told(answer, others.get(answer.language, "")) for answer in answered]
 
 
-def _print(advice: "Advice", told: "Sequence[Answer]", arguments: argparse.Namespace) -> None:
+def _other_base(pair: "VocabularyPair", decoder: "Base | None") -> str:
+    """The shape of the base that a study compares with, empty where it is this one's or either is not known."""
+    shapes = {run.decoder.shape for run in pair.control.runs if run.decoder}
+    if decoder is None or not shapes or decoder.shape in shapes:
+        return ""
+    shape = min(shapes, key=lambda shape: shape.num_pieces)
+    return f"width {shape.width:,}, {shape.num_layers} layers, {shape.num_pieces:,} rows"
+
+
+def _print(advice: "Advice", told: "Sequence[_Told]", arguments: argparse.Namespace) -> None:
     from loanword.cli.advice import LEGEND, table_rows
     from loanword.cli.plan import table
     from loanword.report.wording import bytes_text, language_name
@@ -324,16 +368,17 @@ def _print(advice: "Advice", told: "Sequence[Answer]", arguments: argparse.Names
         print(f"- {sentence}")
 
 
-def _open(advice: "Advice", told: "Sequence[Answer]", arguments: argparse.Namespace) -> Iterator[str]:
+def _open(advice: "Advice", told: "Sequence[_Told]", arguments: argparse.Namespace) -> Iterator[str]:
     """What a study says, or which one to run."""
     from loanword.cli.study_text import NUM_NEW_PIECES
 
-    for answer in told:
-        yield f"{arguments.study}: {answer.heading}."
-        yield from answer.points
-    if told:
+    for one in told:
+        of = f", of another base ({one.other_base})" if one.other_base else ""
+        yield f"{arguments.study}{of}: {one.answer.heading}."
+        yield from one.answer.points
+    if any(not one.other_base for one in told):
         return
-    if arguments.study:
+    if arguments.study and not told:
         yield f"{arguments.study} has no runs in {advice.language} that differ in their new pieces alone."
     language, source = advice.language, arguments.source_text.partition("=")
     file = next(pair.partition("=")[2] for pair in arguments.text if pair.partition("=")[0] == language)

@@ -2,10 +2,13 @@
 
 import argparse
 import shutil
+import sys
 from pathlib import Path
 
 from loanword.cli.opening import add_study_arguments, open_study
 from loanword.errors import UserError
+from loanword.records import read_json
+from loanword.tokenizer.extension import FACTS, ExtensionFacts, unlike_remark
 
 MODEL_ROLES = ("tuning", "pretraining", "base")
 
@@ -29,4 +32,9 @@ def run(arguments: argparse.Namespace) -> int:
         raise UserError(arguments.folder, "exists already", do="name a new folder; nothing was overwritten")
     shutil.copytree(opened.store.folder(job) / "checkpoint", arguments.folder)
     print(f"{arguments.folder}: {job.key} of run {found.label!r}")
+    extension = found.jobs.get("tokenizer")
+    if extension is not None:
+        facts = read_json(ExtensionFacts, opened.store.folder(extension) / FACTS)
+        if facts.num_unlike_texts:
+            print(f"{arguments.folder}: {unlike_remark(facts)}", file=sys.stderr)
     return 0

@@ -72,13 +72,14 @@ def named_files(pairs: Sequence[str], flag: str) -> dict[str, Path]:
     """Language -> file, of arguments written LANG=FILE.
 
     Raises:
-        UserError: one is not written so, or a language comes twice.
+        UserError: one is not written so, or a language comes twice or is no language's code.
     """
     files: dict[str, Path] = {}
     for pair in pairs:
         language, equals, name = pair.partition("=")
         if not (language and equals and name):
             raise UserError(f"{flag} {pair}", "no language", expected="LANG=FILE", do=f"write {flag} zh={pair}")
+        _check_language(f"{flag} {pair}", language, f"write {flag} CODE={name}")
         if language in files:
             raise UserError(
                 f"{flag} {pair}", f"{language} is there twice", expected="one file a language", do="join the files"
@@ -87,11 +88,31 @@ def named_files(pairs: Sequence[str], flag: str) -> dict[str, Path]:
     return files
 
 
+def _check_language(where: object, code: str, do: str) -> None:
+    from pydantic import TypeAdapter, ValidationError
+
+    from loanword.records import Language
+
+    try:
+        TypeAdapter(Language).validate_python(code)
+    except ValidationError:
+        raise UserError(
+            where, f"{code!r} is no language's code", expected="a BCP-47 code: en, zh, sr-Cyrl", do=do
+        ) from None
+
+
 def _flores(folder: Path) -> dict[str, Path]:
     files = {path.stem: path for path in sorted(folder.glob("*.txt"))}
     if not files:
         raise UserError(
-            folder, "no LANG.txt here", expected="FLORES sentences, one a line, a file a language", do="check --flores"
+            folder,
+            "no LANG.txt here",
+            expected="FLORES sentences, one a line, a file a language",
+            do="check --flores; files that FLORES-200 names itself (eng_Latn.devtest) must be called en.txt and so on",
+        )
+    for code, path in files.items():
+        _check_language(
+            path, code, "name it LANG.txt (en.txt for eng_Latn), or move it elsewhere if it is no such text"
         )
     return files
 
@@ -108,16 +129,27 @@ def _source(named: str | None, parallel: Mapping[str, Path]) -> str:
         )
     if source not in parallel:
         return ""
-    num_lines = {language: sum(1 for _ in _lines(path)) for language, path in parallel.items()}
-    for language, number in num_lines.items():
-        if number != num_lines[source]:
-            raise UserError(
-                parallel[language],
-                f"{number:,} lines with text",
-                expected=f"{num_lines[source]:,}, each what the same line of {parallel[source].name} says",
-                do="mend the file, or give it by --text, where nothing is measured against another language",
-            )
+    places = {language: _places(path) for language, path in parallel.items()}
+    wanted, name = places[source], parallel[source].name
+    for language, found in places.items():
+        if found == wanted:
+            continue
+        what, expected = f"{len(found):,} lines with text", f"{len(wanted):,}, each what the same line of {name} says"
+        if len(found) == len(wanted):
+            line = min(set(found) ^ set(wanted))
+            empty = parallel[language].name if line in wanted else name
+            what, expected = f"line {line:,} is blank in {empty} alone", f"each line what the same line of {name} says"
+        raise UserError(
+            parallel[language],
+            what,
+            expected=expected,
+            do="mend the file, or give it by --text, where nothing is measured against another language",
+        )
     return source
+
+
+def _places(path: Path) -> list[int]:
+    return [number for number, line in enumerate(_lines(path), start=1) if line.strip()]
 
 
 def _measured(
@@ -131,11 +163,18 @@ def _measured(
     for model in models:
         path = _found(model)
         tokenizer = load_tokenizer(path)
-        read = {language: _lines(file) for language, file in texts.items()}
+        read = {language: documents(file) for language, file in texts.items()}
         num_base_pieces = _num_base_pieces(tokenizer, path, loaded)
-        measured[model] = measure_languages(
-            tokenizer, read, num_base_pieces=num_base_pieces, parallel=parallel, source=source
-        )
+        try:
+            measured[model] = measure_languages(
+                tokenizer, read, num_base_pieces=num_base_pieces, parallel=parallel, source=source
+            )
+        except UserError as error:
+            # It speaks of a study's settings, which there are none of here.
+            files = [file for language, file in texts.items() if error.where == f"text of {language}"]
+            if not files:
+                raise
+            raise UserError(files[0], error.what, expected=error.expected, do="give a file with text") from None
         loaded.append(tokenizer)
     return measured
 
@@ -153,24 +192,43 @@ def _found(model: str) -> Path:
 
 def _num_base_pieces(tokenizer: "Tokenizer", path: Path, others: "Sequence[Tokenizer]") -> int | None:
     """Where a tokenizer's new pieces begin: after the largest of the others that it extends, or as its folder says."""
-    from loanword.tokenizer.files import read_object
+    from loanword.tokenizer.files import read_shaped
+    from loanword.tokenizer.shapes import Constituents
 
     bases = [
         other.num_pieces
         for other in others
         if other.num_pieces < tokenizer.num_pieces and tokenizer.pieces[: other.num_pieces] == other.pieces
     ]
-    said = read_object((path if path.is_dir() else path.parent) / "constituents.json").get("constituents")
+    beside = (path if path.is_dir() else path.parent) / "constituents.json"
+    said = read_shaped(beside, Constituents).get("constituents")
+    if said is not None and len(said) >= tokenizer.num_pieces:
+        raise UserError(
+            beside,
+            f"{len(said):,} new pieces, where the tokenizer has {tokenizer.num_pieces:,} pieces in all",
+            expected="constituents of the new pieces of this tokenizer",
+            do="copy both files from one and the same tokenizer",
+        )
     return max(bases, default=None if said is None else tokenizer.num_pieces - len(said))
 
 
+def documents(path: Path) -> Iterator[str]:
+    """Texts of records that have any; of a .txt file its lines, which otherwise would be one document."""
+    return (line for line in _lines(path) if line.strip())
+
+
 def _lines(path: Path) -> Iterator[str]:
-    """Documents; of a .txt file its lines, which otherwise would be one document."""
     from loanword.corpus.read import read_documents
 
-    for document in read_documents([path]):
-        lines = document.text.split("\n") if ".txt" in path.suffixes else [document.text]
-        yield from (line for line in lines if line.strip())
+    try:
+        for document in read_documents([path]):
+            is_text = ".txt" in path.suffixes
+            yield from (line.removesuffix("\r") for line in document.text.split("\n")) if is_text else [document.text]
+    except UserError as error:
+        # A study has settings for text fields, broken lines and its data root, the command line has none.
+        settings = {"broken_lines": "mend the line, or give records with text in 'text'", "--data": "check the name"}
+        do = next((do for setting, do in settings.items() if setting in error.do), error.do)
+        raise UserError(error.where, error.what, expected=error.expected, do=do) from None
 
 
 def _print(measured: "Mapping[str, TokenizerMeasures]", source: str) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, cast
 
 from loanword.recipe import ArchitectureConfig
 
@@ -102,20 +102,20 @@ def architecture_shape(config: ArchitectureConfig, num_pieces: int) -> DecoderSh
 
 def published_context(config: Mapping[str, Any]) -> int | None:
     """Tokens that a model can see at once by its config.json; None where it does not say."""
-    text: Mapping[str, Any] = config.get("text_config") or config
+    text = _of_text(config)
     said = text.get("max_position_embeddings") or text.get("n_positions")
-    return said if isinstance(said, int) else None
+    return said if isinstance(said, int) and said > 0 else None
 
 
 def published_shape(config: Mapping[str, Any]) -> DecoderShape | None:
     """Shape of a decoder by its config.json; None where it has not the usual fields, or has experts."""
-    text: Mapping[str, Any] = config.get("text_config") or config
+    text = _of_text(config)
     if any(text.get(name) for name in ("num_local_experts", "num_experts", "n_routed_experts")):
         return None
     kind = str(text.get("model_type", ""))
     try:
         num_heads, width = int(text["num_attention_heads"]), int(text["hidden_size"])
-        return DecoderShape(
+        shape = DecoderShape(
             width=width,
             num_layers=int(text["num_hidden_layers"]),
             num_heads=num_heads,
@@ -126,5 +126,16 @@ def published_shape(config: Mapping[str, Any]) -> DecoderShape | None:
             tied=bool(text.get("tie_word_embeddings", config.get("tie_word_embeddings", kind in TIED_UNLESS_SAID))),
             gated=kind not in NOT_GATED,
         )
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, ArithmeticError):
         return None
+    return shape if all(size > 0 for size in _sizes(shape)) else None
+
+
+def _of_text(config: Mapping[str, Any]) -> Mapping[str, Any]:
+    text: Any = config.get("text_config")
+    return cast(Mapping[str, Any], text) if text and isinstance(text, Mapping) else config
+
+
+def _sizes(shape: DecoderShape) -> tuple[int, ...]:
+    return (*shape.matrices["q_proj"], *shape.matrices["k_proj"], shape.num_layers, shape.num_heads,
+            shape.num_key_value_heads, shape.feed_forward_width, shape.num_pieces)  # fmt: skip

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator, model_validator
 
 from loanword.recipe.steps import ArchitectureConfig, Budget, StepsConfig
-from loanword.records import Count, Language, PositiveCount, PositiveFloat, Record, Share, SourcePath
+from loanword.records import Count, Language, PartName, PositiveCount, PositiveFloat, Record, Share, SourcePath
 
 
 class CheckpointSource:
@@ -111,7 +111,7 @@ class ProbeConfig(Record):
     held-out split, by document, before and after.
     """
 
-    candidates: dict[Annotated[str, Field(min_length=1)], InitialisationConfig] = Field(default_factory=dict)
+    candidates: dict[PartName, InitialisationConfig] = Field(default_factory=dict)
     num_steps: PositiveCount = 50
     held_out_bytes: PositiveCount = 200_000
     replay: Share = 0.0

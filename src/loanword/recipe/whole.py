@@ -15,7 +15,7 @@ from loanword.recipe.making import (
     TuningConfig,
 )
 from loanword.recipe.steps import StepsConfig
-from loanword.records import Count, Language, Record
+from loanword.records import Count, Language, PartName, Record
 
 
 class Recipe(Record):
@@ -34,7 +34,7 @@ class Recipe(Record):
     conversations: ConversationsConfig = ConversationsConfig()
     tuning: TuningConfig = TuningConfig()
     likelihoods: LikelihoodsConfig = LikelihoodsConfig()
-    benchmarks: dict[str, BenchmarkConfig] = Field(default_factory=dict)
+    benchmarks: dict[PartName, BenchmarkConfig] = Field(default_factory=dict)
     responses: ResponsesConfig = ResponsesConfig()
     grades: GradesConfig = GradesConfig()
 
@@ -50,8 +50,12 @@ class Recipe(Record):
                 missing.append("tuning.steps.row_tokens: must equal conversations.row_tokens")
             if not self.conversations.files:
                 missing.append("conversations.files: missing")
-        if self.probe.candidates and self.probe.steps is None and self.pretraining is None:
+        probe_steps = self._probe_steps
+        if self.probe.candidates and probe_steps is None:
             missing.append("probe.steps: missing, and no pretraining.steps to take")
+        elif self.probe.candidates and probe_steps and probe_steps.warmup_steps >= self.probe.num_steps:
+            told = f"must be more than the {probe_steps.warmup_steps:,} warm-up steps of its steps"
+            missing.append(f"probe.num_steps: {told} (got {self.probe.num_steps:,})")
         for path, steps in (("tuning.steps", self.tuning.steps), ("base.train.steps", self._base_steps)):
             if steps is not None and steps.tells_new_rows_apart:
                 told = "only_new_rows_steps, groups.new_rows and groups.new_head_rows act in further pretraining alone"
@@ -90,14 +94,29 @@ class Recipe(Record):
         return self.pretraining.model_copy(update={"steps": steps})
 
     @property
+    def _probe_steps(self) -> StepsConfig | None:
+        return self.probe.steps or (None if self.pretraining is None else self.pretraining.steps)
+
+    def _acting_rows(self, config: InitialisationConfig) -> InitialisationConfig:
+        """An initialisation without settings that do not act: a head that is tied has no rows of its own."""
+        train = self.base.train
+        tied = train is not None and train.architecture.tied_embeddings
+        return (config.model_copy(update={"output": config.input}) if tied else config).acting
+
+    @property
+    def acting_initialisation(self) -> InitialisationConfig:
+        """How this run's new rows start, without settings that do not act."""
+        return self._acting_rows(self.initialisation)
+
+    @property
     def acting_probe(self) -> ProbeConfig | None:
         """The probe of this run without settings that do not act; None where there is nothing to probe."""
         if not (self.tokenizer.num_new_pieces and self.probe.candidates):
             return None
-        steps = self.probe.steps or (None if self.pretraining is None else self.pretraining.steps)
+        steps = self._probe_steps
         assert steps is not None
         probed = steps.model_copy(update={"schedule": "constant"}).acting(extends=True)
-        candidates = {name: self.probe.candidates[name].acting for name in sorted(self.probe.candidates)}
+        candidates = {name: self._acting_rows(self.probe.candidates[name]) for name in sorted(self.probe.candidates)}
         return self.probe.model_copy(update={"candidates": candidates, "steps": probed})
 
     @property

@@ -7,6 +7,7 @@ from loanword.report.gather import BUDGET, NEW_PIECES, VOCABULARY, RunRecords
 from loanword.report.wording import Setting, setting_name, setting_phrase, setting_value
 
 PRETRAINING = "pretraining."
+METHOD = "tokenizer.method"
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,18 @@ def _or_none(key: str, value: Setting | None) -> str:
 def describe(run: RunRecords, keys: Sequence[str]) -> tuple[str, ...]:
     """The settings of a run under the given keys, in words."""
     told = [key for key in keys if key in run.settings or not key.startswith(VOCABULARY)]
-    return tuple(setting_phrase(key, run.settings.get(key)) for key in told)
+    # The vocabulary's name says both of its settings.
+    return tuple(dict.fromkeys(_phrase(run, key) for key in told))
+
+
+def _phrase(run: RunRecords, key: str) -> str:
+    return vocabulary_name(run) if key in (NEW_PIECES, METHOD) else setting_phrase(key, run.settings.get(key))
+
+
+def vocabulary_name(run: RunRecords) -> str:
+    """A run's vocabulary in words, as the whole report has it, with the method where pieces were appended."""
+    name = setting_phrase(NEW_PIECES, run.settings.get(NEW_PIECES))
+    return f"{name}, appended" if run.settings.get(NEW_PIECES) and run.settings.get(METHOD) == "append" else name
 
 
 def budget_arms(runs: Sequence[RunRecords]) -> list[Arm]:

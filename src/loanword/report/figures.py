@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from loanword.records import CurvePoint
-from loanword.report.arms import Arm, budget_arms, describe, varying_keys
+from loanword.report.arms import Arm, budget_arms, describe, varying_keys, vocabulary_name
 from loanword.report.axes import Axis, amount_axis, budget_axis
 from loanword.report.gather import RunRecords
 from loanword.report.knowledge import Knowledge, benchmarks_of
 from loanword.report.likelihoods import Scores, languages_of
 from loanword.report.panels import Bar, LinePanel, Point, Series, bar_panel, line_panel
 from loanword.report.svg import Style
-from loanword.report.tokenizers import measured_tokenizers, tokenizer_name, tokenizers_panel
+from loanword.report.tokenizers import measured_tokenizers, tokenizers_panel
 from loanword.report.wording import (
     MISSING,
     benchmark_name,
@@ -138,7 +138,7 @@ def curves_figure(runs: Sequence[RunRecords]) -> Figure | None:
             if artifact is None or artifact.folder in seen or not points:
                 continue
             seen.add(artifact.folder)
-            vocabulary = "" if stage == "base" else f", {tokenizer_name(run).partition(',')[0]} vocabulary"
+            vocabulary = "" if stage == "base" else f", {vocabulary_name(run)}"
             panels.setdefault((stage, STAGE_TITLES[stage] + vocabulary), []).append((run, points))
     keys = {
         stage: _telling_keys(stage, [run for (other, _), found in panels.items() if other == stage for run, _ in found])

@@ -24,11 +24,10 @@ from loanword.report.gather import RunRecords
 from loanword.report.statistics import (
     Estimate,
     Floats,
-    PairedDifference,
+    beyond_the_best,
     bits_per_byte,
     bootstrap_estimate,
     holm,
-    paired_bootstrap,
     resampled_sums,
 )
 from loanword.report.wording import decimal, language_name, p_text, plain, signed
@@ -38,12 +37,16 @@ PROBE = "probe."
 
 @dataclass(frozen=True)
 class ProbedCandidate:
-    """One candidate in one language: bits per byte after its steps and before them; the best has no `to_best`."""
+    """One candidate in one language: bits per byte after its steps and before them.
+
+    The best has neither `to_best` nor `p_value`, which is of the distance to the best and not adjusted.
+    """
 
     name: str
     rank: int
     bits_per_byte: Estimate
-    to_best: PairedDifference | None
+    to_best: Estimate | None
+    p_value: float | None
     start_rank: int
     start: Estimate
 
@@ -81,7 +84,9 @@ def _probe_table(run: RunRecords, key: str) -> Table:
     note = (
         "Every candidate was trained for the same few steps on the same rows and then measured on the same held-out "
         "documents. The start does not predict the order: choose by the ranks after training. Brackets hold 95\u202f% "
-        "intervals by bootstrap over documents, paired for differences; p is adjusted by Holm within a language."
+        "intervals by bootstrap over documents, paired for differences; they take the best as given, though these "
+        "documents chose it. p does not: it says how often the best of equal candidates is as far ahead by chance, "
+        "and is adjusted by Holm within a language."
     )
     title = f"Candidates for new rows, probed under {run.label}"
     return Table(key, title, note, columns, tuple(groups))
@@ -113,6 +118,7 @@ def _ranked(names: Sequence[str], columns_NK: Floats) -> list[ProbedCandidate]:
     order = sorted(range(count), key=values.__getitem__)
     starts = sorted(range(count), key=lambda place: values[count + place])
     best = order[0]
+    p_values = beyond_the_best(np.array(values[:count]), bits_RK[:, :count])
     return [
         ProbedCandidate(
             name=names[place],
@@ -120,7 +126,8 @@ def _ranked(names: Sequence[str], columns_NK: Floats) -> list[ProbedCandidate]:
             bits_per_byte=bootstrap_estimate(values[place], bits_RK[:, place]),
             to_best=None
             if place == best
-            else paired_bootstrap(values[place], values[best], bits_RK[:, place], bits_RK[:, best], len(columns_NK)),
+            else bootstrap_estimate(values[place] - values[best], bits_RK[:, place] - bits_RK[:, best]),
+            p_value=None if place == best else p_values[place],
             start_rank=starts.index(place) + 1,
             start=bootstrap_estimate(values[count + place], bits_RK[:, count + place]),
         )
@@ -129,14 +136,14 @@ def _ranked(names: Sequence[str], columns_NK: Floats) -> list[ProbedCandidate]:
 
 
 def _rows(planned: Sequence[str], ranked: Sequence[ProbedCandidate]) -> Iterator[tuple[Cell, ...]]:
-    adjusted = iter(holm([one.to_best.p_value for one in ranked if one.to_best is not None]))
+    adjusted = iter(holm([one.p_value for one in ranked if one.p_value is not None]))
     for one in ranked:
         yield (
             text_cell(one.name),
             number_cell(one.rank, plain),
             estimate_cell(one.bits_per_byte, lambda value: decimal(value, 3)),
-            estimate_cell(one.to_best and one.to_best.difference, lambda value: signed(value, 3), planned=False),
-            NOT_PLANNED_CELL if one.to_best is None else number_cell(next(adjusted), p_text),
+            estimate_cell(one.to_best, lambda value: signed(value, 3), planned=False),
+            NOT_PLANNED_CELL if one.p_value is None else number_cell(next(adjusted), p_text),
             number_cell(one.start_rank, plain),
             estimate_cell(one.start, lambda value: decimal(value, 3)),
         )

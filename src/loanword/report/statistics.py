@@ -117,6 +117,21 @@ def paired_bootstrap(
     return PairedDifference(bootstrap_estimate(difference, differences_R), p_value, num_examples, error)
 
 
+def beyond_the_best(values_C: Floats, resampled_RC: Floats) -> list[float]:
+    """For each of C candidates that were resampled alike, the p-value of its distance to the smallest of them all.
+
+    Resamples are centred, so that all candidates are equal, and the smallest is taken anew in each: a distance to a
+    smallest that was chosen on the same documents is never below 0, and large by chance where candidates are many.
+
+    Source: Hsu 1984, comparisons with the best, under equal candidates; by bootstrap as in Westfall and Young 1993.
+    """
+    distances_C = values_C - values_C.min()
+    centred_RC = resampled_RC - values_C
+    by_chance_RC = centred_RC - centred_RC.min(axis=1, keepdims=True)
+    reached_C = np.count_nonzero(by_chance_RC >= distances_C, axis=0)
+    return [(int(reached) + 1) / (len(resampled_RC) + 1) for reached in reached_C]
+
+
 def resampled_totals(columns_NK: Floats, rng: np.random.Generator, num_resamples: int = NUM_RESAMPLES) -> Floats:
     """Column sums over draws of N rows with replacement, [R, K], where few rows differ from each other.
 

@@ -1,16 +1,18 @@
 """How the tokenizers of a study encode its languages: a table, and bars side by side."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from markupsafe import Markup
 
 from loanword.records import TokenizerMeasure
+from loanword.report.arms import vocabulary_name
 from loanword.report.axes import Axis, linear_axis, tick_text
 from loanword.report.cells import Cell, Column, Table, number_cell, one_group, text_cell
 from loanword.report.gather import NEW_PIECES, RunRecords
 from loanword.report.svg import Element, Style, add, drawing, markup, shortened, text_width
-from loanword.report.wording import bytes_text, decimal, language_name, percent, plain
+from loanword.report.wording import bytes_text, decimal, language_name, percent, plain, setting_phrase
 
 WIDTH = 420.0
 LEFT = 1.0
@@ -26,29 +28,48 @@ class MeasuredTokenizer:
     measures: tuple[TokenizerMeasure, ...]
 
 
-def tokenizer_name(run: RunRecords) -> str:
-    """A run's vocabulary in words."""
-    pieces = run.settings.get(NEW_PIECES, 0)
-    how = "appended" if run.settings.get("tokenizer.method") == "append" else "extended"
-    return f"{how}, +{plain(float(pieces))} pieces" if pieces else "original"
-
-
 def measured_tokenizers(runs: Sequence[RunRecords]) -> list[MeasuredTokenizer]:
-    """Each distinct tokenizer once, in the order of the runs; of two that share their name, the first run tells."""
-    first: dict[object, RunRecords] = {}
-    for run in runs:
-        if run.tokenizer and run.measures:
-            first.setdefault(run.tokenizer.folder, run)
-    names = [tokenizer_name(run) for run in first.values()]
+    """Each distinct tokenizer once, in the order of the runs, those that were extended before what came of them.
+
+    A base is measured beside its extension on the same text; its own artifact may tell of more languages. Of two that
+    share their name, the first run tells.
+    """
+    named: dict[Path, tuple[str, str]] = {}
+    measured: dict[Path, dict[str, TokenizerMeasure]] = {}
+    for folder, name, label, measures in [*_bases(runs), *_own(runs)]:
+        named.setdefault(folder, (name, label))
+        for one in measures:
+            measured.setdefault(folder, {}).setdefault(one.language, one)
+    names = [named[folder][0] for folder in measured]
     return [
-        MeasuredTokenizer(name if names.count(name) == 1 else f"{name} ({run.label})", run.measures)
-        for name, run in zip(names, first.values(), strict=True)
+        MeasuredTokenizer(name if names.count(name) == 1 else f"{name} ({named[folder][1]})", tuple(found.values()))
+        for name, (folder, found) in zip(names, measured.items(), strict=True)
     ]
 
 
+_Told = tuple[Path, str, str, tuple[TokenizerMeasure, ...]]
+
+
+def _bases(runs: Sequence[RunRecords]) -> Iterator[_Told]:
+    """Bases by their folders, as their extensions' artifacts measure them."""
+    original = setting_phrase(NEW_PIECES, 0)
+    for run in runs:
+        base = run.artifacts.get("tokenizer.base") or run.artifacts.get("base")
+        if base and run.extension:
+            yield base.folder, original, run.label, run.extension.base_measures
+
+
+def _own(runs: Sequence[RunRecords]) -> Iterator[_Told]:
+    for run in runs:
+        if run.tokenizer:
+            yield run.tokenizer.folder, vocabulary_name(run), run.label, run.measures
+
+
 def tokenizers_table(runs: Sequence[RunRecords]) -> Table:
-    """How each distinct tokenizer encodes each language; columns that no record fills are left out."""
-    found = [(tokenizer.name, one) for tokenizer in measured_tokenizers(runs) for one in tokenizer.measures]
+    """How each language is encoded by each distinct tokenizer; columns that no record fills are left out."""
+    measured = [(tokenizer.name, one) for tokenizer in measured_tokenizers(runs) for one in tokenizer.measures]
+    languages = dict.fromkeys(one.language for _, one in measured)
+    found = [(name, one) for language in languages for name, one in measured if one.language == language]
     shown = [(column, read, text) for column, read, text in _NUMBERS if any(read(one) is not None for _, one in found)]
     columns = (
         Column("tokenizer", "Vocabulary", is_number=False),
@@ -76,11 +97,10 @@ _NUMBERS: tuple[tuple[Column, Callable[[TokenizerMeasure], float | None], Callab
     ),
     (Column("tokens_per_word", "Tokens per word"), lambda one: one.tokens_per_word, lambda value: decimal(value, 2)),
     (
-        Column("byte_fallback_share", "Tokens that are bytes"),
+        Column("byte_fallback_share", "Tokens of no whole character"),
         lambda one: one.byte_fallback_share,
         lambda value: percent(value, 2),
     ),
-    (Column("premium", "Tokens against the source\u2019s"), lambda one: one.premium, lambda value: decimal(value, 2)),
     (Column("num_unused_new_pieces", "New pieces unused"), lambda one: one.num_unused_new_pieces, plain),
     (Column("num_bytes", "Measured on"), lambda one: one.num_bytes, bytes_text),
 )

@@ -32,6 +32,7 @@ from loanword.report.wording import Setting
 
 """Settings that act on new pieces alone."""
 
+Reading = Literal["equal text", "equal compute"]
 Places = NDArray[np.int64]
 
 NEVER = float("inf")
@@ -52,7 +53,8 @@ class Measured:
 class Level:
     """One budget of target text: an arm, the control that read the same text, and their differences.
 
-    `asked` is the budget in words. FLOPs are of training after the base; None where they, or the text, are missing.
+    `asked` is the budget in words, `target_bytes` what was read for it. FLOPs are of training after the base; None
+    where they, or the text, are missing.
     """
 
     asked: str
@@ -91,6 +93,11 @@ class VocabularyPair:
     levels: tuple[Level, ...]
     at_equal_text: BreakEven | None
     at_equal_compute: BreakEven | None
+
+    @property
+    def break_evens(self) -> tuple[tuple[Reading, BreakEven | None], ...]:
+        """Where the arm breaks even, by either reading."""
+        return ("equal text", self.at_equal_text), ("equal compute", self.at_equal_compute)
 
     @property
     def last(self) -> Level | None:

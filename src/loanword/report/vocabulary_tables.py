@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from markupsafe import Markup
 
 from loanword.model.vocabulary_cost import affordable_pieces, tokens_saved
-from loanword.report.arms import Arm
+from loanword.report.arms import Arm, vocabulary_name
 from loanword.report.axes import budget_axis
 from loanword.report.cells import (
     NOT_PLANNED_CELL,
@@ -21,7 +21,7 @@ from loanword.report.cells import (
 )
 from loanword.report.extensions import Extension
 from loanword.report.figures import Figure
-from loanword.report.gather import NEW_PIECES, RunRecords
+from loanword.report.gather import RunRecords
 from loanword.report.likelihoods import Scores
 from loanword.report.panels import LinePanel, Point, Series, line_panel
 from loanword.report.svg import Style
@@ -31,6 +31,7 @@ from loanword.report.vocabulary import (
     BreakEven,
     Level,
     Measured,
+    Reading,
     VocabularyPair,
     train_flops,
 )
@@ -45,19 +46,11 @@ from loanword.report.wording import (
     p_text,
     percent,
     plain,
-    setting_phrase,
     signed,
 )
 
 MEGABYTE = 1e6
 MOST_NAMED_PIECES = 5
-
-
-def vocabulary_name(run: RunRecords) -> str:
-    """A run's vocabulary in words, with the method where pieces were appended."""
-    name = setting_phrase(NEW_PIECES, run.settings.get(NEW_PIECES))
-    appended = run.settings.get(NEW_PIECES) and run.settings.get("tokenizer.method") == "append"
-    return f"{name}, appended" if appended else name
 
 
 def costs_table(pairs: Sequence[VocabularyPair]) -> Table:
@@ -189,10 +182,10 @@ def break_even_table(pairs: Sequence[VocabularyPair]) -> Table:
         [
             text_cell(f"{language_name(pair.target)}: {_phrases(pair.arm)}"),
             text_cell(reading),
-            *_break_even_cells(found),
+            *_break_even_cells(found, reading),
         ]
         for pair in pairs
-        for reading, found in (("equal text", pair.at_equal_text), ("equal compute", pair.at_equal_compute))
+        for reading, found in pair.break_evens
     ]
     columns = (
         Column("arm", "Arm", is_number=False),
@@ -212,12 +205,12 @@ def break_even_table(pairs: Sequence[VocabularyPair]) -> Table:
     return Table("vocabulary.break_even", "Where a larger vocabulary breaks even", note, columns, one_group(rows))
 
 
-def _break_even_cells(found: BreakEven | None) -> list[Cell]:
+def _break_even_cells(found: BreakEven | None, reading: Reading) -> list[Cell]:
     if found is None:
         return [NOT_PLANNED_CELL] * 5
     words = {FROM_THE_START: f"below {bytes_text(found.smallest)}", NEVER: f"beyond {bytes_text(found.largest)}"}
     return [
-        text_cell(break_even_text(found).partition(" [")[0]),
+        text_cell(break_even_text(found, reading).partition(" [")[0]),
         Cell(words[found.median], words[found.median])
         if found.median in words
         else number_cell(found.median, bytes_text),

@@ -7,10 +7,11 @@ from loanword.model.vocabulary_cost import VocabularyCost, tokens_saved
 from loanword.records import TokenizerMeasure
 from loanword.report.gather import RunRecords
 from loanword.report.statistics import PairedDifference
-from loanword.report.vocabulary import FROM_THE_START, NEVER, BreakEven, Measured, VocabularyPair
+from loanword.report.vocabulary import FROM_THE_START, NEVER, BreakEven, Measured, Reading, VocabularyPair
 from loanword.report.wording import bytes_text, count_text, decimal, joined, language_name, percent, signed
 
 NO_BREAK = "\u00a0"
+COMPUTE_NOT_MEASURED = " (compute not measured)"
 
 
 @dataclass(frozen=True)
@@ -92,10 +93,21 @@ def _answer(target: str, pairs: Sequence[VocabularyPair]) -> Answer:
     tally = [f"{outcome} for {sum(_outcome(pair) == outcome for pair in pairs)}" for outcome in outcomes]
     return Answer(
         target,
-        outcomes[0] if len(outcomes) == 1 else "it depends",
+        _together(outcomes),
         f"Of {len(pairs)} arms with new pieces: {joined(tally)}.",
         tuple(f"{_name(pair)}: {_outcome(pair)}. {_told(pair)}" for pair in pairs),
     )
+
+
+def _together(outcomes: Sequence[str]) -> str:
+    """What holds for all arms of a language."""
+    if len(outcomes) == 1:
+        return outcomes[0]
+    for word in ("yes", "no"):
+        at_text = f"{word} at equal text"
+        if {*outcomes} == {word, f"{at_text}{COMPUTE_NOT_MEASURED}"}:
+            return at_text
+    return "it depends"
 
 
 def _told(pair: VocabularyPair) -> str:
@@ -111,6 +123,8 @@ def _outcome(pair: VocabularyPair) -> str:
     if pair.last is None:
         return "missing"
     text, compute = (_word(one) for one in (pair.last.equal_text, pair.last.equal_compute))
+    if not compute and text in ("helps", "hurts"):
+        return f"{'yes' if text == 'helps' else 'no'} at equal text{COMPUTE_NOT_MEASURED}"
     if text == "helps":
         return "at equal text only" if compute == "hurts" else "yes"
     if compute == "helps":
@@ -146,12 +160,14 @@ def _gain(pair: VocabularyPair) -> str:
     last = pair.last
     if last is None or last.equal_text.paired is None:
         return "No budget has bits per byte of both vocabularies yet."
-    text = f"At the largest budget, {last.asked}: {difference_text(last.equal_text.paired)} bits per byte at equal text"
+    # In bytes that were read, as break-even is: what was asked for ends inside a document.
+    budget = bytes_text(last.target_bytes) if last.target_bytes else last.asked
+    text = f"At the largest budget, {budget}: {difference_text(last.equal_text.paired)} bits per byte at equal text"
     if last.equal_compute.paired is not None:
         return f"{text}, {difference_text(last.equal_compute.paired)} at equal compute."
     if last.equal_compute.outside:
         return f"{text}; its compute lies {last.equal_compute.outside} what the control was measured at."
-    return f"{text}."
+    return f"{text}; nothing was measured at equal compute."
 
 
 def difference_text(paired: PairedDifference) -> str:
@@ -162,21 +178,21 @@ def difference_text(paired: PairedDifference) -> str:
 
 
 def _break_evens(pair: VocabularyPair) -> str:
-    readings = (("equal text", pair.at_equal_text), ("equal compute", pair.at_equal_compute))
-    found = [f"at {reading}: {break_even_text(one)}" for reading, one in readings if one is not None]
+    found = [f"at {reading}: {break_even_text(one, reading)}" for reading, one in pair.break_evens if one is not None]
     return f"Break-even {'; '.join(found)}." if found else ""
 
 
-def break_even_text(found: BreakEven) -> str:
-    """Where an arm breaks even, with the interval where it does."""
+def break_even_text(found: BreakEven, reading: Reading) -> str:
+    """Where an arm breaks even, with the interval where it does; budgets are those that the reading can compare."""
+    budget = "measured budget" if reading == "equal text" else "budget with a control at such compute"
     if found.bytes.value == FROM_THE_START:
-        return f"already at the smallest measured budget, {bytes_text(found.smallest)}"
+        return f"already at the smallest {budget}, {bytes_text(found.smallest)}"
     if found.bytes.value == NEVER:
         largest = bytes_text(found.largest)
         return (
-            f"ahead before, but not at the largest budget, {largest}"
+            f"ahead before, but not at the largest {budget}, {largest}"
             if found.is_ahead_before
-            else f"at no budget up to {largest}"
+            else f"at no {budget} up to {largest}"
         )
     return f"from {bytes_text(found.bytes.value)} of target text on [{interval_text(found)}]"
 

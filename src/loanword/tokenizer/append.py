@@ -12,6 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from loanword.errors import UserError
+from loanword.tokenizer.check import check_model
 from loanword.tokenizer.files import read_settings
 from loanword.tokenizer.interface import Tokenizer
 from loanword.tokenizer.learn import learn
@@ -106,9 +107,11 @@ def _learned(texts: list[str], num_pieces: int, num_new_pieces: int) -> Tokenize
 
 def _read(path: Path) -> Model:
     if not path.is_file():
-        raise UserError(path, "no such file", expected="a SentencePiece model", do="correct tokenizer.pieces_from")
+        what = "a folder" if path.is_dir() else "no such file"
+        raise UserError(path, what, expected="a SentencePiece model", do="correct tokenizer.pieces_from")
     model = parse(path.read_bytes())
     if model is None:
         raise UserError(path, "no SentencePiece model", expected="a .model file of SentencePiece's trainer",
                         do="correct tokenizer.pieces_from")  # fmt: skip
+    check_model(path, model)
     return model

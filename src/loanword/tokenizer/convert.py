@@ -13,7 +13,7 @@ no merge leads to a piece with a character that is no piece itself, unless its s
 
 import base64
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -55,14 +55,12 @@ def tokenizer_json(model: Model, *, bos_id: int) -> dict[str, Any]:
     }
 
 
-def unlike(folder: Path, tokenizer: Tokenizer, texts: Iterable[str]) -> tuple[int, int]:
-    """Texts that a folder's tokenizer.json encodes otherwise than the tokenizer that was saved there, and all texts."""
+def unlike(folder: Path, tokenizer: Tokenizer, texts: Sequence[str]) -> int:
+    """Number of texts that a folder's tokenizer.json encodes otherwise than the tokenizer that was saved there."""
     converted = tokenizers.Tokenizer.from_file(str(folder / "tokenizer.json"))
     converted.encode_special_tokens = True
-    read = list(texts)
-    encoded = converted.encode_batch_fast(read, add_special_tokens=False)
-    pairs = zip(encoded, tokenizer.encode_batch(read), strict=True)
-    return sum(theirs.ids != ours for theirs, ours in pairs), len(read)
+    encoded = converted.encode_batch_fast(list(texts), add_special_tokens=False)
+    return sum(theirs.ids != ours for theirs, ours in zip(encoded, tokenizer.encode_batch(texts), strict=True))
 
 
 def _merges(model: Model) -> list[list[str]]:

@@ -11,6 +11,7 @@ from typing import Any, cast
 
 from loanword.errors import UserError
 from loanword.records import write_json
+from loanword.tokenizer.shapes import AddedTokens, Settings, Shape, check_shape
 
 _NAMED = ("bos_token", "eos_token", "pad_token", "unk_token")
 _KEPT = (*_NAMED, "chat_template", "model_max_length", "padding_side", "added_tokens_decoder")
@@ -42,9 +43,22 @@ def read_object(path: Path) -> dict[str, Any]:
     return cast(dict[str, Any], value)
 
 
+def read_shaped(path: Path, shape: type[Shape]) -> dict[str, Any]:
+    """The JSON object in a file with the fields that are read of it, empty where there is no file.
+
+    Raises:
+        UserError: it is no such object, or a field is not as it must be.
+    """
+    content = read_object(path)
+    if content:
+        check_shape(path, content, shape)
+    return content
+
+
 def read_settings(folder: Path) -> dict[str, Any]:
     """What a checkpoint folder says about its tokenizer: special tokens as plain text, chat template, added tokens."""
-    said = read_object(folder / "special_tokens_map.json") | read_object(folder / "tokenizer_config.json")
+    special, config = (folder / name for name in ("special_tokens_map.json", "tokenizer_config.json"))
+    said = read_shaped(special, Settings) | read_shaped(config, Settings)
     settings = {name: said[name] for name in _KEPT if said.get(name) is not None}
     for name in _NAMED:
         if isinstance(settings.get(name), dict):
@@ -58,13 +72,18 @@ def read_settings(folder: Path) -> dict[str, Any]:
 def read_added_tokens(folder: Path) -> dict[int, tuple[str, bool]]:
     """Tokens that a checkpoint folder adds to its model file, by id: text, and whether it is special."""
     found: dict[int, tuple[str, bool]] = {}
-    for content, id in read_object(folder / "added_tokens.json").items():
-        found[int(id)] = content, True
-    for token in read_object(folder / "tokenizer.json").get("added_tokens", []):
-        found[int(token["id"])] = token["content"], bool(token["special"])
-    decoder = read_object(folder / "tokenizer_config.json").get("added_tokens_decoder", {})
+    by_text = folder / "added_tokens.json"
+    for content, id in read_object(by_text).items():
+        if type(id) is not int or id < 0:
+            raise _no_object(by_text, f"the id of {content!r} is {id!r}")
+        found[id] = content, True
+    for token in read_shaped(folder / "tokenizer.json", AddedTokens).get("added_tokens", []):
+        found[token["id"]] = token["content"], token["special"]
+    decoder: dict[str, dict[str, Any]] = (
+        read_shaped(folder / "tokenizer_config.json", Settings).get("added_tokens_decoder") or {}
+    )
     for id, token in decoder.items():
-        found[int(id)] = token["content"], bool(token.get("special", False))
+        found[int(id)] = token["content"], token.get("special", False)
     return found
 
 

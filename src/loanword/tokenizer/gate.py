@@ -20,6 +20,7 @@ from loanword.writing import script_letters
 
 FOREIGN_SHARE = 0.01
 FOREIGN_RATIO = 100
+LEAST_EXPECTED = 10
 
 Ids = NDArray[np.int64]
 
@@ -70,7 +71,8 @@ def foreign_characters(target: Counter[str], source: Counter[str]) -> frozenset[
     """Characters of the target that the source only quotes, from how often each occurs in either.
 
     They are the letters of scripts that the target writes (1 % of its letters) and the source does not, and every
-    character that is a hundred times as frequent in the target: Vietnamese shares its script with English.
+    character that is a hundred times as frequent in the target: Vietnamese shares its script with English. Where so
+    little source text would hold a character less than ten times, were it as frequent there, its absence says nothing.
     """
     scripts = {letter: script for letter in target | source for script in script_letters(letter)}
     target_shares, source_shares = _script_shares(target, scripts), _script_shares(source, scripts)
@@ -79,11 +81,12 @@ def foreign_characters(target: Counter[str], source: Counter[str]) -> frozenset[
         for script, share in target_shares.items()
         if share >= FOREIGN_SHARE and source_shares.get(script, 0.0) < FOREIGN_SHARE
     }
-    ratio = FOREIGN_RATIO * max(1, target.total()) / max(1, source.total())
+    target_per_source = max(1, target.total()) / max(1, source.total())
     return frozenset(
         character
         for character, count in target.items()
-        if scripts.get(character) in foreign_scripts or count >= ratio * source[character]
+        if scripts.get(character) in foreign_scripts
+        or count >= target_per_source * max(LEAST_EXPECTED, FOREIGN_RATIO * source[character])
     )
 
 

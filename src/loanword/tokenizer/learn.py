@@ -128,7 +128,7 @@ def continue_bpe(base: Tokenizer, texts: Iterable[str], num_new_pieces: int, gat
     while len(pieces) < num_new_pieces:
         found = list(learner.take(num_new_pieces - len(pieces), progress))
         if not found:
-            raise _too_few(len(pieces), num_new_pieces)
+            raise _too_few(len(pieces), num_new_pieces, learner.skipped)
         pieces = learner.without_unreachable([*pieces, *found])
     return LearnedPieces(tuple(pieces), tuple(learner.skipped), foreign, num_dropped_words)
 
@@ -215,10 +215,13 @@ def _cannot_learn(num_pieces: int, num_characters: int, error: RuntimeError) -> 
                      expected=expected, do=do)  # fmt: skip
 
 
-def _too_few(num_found: int, num_wanted: int) -> UserError:
+def _too_few(num_found: int, num_wanted: int, skipped: Sequence[SkippedPiece]) -> UserError:
+    reasons = Counter(piece.reason for piece in skipped)
+    passed_over = ", ".join(f"{count:,} more: {reason}" for reason, count in reasons.most_common())
     return UserError(
         "tokenizer.num_new_pieces",
-        f"only {num_found} of {num_wanted} pieces would save anything on this text",
-        expected="at most as many pieces as the text has repeated pairs",
+        f"only {num_found:,} of {num_wanted:,} pieces would save anything on this text"
+        + (f" ({passed_over})" if passed_over else ""),
+        expected="at most as many pieces as the text has repeated pairs that source text lacks",
         do="give more text (tokenizer.sample_bytes), or ask for fewer pieces",
     )

@@ -5,10 +5,11 @@ from typing import Any, cast
 
 from loanword.errors import UserError
 from loanword.tokenizer.check import AGAIN, check_added_ids, check_distinct, check_json, check_model
-from loanword.tokenizer.files import read_added_tokens, read_object, read_settings
+from loanword.tokenizer.files import read_added_tokens, read_object, read_settings, read_shaped
 from loanword.tokenizer.interface import NewPiece, Tokenizer
 from loanword.tokenizer.proto import Model, ModelType, PieceType, parse
 from loanword.tokenizer.sentence_pieces import SentencePieceTokenizer
+from loanword.tokenizer.shapes import BpeJson, SpecialIds, check_shape
 from loanword.tokenizer.tokenizer_json import JsonTokenizer, byte_level_json
 
 __all__ = ["NewPiece", "Tokenizer", "load_tokenizer"]
@@ -87,11 +88,12 @@ def _append_added_tokens(path: Path, model: Model, added: dict[int, tuple[str, b
 
 def _from_json(path: Path, content: dict[str, Any], folder: Path, merges: Path | None = None) -> Tokenizer:
     model = _model(content)
-    content.setdefault("added_tokens", [])
     if not isinstance(model.get("vocab"), dict | list):
         raise _no_tokenizer(path)
     if model.get("type", "BPE") != "BPE" or "merges" not in model:
         raise UserError(path, f"a {model.get('type')} tokenizer", expected=SUPPORTED, do="choose a base with BPE")
+    check_shape(path, content, BpeJson)
+    content.setdefault("added_tokens", [])
     check_json(path, content, merges)
     ids: dict[str, int] = model["vocab"] | {token["content"]: token["id"] for token in content["added_tokens"]}
     settings = read_settings(folder)
@@ -108,9 +110,15 @@ def _named_id(name: str, ids: dict[str, int], settings: dict[str, Any], folder: 
     named = settings.get(f"{name}_token")
     if named in ids:
         return ids[named]
-    configured: int | list[int] | None = read_object(folder / "config.json").get(f"{name}_token_id")
-    if configured is not None:
-        return configured if isinstance(configured, int) else configured[0]
+    path = folder / "config.json"
+    said: int | list[int] | None = read_shaped(path, SpecialIds).get(f"{name}_token_id")
+    id = said[0] if isinstance(said, list) else said
+    # Some configs say -1 for none.
+    if id is not None and id >= 0:
+        if id not in ids.values():
+            raise UserError(path, f"{name}_token_id is {id}, which is the id of no piece",
+                            expected=f"an id among the tokenizer's {len(ids):,}", do=AGAIN)  # fmt: skip
+        return id
     usual = {"bos": ("<s>", "<|begin_of_text|>"), "eos": ("</s>", "<|end_of_text|>", "<|endoftext|>"), "pad": ()}
     return next((ids[text] for text in usual[name] if text in ids), None)
 

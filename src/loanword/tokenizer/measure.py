@@ -71,8 +71,8 @@ class SourceChange(Record):
         return self.num_changed_words / self.num_words if self.num_words else 0.0
 
     def can_show(self, share: float) -> bool:
-        """Whether there are words enough for one of them to be less than such a share."""
-        return self.num_words * share >= 1
+        """Whether there are words enough for one of them to be no more than such a share; any show a share of 0."""
+        return share == 0 or self.num_words * share >= 1
 
 
 def measure(

@@ -6,6 +6,7 @@ at a time; all end with the process that they work for, however that one ends.
 
 import multiprocessing
 import os
+import signal
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from multiprocessing.connection import Connection
@@ -54,6 +55,8 @@ def _in_turn(links: Sequence[Connection], values: Iterable[Any]) -> Iterator[Any
 
 
 def _serve(function: Callable[[Any], Any], link: Connection, others: Sequence[Connection]) -> None:
+    # Ctrl-C reaches every process of a terminal; the one at the other end answers it, and its end of the pipe closes.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     # A copy of the other end, kept open here, would hide that the process at that end is gone.
     for other in others:
         other.close()
