@@ -33,6 +33,7 @@ HELD_OUT_BYTES = 5_000_000
 CONFIG = ExtendedTokenizerConfig()
 # LLaMA's own Chinese characters count too: without them a tokenizer of 8,000 pieces has no room for the rest.
 NUM_OWN = {"zh": 9_000}
+SHARES_LETTERS = ("sw", "id", "vi")
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,7 @@ class Made:
     extended: Tokenizer
     appended: Tokenizer
     own: Tokenizer
+    ungated: Tokenizer
     held_out: Sequence[str]
 
 
@@ -72,7 +74,8 @@ def made(request: pytest.FixtureRequest, shared_data: Path) -> Made:
     learned = continue_bpe(base, read, NUM_NEW, gate_texts(shared_data))
     appended = append(base, learn_pieces(base, read, NUM_NEW))
     own = learn(read, NUM_OWN.get(request.param, NUM_NEW))
-    return Made(request.param, base, learned, extend(base, learned), appended, own, documents[::20])
+    ungated = extend(base, continue_bpe(base, read, NUM_NEW, []))
+    return Made(request.param, base, learned, extend(base, learned), appended, own, ungated, documents[::20])
 
 
 def gate_texts(shared_data: Path) -> list[str]:
@@ -106,29 +109,37 @@ def test_what_is_lost_is_what_the_base_loses(made: Made, shared_data: Path) -> N
 def test_source_text_stays_as_it_was(made: Made, shared_data: Path) -> None:
     source, foreign = held_out_source(shared_data), made.learned.foreign_characters
     change = measure_change(made.base, made.extended, source, foreign)
-    ungated = extend(made.base, continue_bpe(made.base, first(made.held_out, HELD_OUT_BYTES), 1_000, []))
+    ungated = measure_change(made.base, made.ungated, source, foreign)
     appended = measure_change(made.base, made.appended, source, foreign)
     skipped = Counter(piece.reason for piece in made.learned.skipped)
     lost = sum(piece.num_tokens for piece in made.learned.skipped if piece.reason == "fires in gate text")
     LOG.info(
         f"{made.language}: {change.num_changed_words:,} of {change.num_words:,} held-out English words changed "
-        f"({100 * change.share:.4f} %), appended {100 * appended.share:.2f} %; skipped {dict(skipped)}, which would "
-        f"have saved {lost:,} tokens"
+        f"({100 * change.share:.4f} %), without a gate {100 * ungated.share:.4f} %, appended "
+        f"{100 * appended.share:.4f} %; skipped {dict(skipped)}, which would have saved {lost:,} tokens"
     )
     assert change.can_show(CONFIG.max_source_change)
     assert change.share <= CONFIG.max_source_change
-    assert change.share < appended.share
-    # The gate does something: without one, a thousand pieces alone change more.
-    assert skipped["fires in gate text"] and measure_change(made.base, ungated, source, foreign).num_changed_words > 0
+    assert skipped["fires in gate text"]
+    assert change.num_changed_words < ungated.num_changed_words
 
 
 def test_text_is_as_short_as_under_any_other_way_to_as_many_pieces(made: Made, shared_data: Path) -> None:
     parallel = flores(shared_data)
-    ways = {"base": made.base, "continued": made.extended, "appended": made.appended, "own": made.own}
+    ways = {
+        "base": made.base,
+        "continued": made.extended,
+        "without a gate": made.ungated,
+        "appended": made.appended,
+        "own": made.own,
+    }
     for text, lines in (("held-out", made.held_out), ("FLORES", parallel[made.language])):
         found = {name: tokens_per_character(tokenizer, lines) for name, tokenizer in ways.items()}
         LOG.info(f"{made.language}, {text}: " + ", ".join(f"{name} {value:.4f}" for name, value in found.items()))
-        assert found["continued"] <= min(found["appended"], found["own"]) < found["base"]
+        others = min(found["appended"], found["own"])
+        assert found["without a gate"] <= others < found["base"]
+        # What English words allow no piece for is lost to languages that share its letters, and to no others.
+        assert found["continued"] <= others or (made.language in SHARES_LETTERS and found["continued"] < found["base"])
     before, after = (
         {language: tokens_per_character(tokenizer, lines) for language, lines in parallel.items()}
         for tokenizer in (made.base, made.extended)

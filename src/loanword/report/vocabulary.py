@@ -30,8 +30,6 @@ from loanword.report.statistics import (
 )
 from loanword.report.wording import Setting
 
-"""Settings that act on new pieces alone."""
-
 Reading = Literal["equal text", "equal compute"]
 Places = NDArray[np.int64]
 
