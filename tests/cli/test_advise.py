@@ -3,12 +3,17 @@
 import json
 import random
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from loanword.cli.advice import Base, Costs, Size, certain, dominated
+from loanword.cli.advice import Base, Costs, Size, certain, dominated, told
 from loanword.model.load import load_model, train_flops_per_token
-from loanword.model.shape import KNOWN
+from loanword.model.shape import KNOWN, DecoderShape
+from loanword.report.arms import Arm
+from loanword.report.extensions import Decoder
+from loanword.report.gather import RunRecords
+from loanword.report.vocabulary import VocabularyPair
 
 WORDS = random.Random(4).sample([a + b + c for a in "天地山水火" for b in "人大小中上" for c in "风雨雪云月"], 60)
 
@@ -235,3 +240,21 @@ def test_rows_that_are_there_already_make_no_head_larger():
     few, many = [size(0, 2.0), size(1_000, 3.0)], [size(0, 2.0), size(100_000, 2.0001)]
     assert "that would hold up to 907\u202fK pieces" in certain("zh", few, {}, [], padded)[-1]
     assert "At +100,000 the larger head costs fewer" in certain("zh", many, {}, [], padded)[-1]
+
+
+def pair_of(target: str, shape: DecoderShape | None) -> VocabularyPair:
+    decoder = None if shape is None else Decoder(shape, None)
+    mappings = ("settings", "artifacts", "likelihoods", "grades", "benchmarks", "curves", "summaries")
+    empty: dict[str, Any] = {name: {} for name in mappings}
+    run = RunRecords("run", **empty, seed=0, measures=(), conversations=None, decoder=decoder)
+    arm = Arm(("more pieces",), (run,))
+    return VocabularyPair(target, arm, arm, (), None, None)
+
+
+def test_a_study_of_another_base_is_told_as_such_and_only_where_there_is_none_of_this_one():
+    seven, eight = KNOWN["LLaMA 7B"], KNOWN["LLaMA 8B"]
+    pairs = [pair_of("zh", seven), pair_of("zh", eight), pair_of("sw", eight), pair_of("te", None)]
+    of_base = {one.answer.language: one.other_base for one in told(pairs, Base(seven, None, 0))}
+    assert of_base == {"zh": "", "sw": "width 4,096, 32 layers, 128,256 rows", "te": ""}
+    assert "for 2 " not in told(pairs, Base(seven, None, 0))[0].answer.short
+    assert not any(one.other_base for one in told(pairs, None))

@@ -6,7 +6,7 @@ import pytest
 
 from loanword.report.arms import budget_arms, factors
 from loanword.report.comparisons import all_pairs, best_run, compare, reference_run
-from loanword.report.gather import RunRecords, read_runs
+from loanword.report.gather import RunFolders, RunRecords, read_runs
 from loanword.report.knowledge import score_knowledge
 from loanword.report.likelihoods import score_languages
 
@@ -111,3 +111,17 @@ def test_lines_against_budget_start_at_the_run_without_text(runs):
         ("original vocabulary", "no replay"): ["original-0MB", "original-2MB-r0"],
         ("+2,000 pieces", "no replay"): ["extended-0MB", "extended-2MB-r0"],
     }
+
+
+def test_settings_of_new_pieces_are_no_factors_where_there_are_none():
+    common = {"tokenizer.gate_bytes": 20, "initialisation.input": "focus", "pretraining.budget.bytes": 9}
+    settings = {
+        "original": {"tokenizer.num_new_pieces": 0, "tokenizer.method": "continued-bpe", **common},
+        "extended": {"tokenizer.num_new_pieces": 5, "tokenizer.method": "continued-bpe", **common},
+        "appended": {"tokenizer.num_new_pieces": 5, "tokenizer.method": "append", **common},
+    }
+    original, extended, appended = read_runs([RunFolders(name, made, 0, {}) for name, made in settings.items()])
+    assert factors(extended, original) == ["new pieces: 0 to 5"] == factors(appended, original)
+    assert factors(appended, extended) == ["pieces by: continued-bpe to append"]
+    names = [arm.phrases for arm in budget_arms([original, extended, appended])]
+    assert names == [("original vocabulary",), ("+5 pieces",), ("+5 pieces, appended",)]

@@ -17,6 +17,8 @@ from loanword.model.vocabulary_cost import (
     tokens_saved,
 )
 from loanword.records import Count, Record, TokenizerMeasure
+from loanword.report.vocabulary import VocabularyPair
+from loanword.report.vocabulary_words import Answer, answers
 from loanword.report.wording import bytes_text, count_text, decimal, flops_text, joined, language_name, percent, plain
 
 LEAST_SAVED = 0.01
@@ -194,6 +196,31 @@ def _head(sizes: Sequence[Size], decoder: Base) -> str:
         f"At +{plain(pieces)} the larger head costs fewer FLOPs than the saved tokens; if further pieces saved nothing "
         f"more, that would hold up to {bound} pieces."
     )
+
+
+@dataclass(frozen=True)
+class Told:
+    """A study's answer for one language; `other_base` is its base, empty where that is not known to be another."""
+
+    answer: Answer
+    other_base: str
+
+
+def told(pairs: Sequence[VocabularyPair], decoder: Base | None) -> list[Told]:
+    """A study's answers: of another base than this only for languages in which it has none of this one."""
+    bases = [(pair, _other_base(pair, decoder)) for pair in pairs]
+    own = {pair.target for pair, other in bases if not other}
+    others = {pair.target: other for pair, other in bases if pair.target not in own}
+    kept = [pair for pair, other in bases if not other or pair.target in others]
+    return [Told(answer, others.get(answer.language, "")) for answer in answers(kept)]
+
+
+def _other_base(pair: VocabularyPair, decoder: Base | None) -> str:
+    shapes = [run.decoder.shape for run in pair.control.runs if run.decoder]
+    if decoder is None or not shapes or decoder.shape in shapes:
+        return ""
+    shape = shapes[0]
+    return f"width {shape.width:,}, {shape.num_layers} layers, {shape.num_pieces:,} rows"
 
 
 LEGEND = """\

@@ -16,9 +16,7 @@ from loanword.errors import UserError
 from loanword.protocols import Progress
 
 if TYPE_CHECKING:
-    from loanword.cli.advice import Advice, Base, Size
-    from loanword.report.vocabulary import VocabularyPair
-    from loanword.report.vocabulary_words import Answer
+    from loanword.cli.advice import Advice, Base, Size, Told
     from loanword.tokenizer.interface import Tokenizer
     from loanword.tokenizer.learn import LearnedPieces
 
@@ -35,14 +33,6 @@ class _Model:
     name: str
     tokenizer: "Tokenizer"
     decoder: "Base | None"
-
-
-@dataclass(frozen=True)
-class _Told:
-    """A study's answer; `other_base` is what its base is, empty where it is not known to be another."""
-
-    answer: "Answer"
-    other_base: str
 
 
 @dataclass(frozen=True)
@@ -301,18 +291,18 @@ def _measured(
     return found
 
 
-def _told(arguments: argparse.Namespace, decoder: "Base | None") -> "list[_Told]":
+def _told(arguments: argparse.Namespace, decoder: "Base | None") -> "list[Told]":
     """What a study's finished records say, as its report does; of another base only where it has none of this one.
 
     Raises:
         UserError: the study cannot be opened, or there is no store.
     """
+    from loanword.cli.advice import told
     from loanword.cli.opening import DEFAULT_STAGES, open_study
     from loanword.cli.report import run_folders
     from loanword.report.gather import read_runs
     from loanword.report.likelihoods import score_languages
     from loanword.report.vocabulary import vocabulary_pairs
-    from loanword.report.vocabulary_words import answers
 
     if not arguments.store.is_dir():
         raise UserError(
@@ -322,24 +312,10 @@ def _told(arguments: argparse.Namespace, decoder: "Base | None") -> "list[_Told]
         study=arguments.study, data=arguments.data, store=arguments.store, stages=DEFAULT_STAGES
     )
     runs = read_runs(run_folders(open_study(wanted)))
-    pairs = [(_other_base(pair, decoder), pair) for pair in vocabulary_pairs(runs, score_languages(runs))]
-    own = [pair for other, pair in pairs if not other]
-    known = {pair.target for pair in own}
-    others = {pair.target: other for other, pair in pairs if pair.target not in known}
-    answered = answers([*own, *(pair for _, pair in pairs if pair.target in others)])
-    return [_Told(answer, others.get(answer.language, "")) for answer in answered]
+    return told(vocabulary_pairs(runs, score_languages(runs)), decoder)
 
 
-def _other_base(pair: "VocabularyPair", decoder: "Base | None") -> str:
-    """The shape of the base that a study compares with, empty where it is this one's or either is not known."""
-    shapes = {run.decoder.shape for run in pair.control.runs if run.decoder}
-    if decoder is None or not shapes or decoder.shape in shapes:
-        return ""
-    shape = min(shapes, key=lambda shape: shape.num_pieces)
-    return f"width {shape.width:,}, {shape.num_layers} layers, {shape.num_pieces:,} rows"
-
-
-def _print(advice: "Advice", told: "Sequence[_Told]", arguments: argparse.Namespace) -> None:
+def _print(advice: "Advice", told: "Sequence[Told]", arguments: argparse.Namespace) -> None:
     from loanword.cli.advice import LEGEND, table_rows
     from loanword.cli.plan import table
     from loanword.report.wording import bytes_text, language_name
@@ -368,7 +344,7 @@ def _print(advice: "Advice", told: "Sequence[_Told]", arguments: argparse.Namesp
         print(f"- {sentence}")
 
 
-def _open(advice: "Advice", told: "Sequence[_Told]", arguments: argparse.Namespace) -> Iterator[str]:
+def _open(advice: "Advice", told: "Sequence[Told]", arguments: argparse.Namespace) -> Iterator[str]:
     """What a study says, or which one to run."""
     from loanword.cli.study_text import NUM_NEW_PIECES
 

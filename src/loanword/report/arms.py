@@ -1,6 +1,6 @@
 """Which settings tell a study's runs apart, and which runs lie on one line when only the budget of text changes."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from loanword.report.gather import BUDGET, NEW_PIECES, VOCABULARY, RunRecords
@@ -19,19 +19,25 @@ class Arm:
 
 
 def varying_keys(tables: Sequence[Mapping[str, Setting]]) -> list[str]:
-    """Settings that are not the same in all tables, in the order of the tables."""
+    """Settings that are not the same in all tables, in the order of the tables.
+
+    Those of new pieces are not the same if tables that have new pieces differ in them.
+    """
     keys = dict.fromkeys(key for table in tables for key in table)
-    return [key for key in keys if any(table.get(key) != tables[0].get(key) for table in tables)]
+    return [key for key in keys if len(set(_values(key, tables))) > 1]
+
+
+def _values(key: str, tables: Sequence[Mapping[str, Setting]]) -> Iterator[Setting | None]:
+    of_pieces = key.startswith(VOCABULARY) and key != NEW_PIECES
+    return (table.get(key) for table in tables if not of_pieces or table.get(NEW_PIECES))
 
 
 def factors(arm: RunRecords, control: RunRecords) -> list[str]:
     """The factors in which two runs differ, each as `name: control to arm`.
 
-    Further pretraining is one factor where only one of them has it: its settings come with it. So are new pieces.
+    Further pretraining is one factor where only one of them has it: its settings come with it.
     """
     keys = varying_keys([control.settings, arm.settings])
-    if bool(arm.settings.get(NEW_PIECES)) != bool(control.settings.get(NEW_PIECES)):
-        keys = [key for key in keys if not key.startswith(VOCABULARY) or key == NEW_PIECES]
     if arm.is_pretrained != control.is_pretrained:
         keys = [key for key in keys if not key.startswith(PRETRAINING) or key.startswith(BUDGET)]
     found = [_factor(key, control.settings.get(key), arm.settings.get(key)) for key in keys]
