@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from torch.nn import LinearCrossEntropyOptions, functional
+from torch.nn import functional
 
 from loanword.model.memory import CHUNK_LOGITS
 from loanword.protocols import Say
@@ -177,6 +177,9 @@ def torch_cross_entropy(hidden_ND: Tensor, head: Head, labels_N: Tensor) -> Tens
     hidden_ND, labels_N = counted(hidden_ND, labels_N)
     hidden_ND, head = scaled(hidden_ND, head)
     kind = product_kind(hidden_ND)
+    # Newer than the oldest torch that trains here; the gate says it where it is missing.
+    from torch.nn import LinearCrossEntropyOptions
+
     return functional.linear_cross_entropy(
         hidden_ND.to(kind),
         head.weight_VD.to(kind),
