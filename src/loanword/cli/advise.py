@@ -148,16 +148,12 @@ def _sizes(asked: Sequence[int]) -> list[int]:
 
 def _model(name: str) -> _Model:
     from loanword.cli.advice import Base
+    from loanword.cli.tokenizer import tokenizer_path
     from loanword.model.shape import published_context, published_shape
-    from loanword.store.identity import is_hub_id
     from loanword.tokenizer.files import read_object
     from loanword.tokenizer.load import load_tokenizer
 
-    path = Path(name)
-    if not path.exists() and is_hub_id(name):
-        from loanword.model.hub import tokenizer_folder
-
-        path = tokenizer_folder(name)
+    path = tokenizer_path(name)
     tokenizer = load_tokenizer(path)
     config = read_object((path if path.is_dir() else path.parent) / "config.json")
     shape = published_shape(config)

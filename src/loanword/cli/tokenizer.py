@@ -161,7 +161,7 @@ def _measured(
     measured: dict[str, TokenizerMeasures] = {}
     loaded: list[Tokenizer] = []
     for model in models:
-        path = _found(model)
+        path = tokenizer_path(model)
         tokenizer = load_tokenizer(path)
         read = {language: documents(file) for language, file in texts.items()}
         num_base_pieces = _num_base_pieces(tokenizer, path, loaded)
@@ -179,7 +179,7 @@ def _measured(
     return measured
 
 
-def _found(model: str) -> Path:
+def tokenizer_path(model: str) -> Path:
     """A path as it is; what is none and has the form of a Hub id is fetched."""
     from loanword.store.identity import is_hub_id
 

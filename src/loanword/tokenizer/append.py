@@ -9,11 +9,9 @@ Source: ymcui/Chinese-LLaMA-Alpaca, scripts/merge_tokenizer/merge_tokenizers.py,
 
 from collections.abc import Iterable
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from loanword.errors import UserError
 from loanword.tokenizer.check import check_model
-from loanword.tokenizer.files import read_settings
 from loanword.tokenizer.interface import Tokenizer
 from loanword.tokenizer.learn import learn
 from loanword.tokenizer.proto import Model, PieceType, parse
@@ -31,15 +29,7 @@ def append(base: Tokenizer, pieces: Iterable[str]) -> Tokenizer:
     Raises:
         UserError: the base has no tokenizer.model.
     """
-    _refuse_others(base)
-    with TemporaryDirectory() as name:
-        folder = Path(name)
-        base.save(folder)
-        model, settings = _read(folder / "tokenizer.model"), read_settings(folder)
-    for piece in lacking(base, pieces):
-        model.pieces.add(piece=piece, score=0.0, type=PieceType.NORMAL)
-    model.trainer_spec.vocab_size = len(model.pieces)
-    return SentencePieceTokenizer(model, settings)
+    return _with_model(base).with_scores((piece, 0.0) for piece in lacking(base, pieces))
 
 
 def lacking(base: Tokenizer, pieces: Iterable[str]) -> list[str]:
@@ -66,7 +56,7 @@ def learn_pieces(base: Tokenizer, texts: Iterable[str], num_new_pieces: int) -> 
     Raises:
         UserError: the base has no tokenizer.model, or the texts too few different words for so many pieces.
     """
-    _refuse_others(base)
+    _with_model(base)
     read = list(texts)
     found: list[str] = []
     # SentencePiece learns no model that has no room for the characters.
@@ -82,7 +72,7 @@ def learn_pieces(base: Tokenizer, texts: Iterable[str], num_new_pieces: int) -> 
     return found[:num_new_pieces]
 
 
-def _refuse_others(base: Tokenizer) -> None:
+def _with_model(base: Tokenizer) -> SentencePieceTokenizer:
     # The recipe is about scores, and merges of a tokenizer.json have none.
     if not isinstance(base, SentencePieceTokenizer):
         raise UserError(
@@ -91,6 +81,7 @@ def _refuse_others(base: Tokenizer) -> None:
             expected="a base with a SentencePiece model",
             do='set tokenizer.method = "continued-bpe", which extends every kind of BPE',
         )
+    return base
 
 
 def _learned(texts: list[str], num_pieces: int, num_new_pieces: int) -> Tokenizer:

@@ -27,14 +27,9 @@ def extend(base: Tokenizer, learned: LearnedPieces) -> Tokenizer:
     return base.with_pieces(learned.pieces)
 
 
-def constituents(base: Tokenizer, new: LearnedPieces | Tokenizer) -> list[list[int]]:
-    """The base ids that each new piece is made of: what the base gives for its text, no space added before it.
-
-    `new` are the pieces, or the base's tokenizer extended by them.
-    """
-    if isinstance(new, Tokenizer):
-        return base.encode_spans(new.pieces[base.num_pieces :])
-    return base.encode_spans(piece.text for piece in new.pieces)
+def constituents(base: Tokenizer, extended: Tokenizer) -> list[list[int]]:
+    """The base ids that each new piece is made of: what the base gives for its text, no space added before it."""
+    return base.encode_spans(extended.pieces[base.num_pieces :])
 
 
 def check_source_change(change: SourceChange, limit: float) -> None:

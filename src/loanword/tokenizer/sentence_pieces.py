@@ -67,9 +67,14 @@ class SentencePieceTokenizer(Tokenizer):
         return self._span_processor.encode(list(spans), num_threads=1)
 
     def with_pieces(self, new: Sequence[NewPiece]) -> "SentencePieceTokenizer":
+        scores = scores_below(_lowest_score(self._model), len(new))
+        return self.with_scores((piece.text, score) for piece, score in zip(new, scores, strict=True))
+
+    def with_scores(self, new: Iterable[tuple[str, float]]) -> "SentencePieceTokenizer":
+        """This tokenizer with pieces added after its own, merging where their scores say; no id moves."""
         model = copy(self._model)
-        for piece, score in zip(new, scores_below(_lowest_score(model), len(new)), strict=True):
-            model.pieces.add(piece=piece.text, score=score, type=PieceType.NORMAL)
+        for text, score in new:
+            model.pieces.add(piece=text, score=score, type=PieceType.NORMAL)
         model.trainer_spec.vocab_size = len(model.pieces)
         return SentencePieceTokenizer(model, self._settings)
 

@@ -6,7 +6,7 @@ training loop: nothing is drawn, so equal texts give equal vectors, and nothing 
 Shapes: V pieces, W width of the vectors, N new pieces, C candidates among the base's pieces.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from itertools import chain
 from typing import Any, NamedTuple
 
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from scipy.sparse import linalg  # pyright: ignore[reportMissingTypeStubs]
 
 from loanword.tokenizer.interface import Tokenizer
+from loanword.tokenizer.words import batches
 
 WIDTH = 100
 MIN_TOKENS = 10
@@ -127,23 +128,10 @@ def _nobody() -> Neighbours:
 
 def _encoded(tokenizer: Tokenizer, texts: Iterable[str]) -> Iterator[tuple[NDArray[np.int32], NDArray[np.int32]]]:
     """Ids of about a million characters at a time, and the number of the document that each stands in."""
-    for chunk in _chunks(texts):
+    for chunk in batches(texts, _CHUNK_CHARACTERS):
         encoded = tokenizer.encode_batch(chunk)
         ids = np.fromiter(chain.from_iterable(encoded), dtype=np.int32)
         yield ids, np.repeat(np.arange(len(encoded), dtype=np.int32), [len(document) for document in encoded])
-
-
-def _chunks(texts: Iterable[str]) -> Iterator[Sequence[str]]:
-    chunk: list[str] = []
-    num_characters = 0
-    for text in texts:
-        chunk.append(text)
-        num_characters += len(text)
-        if num_characters >= _CHUNK_CHARACTERS:
-            yield chunk
-            chunk, num_characters = [], 0
-    if chunk:
-        yield chunk
 
 
 def _pairs(ids: NDArray[np.int32], documents: NDArray[np.int32], num_pieces: int) -> Sparse:
