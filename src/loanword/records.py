@@ -144,10 +144,11 @@ class Document(Record):
 
 
 class Message(Record):
-    """One turn of a conversation."""
+    """One turn of a conversation; an assistant's that is not `counted` is context, and no response to learn."""
 
     role: Literal["system", "user", "assistant"]
     content: str
+    counted: bool = True
 
 
 class Conversation(Record):
@@ -167,6 +168,44 @@ class CorpusCounts(Record):
     num_held_out_bytes: Count
     num_quarantined_lines: Count
     num_removed: dict[str, int]
+    num_changed: dict[str, int] = Field(default_factory=dict)
+
+
+class Removed(Record):
+    """A document or conversation that a rule removed, or changed where `became` says into what; texts are cut short.
+
+    `because` says what of it the rule saw, where that is more than its name.
+    """
+
+    rule: str
+    id: str
+    text: str
+    became: str | None = None
+    because: str = ""
+
+
+class InstructionCounts(Record):
+    """What instruction files hold after reading, and what was left out on the way, by rule."""
+
+    language: Language
+    num_read: Count
+    num_conversations: Count
+    num_quarantined_lines: Count
+    num_removed: dict[str, int]
+
+
+class Overlap(Record):
+    """How much of one benchmark example is in a text: n-grams of the example, those found, and where.
+
+    `short_share` is the largest share of its short n-grams that one document holds, `document` that document's id.
+    """
+
+    id: str
+    num_ngrams: Count
+    num_found: Count
+    short_share: Annotated[float, Field(ge=0, le=1)]
+    touched: bool
+    document: str = ""
 
 
 class TokenCounts(Record):

@@ -10,12 +10,11 @@ Heavy rooms are imported where they are used, so that planning a study loads no 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from loanword.protocols import LanguageModel, Stage, Work
+from loanword import inputs
+from loanword.inputs import CHECKPOINT
+from loanword.protocols import Stage, Work
 from loanword.recipe import (
     BaseConfig,
     BenchmarkConfig,
@@ -25,8 +24,10 @@ from loanword.recipe import (
     ExtendedTokenizerConfig,
     GradesConfig,
     InitialisationConfig,
+    InstructionsConfig,
     LearnedTokenizerConfig,
     LikelihoodsConfig,
+    MeasuredOverlapConfig,
     PretrainingConfig,
     ProbeConfig,
     TokensConfig,
@@ -34,35 +35,26 @@ from loanword.recipe import (
     TuningConfig,
 )
 from loanword.records import (
-    Document,
-    DocumentLikelihood,
     ProbedDocument,
     Record,
     Response,
-    TokenizerMeasure,
     read_lines,
     write_json,
     write_lines,
 )
 from loanword.wiring import wire
 
-if TYPE_CHECKING:
-    from loanword.evaluation.benchmark import SubjectQuestions
-    from loanword.tokenizer.interface import Tokenizer
-    from loanword.tokens.budget import BudgetedRows
-    from loanword.training.probing import Probe
-
 __all__ = ["STAGES", "wire"]
 
-CHECKPOINT = "checkpoint"
 TEMPLATE = "chat_template.jinja"
 
 
 def corpus(config: CorpusConfig, work: Work) -> None:
-    """Source files -> shards of documents in seeded order, and a held-out split."""
+    """Source files and data sets -> shards of clean, distinct documents in seeded order, and a held-out split."""
     from loanword.corpus.build import build_corpus
 
-    build_corpus(config, [work.source(file) for file in config.files], work.out, work.progress)
+    files, listed = inputs.files_of(config, work), inputs.frozen_list(config.without, work)
+    build_corpus(config, files, work.out, work.progress, without=listed, num_workers=work.execution.threads)
 
 
 def tokenizer(config: LearnedTokenizerConfig | ExtendedTokenizerConfig, work: Work) -> None:
@@ -74,17 +66,19 @@ def tokenizer(config: LearnedTokenizerConfig | ExtendedTokenizerConfig, work: Wo
     from loanword.corpus.build import documents, held_out
     from loanword.tokenizer import extension, learn, load
 
-    texts = _sample(documents(work.inputs["corpus"]), config.sample_bytes)
     if isinstance(config, LearnedTokenizerConfig):
+        texts = inputs.sample(documents(work.inputs["corpus"]), config.sample_bytes)
         made, num_base_pieces = learn.learn(texts, config.num_pieces), None
         made.save(work.out)
     else:
-        base = load.load_tokenizer(_tokenizer_folder(work.inputs["base"]))
-        gate = list(_sample(documents(work.inputs["gate"]), config.gate_bytes))
-        target, source = (list(_texts(held_out(work.inputs[role]))) for role in ("corpus", "gate"))
+        base = load.load_tokenizer(inputs.tokenizer_folder(work.inputs["base"]))
+        texts = inputs.shared_sample(config, work)
+        gate = list(inputs.sample(documents(work.inputs["gate"]), config.gate_bytes))
+        target = [text for folder in inputs.each(work, "corpus").values() for text in inputs.texts_of(held_out(folder))]
+        source = list(inputs.texts_of(held_out(work.inputs["gate"])))
         made, num_base_pieces = extension.extended(config, base, texts, gate, target, source, work), base.num_pieces
-        write_lines(_measures(base, work), work.out / "base_measures.jsonl")
-    write_lines(_measures(made, work, num_base_pieces), work.out / "measures.jsonl")
+        write_lines(inputs.measures(base, work), work.out / "base_measures.jsonl")
+    write_lines(inputs.measures(made, work, num_base_pieces), work.out / "measures.jsonl")
 
 
 def tokens(config: TokensConfig, work: Work) -> None:
@@ -94,7 +88,7 @@ def tokens(config: TokensConfig, work: Work) -> None:
     from loanword.tokens.pack import tokenize_corpus
 
     folder = work.inputs["corpus"]
-    encoder = load_tokenizer(_tokenizer_folder(work.inputs["tokenizer"]))
+    encoder = load_tokenizer(inputs.tokenizer_folder(work.inputs["tokenizer"]))
     made = counts(folder)
     tokenize_corpus(documents(folder), encoder, work.out, made.language, work.progress, total_bytes=made.num_bytes)
 
@@ -145,9 +139,9 @@ def initialisation(config: InitialisationConfig, work: Work) -> None:
     from loanword.tokenizer import extend, load, vectors
     from loanword.training import stage
 
-    base = load.load_tokenizer(_tokenizer_folder(work.inputs["base"]))
+    base = load.load_tokenizer(inputs.tokenizer_folder(work.inputs["base"]))
     extended = load.load_tokenizer(work.inputs["tokenizer"])
-    texts = list(_sample(documents(work.inputs["corpus"]), config.sample_bytes)) if config.reads_text else []
+    texts = list(inputs.sample(documents(work.inputs["corpus"]), config.sample_bytes)) if config.reads_text else []
     resembles = None
     if "focus" in (config.input, config.output):
         resembles = vectors.neighbours(extended, base.num_pieces, texts)
@@ -170,12 +164,12 @@ def probe(config: ProbeConfig, work: Work) -> None:
     # A resumed stage starts with the micro-batch that training settled on; what is measured must not hang on it.
     on = work.execution.model_copy(update={"micro_batch_tokens": None})
     asked = local_model(model, load_tokenizer(work.inputs["tokenizer"]), on)
-    start, last_row = _held_out_nats(asked, config, work), config.num_steps * steps.batch_rows
+    start, last_row = inputs.held_out_nats(asked, config, work), config.num_steps * steps.batch_rows
     rate, old_rows = schedule.constant_rate(steps), stage.num_old_rows(work)
     stage.train(model, rows, last_row, steps, rate, work, num_old_rows=old_rows)
     probed = (
         ProbedDocument(id=one.id, language=one.language, start_nats=first.nats, nats=one.nats, num_bytes=one.num_bytes)
-        for first, one in zip(start, _held_out_nats(asked, config, work), strict=True)
+        for first, one in zip(start, inputs.held_out_nats(asked, config, work), strict=True)
     )
     write_lines(probed, work.out / "probe.jsonl")
 
@@ -187,10 +181,10 @@ def trunk(config: TrunkConfig, work: Work) -> None:
     """
     from loanword.training import schedule, stage
 
-    rows, steps = _pretraining_rows(config, work), config.steps
-    cut_row, rate = schedule.decay_start(rows.num_rows, steps), schedule.constant_rate(steps)
+    rows, steps = inputs.pretraining_rows(config, work), config.steps
+    cut_row, rate = rows.cut_row(schedule.decay_start(rows.num_rows, steps), steps), schedule.constant_rate(steps)
     nearest = work.inputs.get("nearest")
-    model, probe = stage.starting_model(work, steps, nearest), _probe(config, work)
+    model, probe = stage.starting_model(work, steps, nearest), inputs.watched(config, work)
     old_rows = stage.num_old_rows(work)
     trained = stage.train(
         model, rows.trunk, cut_row, steps, rate, work, after=nearest, probe=probe, num_old_rows=old_rows
@@ -209,9 +203,9 @@ def pretraining(config: PretrainingConfig, work: Work) -> None:
     if not config.budget.amount:
         stage.save_untrained(stage.extended_base(work), work.inputs["tokenizer"], work.out)
         return
-    rows, steps, cut = _pretraining_rows(config, work), config.steps, work.inputs.get("trunk")
+    rows, steps, cut = inputs.pretraining_rows(config, work), config.steps, work.inputs.get("trunk")
     rate = schedule.decaying_rate(steps, rows.num_rows)
-    model, probe = stage.starting_model(work, steps, cut), _probe(config, work)
+    model, probe = stage.starting_model(work, steps, cut), inputs.watched(config, work)
     old_rows = stage.num_old_rows(work)
     trained = stage.train(
         model, rows.whole, rows.num_rows, steps, rate, work, after=cut, probe=probe, num_old_rows=old_rows
@@ -219,25 +213,36 @@ def pretraining(config: PretrainingConfig, work: Work) -> None:
     stage.save_trained(trained, work.inputs["tokenizer"], rows.seen(rows.num_rows), work.out)
 
 
-def conversations(config: ConversationsConfig, work: Work) -> None:
-    """Instruction files and a tokenizer -> rows of whole conversations, responses counted."""
-    from loanword.corpus.instructions import read_instructions
-    from loanword.tokenizer.load import load_tokenizer
-    from loanword.tokens.chat import TEMPLATES, encode_conversations
-    from loanword.tokens.pack import pack_conversations
+def instructions(config: InstructionsConfig, work: Work) -> None:
+    """Instruction files and data sets -> clean, distinct conversations in a seeded, nested order."""
+    from loanword.corpus.instructions import build_instructions
 
-    files = [work.source(file) for file in config.files]
-    read = read_instructions(files, seed=work.seed, num_conversations=config.num_conversations, progress=work.progress)
-    pieces = load_tokenizer(_tokenizer_folder(work.inputs["tokenizer"]))
-    template = TEMPLATES[config.template]
+    files, listed = inputs.files_of(config, work), inputs.frozen_list(config.without, work)
+    build_instructions(config, files, work.out, work.progress, without=listed, num_workers=work.execution.threads)
+
+
+def conversations(config: ConversationsConfig, work: Work) -> None:
+    """Conversations of every source by their shares, and a tokenizer -> rows of whole ones, responses counted."""
+    from loanword.corpus.instructions import conversations, counts
+    from loanword.tokenizer.load import load_tokenizer
+    from loanword.tokens.chat import encode_conversations, template_of
+    from loanword.tokens.pack import pack_conversations
+    from loanword.tokens.turns import drawn
+
+    folders = inputs.each(work, "instructions")
+    sizes = {name: counts(folder).num_conversations for name, folder in folders.items()}
+    number = config.num_conversations or sum(sizes.values())
+    chosen = drawn({name: conversations(folder) for name, folder in folders.items()}, sizes, config.shares, number)
+    pieces = load_tokenizer(inputs.tokenizer_folder(work.inputs["tokenizer"]))
+    template = template_of(config.template, pieces)
     pack_conversations(
-        encode_conversations(read.conversations, pieces, template),
+        encode_conversations(chosen, pieces, template),
         work.out,
         row_tokens=config.row_tokens,
         num_pieces=pieces.num_pieces,
         pad_id=pieces.eos_id,
-        num_read=read.num_read,
-        num_removed=read.num_removed,
+        num_read=number,
+        num_removed={},
         progress=work.progress,
     )
     (work.out / TEMPLATE).write_text(template, encoding="utf-8")
@@ -265,7 +270,7 @@ def likelihoods(config: LikelihoodsConfig, work: Work) -> None:
     """A model and held-out text -> nats, tokens and bytes of every document."""
     from loanword.evaluation.likelihood import document_likelihoods, read_held_out
 
-    model = _asked(work)
+    model = inputs.asked_model(work)
     measured = (
         document_likelihoods(
             model, read_held_out(work.source(file))[: config.limit_documents], language, config, work.progress
@@ -285,7 +290,7 @@ def responses(config: BenchmarkConfig, work: Work) -> None:
     from loanword.evaluation.check import check
     from loanword.evaluation.facts import benchmark_facts
 
-    asking, asked, model = asking_of(config), _questions(config, work), _asked(work, config)
+    asking, asked, model = asking_of(config), inputs.questions(config, work), inputs.asked_model(work, config)
     answered = answer_all(model, asked, asking, config, work.scratch, work.progress)
     write_lines(answered, work.out / "responses.jsonl")
     write_json(benchmark_facts(benchmark_of(config), config, asking, asked, answered), work.out / "benchmark.json")
@@ -316,6 +321,17 @@ def grades(config: GradesConfig, work: Work) -> None:
         write_json(submitted, work.out / "submission.json")
 
 
+def overlap(config: MeasuredOverlapConfig, work: Work) -> None:
+    """A text that is trained on, and the questions of a benchmark -> how much of each question is in the text."""
+    from loanword.corpus.overlap import ExampleText, measure
+
+    subjects = inputs.questions(config.benchmark, work)
+    asked = [ExampleText(one.id, one.text) for subject in subjects for one in subject.examples]
+    read = inputs.trained_on(work.inputs["text"])
+    found = measure(read, asked, config.overlap, work.execution.threads, work.progress)
+    write_lines(found, work.out / "overlap.jsonl")
+
+
 def _cut(config: TrunkConfig) -> tuple[int, TrunkConfig]:
     """Where on its trajectory a cut stands; the trajectory is the config at a budget of nothing."""
     return config.budget.amount, config.model_copy(update={"budget": Budget(**{config.budget.unit: 0})})
@@ -326,145 +342,19 @@ def _always(config: Record) -> bool:
 
 
 STAGES: dict[str, Stage] = {
-    "corpus": Stage(corpus),
+    "corpus": Stage(corpus, version=2),
     "tokenizer": Stage(tokenizer, version=2),
-    "tokens": Stage(tokens),
+    "tokens": Stage(tokens, version=2),
     "initialisation": Stage(initialisation),
     "probe": Stage(probe),
     "base": Stage(base, whole_machine=True, trains=lambda config: config.train is not None),
     "trunk": Stage(trunk, position=_cut, trains=_always),
     "pretraining": Stage(pretraining, trains=lambda config: config.budget.amount > 0),
-    "conversations": Stage(conversations),
+    "instructions": Stage(instructions),
+    "conversations": Stage(conversations, version=2),
     "tuning": Stage(tuning, trains=_always),
     "likelihoods": Stage(likelihoods, model_input="model"),
     "responses": Stage(responses, version=2, model_input="model"),
     "grades": Stage(grades, version=2),
+    "overlap": Stage(overlap),
 }
-
-
-# What several stages do on the way.
-
-
-def _texts(read: Iterable[Document]) -> Iterator[str]:
-    return (document.text for document in read)
-
-
-def _first(read: Iterable[Document], num_bytes: int) -> Iterator[Document]:
-    """The first documents that fill so many bytes."""
-    for document in read:
-        yield document
-        num_bytes -= len(document.text.encode())
-        if num_bytes <= 0:
-            return
-
-
-def _sample(read: Iterable[Document], num_bytes: int) -> Iterator[str]:
-    return _texts(_first(read, num_bytes))
-
-
-def _measures(made: Tokenizer, work: Work, num_base_pieces: int | None = None) -> Iterator[TokenizerMeasure]:
-    """How a tokenizer encodes the held-out text of each corpus that its stage reads."""
-    from loanword.corpus.build import counts, held_out
-    from loanword.tokenizer.measure import measure
-
-    for folder in (work.inputs[role] for role in ("corpus", "gate") if role in work.inputs):
-        yield measure(made, _texts(held_out(folder)), counts(folder).language, num_base_pieces=num_base_pieces)
-
-
-def _held_out_nats(model: LanguageModel, config: ProbeConfig, work: Work) -> list[DocumentLikelihood]:
-    """Likelihoods of the start of either corpus's held-out split."""
-    from loanword.corpus.build import counts, held_out
-    from loanword.evaluation.likelihood import document_likelihoods
-
-    assert config.steps is not None
-    row_tokens = config.steps.row_tokens
-    windows = LikelihoodsConfig(window_tokens=row_tokens, stride_tokens=-(-row_tokens // 2))
-    folders = [work.inputs[f"watched.{which}"] for which in ("source", "target")]
-    return [
-        one
-        for folder in folders
-        for one in document_likelihoods(
-            model, list(_first(held_out(folder), config.held_out_bytes)), counts(folder).language, windows
-        )
-    ]
-
-
-def _tokenizer_folder(folder: Path) -> Path:
-    """Where an artifact keeps its tokenizer: a checkpoint has one of its own."""
-    return folder / CHECKPOINT if (folder / CHECKPOINT).exists() else folder
-
-
-def _pretraining_rows(config: TrunkConfig | PretrainingConfig, work: Work) -> BudgetedRows:
-    from loanword.tokens.budget import budgeted_rows
-
-    return budgeted_rows(
-        work.inputs["target"],
-        config.budget,
-        config.steps,
-        source=work.inputs.get("source"),
-        measure=work.inputs.get("measure"),
-        replay=config.replay,
-        allow_epochs=config.allow_epochs,
-        seed=work.seed,
-    )
-
-
-def _probe(config: TrunkConfig | PretrainingConfig, work: Work) -> Probe | None:
-    """What bits per byte are measured on along the way: the start of either corpus's held-out split."""
-    from loanword.corpus.build import counts, held_out
-    from loanword.tokenizer.load import load_tokenizer
-    from loanword.tokens.probe import probe_rows
-    from loanword.training.probing import Probe
-
-    if config.watch is None:
-        return None
-    source, target = work.inputs["watched.source"], work.inputs["watched.target"]
-    pieces, sizes = load_tokenizer(_tokenizer_folder(work.inputs["tokenizer"])), config.watch.probe_bytes
-    texts = tuple(
-        probe_rows(
-            _texts(held_out(folder)),
-            pieces,
-            counts(folder).language,
-            row_tokens=config.steps.row_tokens,
-            probe_bytes=sizes,
-        )
-        for folder in (source, target)
-    )
-    return Probe(texts, counts(source).language, config.watch, config.steps)
-
-
-def _questions(config: BenchmarkConfig, work: Work) -> list[SubjectQuestions]:
-    """What a benchmark asks, no more of each subject than the config says."""
-    from loanword.evaluation.benchmarks import benchmark_of
-
-    read = benchmark_of(config).load(_benchmark_folder(config, work), config)
-    return [replace(one, examples=one.examples[: config.limit_examples]) for one in read]
-
-
-def _benchmark_folder(config: BenchmarkConfig, work: Work) -> Path:
-    """Where a benchmark's files lie: below the data root, or fetched from a data set on the Hub."""
-    if config.folder is not None:
-        return work.source(config.folder)
-    from loanword.model.hub import dataset_folder
-
-    assert config.description is not None
-    assert config.description.hub is not None, "a benchmark has a folder or a data set"
-    names = [name for of_split in config.description.files.values() for name in of_split]
-    return dataset_folder(
-        config.description.hub, dict(work.execution.commits), names, revision=config.description.revision
-    )
-
-
-def _asked(work: Work, config: BenchmarkConfig | None = None) -> LanguageModel:
-    """The model that evaluation asks, in the precision and with the ids of choices that a benchmark's config says."""
-    from loanword.model.opening import open_asked
-    from loanword.tokens.chat import prompt_encoder
-
-    return open_asked(
-        work.inputs["model"],
-        work.execution,
-        prompt_encoder,
-        precision="float32" if config is None else config.precision,
-        choice_ids="in-context" if config is None else config.choice_ids,
-        key=work.server_key,
-    )

@@ -6,7 +6,7 @@ Settings that do not act stay out of the configs.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from loanword.recipe import (
     BaseConfig,
@@ -14,22 +14,24 @@ from loanword.recipe import (
     GradesConfig,
     InitialisationConfig,
     LikelihoodsConfig,
+    MeasuredOverlapConfig,
+    OverlapConfig,
     PretrainingConfig,
     ProbeConfig,
     Recipe,
     StepsConfig,
     TokensConfig,
     TrunkConfig,
+    in_language,
 )
 from loanword.store import Job
 
 
 def wire(recipe: Recipe, job: Callable[..., Job]) -> Mapping[str, Job]:
     """The jobs of one run by role, inputs first."""
-    jobs: dict[str, Job] = {}
-    for language in recipe.languages:
-        jobs[f"corpus.{language}"] = job("corpus", recipe.corpus[language].model_copy(update={"language": language}))
-    source, target = jobs.get(f"corpus.{recipe.source}"), jobs.get(f"corpus.{recipe.target}")
+    corpora = {name: job("corpus", in_language(name, recipe.corpus[name])) for name in recipe.corpora}
+    jobs = {f"corpus.{name}": made for name, made in corpora.items()}
+    source, target = corpora.get(recipe.source_corpus), corpora.get(recipe.target_corpora[0])
 
     if recipe.base.train is None:
         jobs["base"] = base_tokenizer = job("base", recipe.acting_base)
@@ -40,7 +42,8 @@ def wire(recipe: Recipe, job: Callable[..., Job]) -> Mapping[str, Job]:
 
     tokenizer, new_rows = base_tokenizer, None
     if recipe.tokenizer.num_new_pieces:
-        tokenizer = job("tokenizer", recipe.tokenizer.acting, corpus=target, gate=source, base=base_tokenizer)
+        learned_from = _each("corpus", {name: corpora[name] for name in recipe.vocabulary_corpora})
+        tokenizer = job("tokenizer", recipe.acting_tokenizer, gate=source, base=base_tokenizer, **learned_from)
         jobs["tokenizer"] = tokenizer
         made_of = {"base": base, "tokenizer": tokenizer}
         new_rows = _initialised(recipe.acting_initialisation, job, recipe.seed, target, made_of)
@@ -50,12 +53,12 @@ def wire(recipe: Recipe, job: Callable[..., Job]) -> Mapping[str, Job]:
     pretraining = recipe.acting_pretraining
     if pretraining is not None:
         read: dict[str, Job | None] = {"tokenizer": tokenizer, "new_rows": new_rows}
-        read["target"] = job("tokens", TokensConfig(), corpus=target, tokenizer=tokenizer)
+        read |= _each("target", _tokens(recipe.target_corpora, corpora, tokenizer, job))
         if pretraining.replay:
-            read["source"] = job("tokens", TokensConfig(), corpus=source, tokenizer=tokenizer)
+            read |= _each("source", _tokens(recipe.source_corpora, corpora, tokenizer, job))
         if pretraining.budget.tokens:
-            read["measure"] = job("tokens", TokensConfig(), corpus=target, tokenizer=base_tokenizer)
-        jobs |= {f"tokens.{role}": made for role in ("target", "source", "measure") if (made := read.get(role))}
+            read |= _each("measure", _tokens(recipe.target_corpora, corpora, base_tokenizer, job))
+        jobs |= {f"tokens.{role}": made for role, made in read.items() if made and made.stage == "tokens"}
         if pretraining.watch is not None:
             read |= {"watched.source": source, "watched.target": target}
         jobs |= _pretrained(pretraining, job, recipe.seed, base, read)
@@ -66,12 +69,12 @@ def wire(recipe: Recipe, job: Callable[..., Job]) -> Mapping[str, Job]:
         )
 
     if recipe.tuning.num_conversations:
-        chosen = recipe.conversations.model_copy(update={"num_conversations": recipe.tuning.num_conversations})
-        jobs["conversations"] = job("conversations", chosen, seed=recipe.seed, tokenizer=tokenizer)
+        jobs |= _conversations(recipe, job, tokenizer)
         model = job("tuning", recipe.tuning, seed=recipe.seed, model=model, conversations=jobs["conversations"])
         jobs["tuning"] = model
 
     benchmarks = {name: recipe.benchmarks[name] for name in recipe.responses.benchmarks}
+    jobs |= _overlaps(recipe.overlap, benchmarks, jobs, job)
     return jobs | asked_of(model, recipe.likelihoods, benchmarks, recipe.grades, job)
 
 
@@ -93,6 +96,48 @@ def asked_of(
         responses = jobs[f"responses.{name}"] = job("responses", asked, model=model)
         jobs[f"grades.{name}"] = job("grades", grades, responses=responses)
     return jobs
+
+
+def _each(role: str, made: Mapping[str, Job]) -> dict[str, Job]:
+    """One job by a role, several by the role with a name of each behind it."""
+    if len(made) == 1:
+        return {role: next(iter(made.values()))}
+    return {f"{role}.{name}": one for name, one in made.items()}
+
+
+def _tokens(
+    names: Sequence[str], corpora: Mapping[str, Job], tokenizer: Job, job: Callable[..., Job]
+) -> dict[str, Job]:
+    return {name: job("tokens", TokensConfig(), corpus=corpora[name], tokenizer=tokenizer) for name in names}
+
+
+def _conversations(recipe: Recipe, job: Callable[..., Job], tokenizer: Job) -> dict[str, Job]:
+    """Instructions of each source in their order, and the rows of as many as the run is tuned on."""
+    read = {name: in_language(name, recipe.instructions[name]) for name in recipe.tuned_on}
+    jobs = {f"instructions.{name}": job("instructions", config) for name, config in read.items()}
+    shares = recipe.conversations.shares if len(jobs) > 1 else {}
+    chosen = recipe.conversations.model_copy(
+        update={"num_conversations": recipe.tuning.num_conversations, "shares": shares}
+    )
+    jobs["conversations"] = job("conversations", chosen, tokenizer=tokenizer, **jobs)
+    return jobs
+
+
+def _overlaps(
+    config: OverlapConfig, benchmarks: Mapping[str, BenchmarkConfig], jobs: Mapping[str, Job], job: Callable[..., Job]
+) -> dict[str, Job]:
+    """How much of each benchmark is in each text that the run trains on."""
+    if not config.measure:
+        return {}
+    texts = {role.removeprefix("corpus."): one for role, one in jobs.items() if one.stage in ("corpus", "instructions")}
+    made: dict[str, Job] = {}
+    for name, asked in benchmarks.items():
+        # What is asked counts, however it is asked.
+        fields = ("folder", "description", "split", "subjects", "limit_examples", "language")
+        questions = BenchmarkConfig(name=asked.name or name, **{field: getattr(asked, field) for field in fields})
+        measured = MeasuredOverlapConfig(benchmark=questions, overlap=config)
+        made |= {f"overlap.{name}.{text}": job("overlap", measured, text=one) for text, one in texts.items()}
+    return made
 
 
 def _trained_base(config: BaseConfig, job: Callable[..., Job], seed: int, source: Job | None) -> dict[str, Job]:

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from loanword.errors import UserError
 from loanword.recipe import Budget, StepsConfig
 from loanword.records import Document
-from loanword.tokens.budget import BudgetedRows, budgeted_rows
+from loanword.tokens.budget import BudgetedRows, Weights, budgeted_rows
 from loanword.tokens.pack import tokenize_corpus
 from tests.tokens.fakes import Characters
 
@@ -87,3 +88,65 @@ def test_a_budget_of_base_tokens_is_the_same_text_under_another_tokenizer(
 ) -> None:
     rows = budgeted_rows(corpora["zh"], Budget(tokens=101), STEPS, measure=corpora["zh"])
     assert rows.seen(rows.num_rows).num_target_tokens >= 101
+
+
+def target_texts(rows: BudgetedRows, num_rows: int) -> Counter[str]:
+    """Characters of the first rows of the whole, by letter; every language here is written with one."""
+    return Counter(
+        chr(id - 3) for index in range(num_rows) for id in rows.whole.row(index).ids.tolist() if id not in (1, 2)
+    )
+
+
+def test_each_corpus_has_its_share_of_the_budget_in_the_same_documents(corpora: dict[str, Path]) -> None:
+    targets = [corpora["sw"], corpora["zh"]]
+    rows = budgeted_rows(targets, Budget(documents=40), STEPS, weights=Weights((1.0, 3.0)))
+    read = target_texts(rows, rows.num_rows)
+    assert read["s"] == sum(5 + number % 7 for number in range(10))
+    assert read["z"] == sum(5 + number % 7 for number in range(30))
+    assert rows.seen(rows.num_rows).num_target_bytes == read["s"] + read["z"]
+
+
+def test_corpora_are_spread_evenly_over_the_whole(corpora: dict[str, Path]) -> None:
+    targets = [corpora["sw"], corpora["zh"]]
+    rows = budgeted_rows(targets, Budget(bytes=700), STEPS, weights=Weights((1.0, 3.0)))
+    half = target_texts(rows, rows.num_rows // 2)
+    assert 0.15 < half["s"] / half.total() < 0.35
+    assert rows.seen(rows.num_rows // 2).num_target_bytes == pytest.approx(half.total(), abs=2)
+
+
+def test_a_smaller_budget_of_several_corpora_is_the_start_of_a_larger_one(corpora: dict[str, Path]) -> None:
+    targets, weights = [corpora["sw"], corpora["zh"], corpora["vi"]], Weights((1.0, 3.0, 2.0))
+    small, large = (budgeted_rows(targets, Budget(bytes=size), STEPS, weights=weights) for size in (500, 1400))
+    cut = small.cut_row(small.num_rows, STEPS)
+    assert 0 < small.num_rows - cut <= 6
+    for index in range(cut):
+        assert small.trunk.row(index).ids.tolist() == large.trunk.row(index).ids.tolist()
+        assert small.trunk.row(index).ids.tolist() == small.whole.row(index).ids.tolist()
+
+
+def test_weights_by_size_and_temperature_act_on_the_shares() -> None:
+    assert Weights((1.0, 1.0), by_size=True).shares([100, 300]) == pytest.approx((0.25, 0.75))
+    assert Weights((1.0, 1.0), by_size=True, temperature=2).shares([100, 900]) == pytest.approx((0.25, 0.75))
+    assert Weights((3.0, 1.0)).shares([100, 900]) == pytest.approx((0.75, 0.25))
+
+
+def test_replay_of_several_corpora_takes_its_shares_of_text(corpora: dict[str, Path]) -> None:
+    rows = budgeted_rows(
+        corpora["zh"],
+        Budget(bytes=700),
+        STEPS,
+        source=[corpora["en"], corpora["vi"]],
+        replay=0.5,
+        source_weights=Weights((1.0, 3.0)),
+    )
+    read = target_texts(rows, rows.num_rows)
+    assert 0.2 < read["e"] / (read["e"] + read["v"]) < 0.3
+
+
+def test_a_corpus_that_is_too_small_for_its_share_asks_for_epochs(corpora: dict[str, Path]) -> None:
+    targets, weights = [corpora["sw"], corpora["zh"]], Weights((9.0, 1.0))
+    with pytest.raises(UserError, match=r"epochs of the sw corpus"):
+        budgeted_rows(targets, Budget(bytes=1000), STEPS, weights=weights)
+    rows = budgeted_rows(targets, Budget(bytes=1000), STEPS, weights=weights, allow_epochs=True)
+    read = target_texts(rows, rows.num_rows)
+    assert read["s"] == pytest.approx(900, abs=11) and read["z"] == pytest.approx(100, abs=11)

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, cast
 
 from pydantic import Field, field_validator, model_validator
 
+from loanword.recipe.text import OverlapConfig
 from loanword.records import Count, Language, PositiveCount, Record, SourcePath
 
 
@@ -213,3 +214,10 @@ class GradesConfig(Record):
 
     extraction: Literal["official", "robust"] = "official"
     grading_version: Literal[2] = 2
+
+
+class MeasuredOverlapConfig(Record):
+    """Which benchmark is looked for in a text, and by what it counts as found."""
+
+    benchmark: BenchmarkConfig
+    overlap: OverlapConfig

@@ -5,24 +5,12 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator, model_validator
 
 from loanword.recipe.steps import ArchitectureConfig, Budget, StepsConfig
+from loanword.recipe.text import CorpusConfig
 from loanword.records import Count, Language, PartName, PositiveCount, PositiveFloat, Record, Share, SourcePath
 
 
 class CheckpointSource:
     """Marks a field that names a checkpoint: a folder by content, or a Hub id by commit."""
-
-
-class CorpusConfig(Record):
-    """Source files of one language, and what of them is kept. Order and held-out split follow `split_seed`."""
-
-    language: Language = "und"
-    files: tuple[SourcePath, ...] = Field(min_length=1)
-    text_field: str = "text"
-    limit_bytes: PositiveCount | None = None
-    held_out_documents: Count = 100
-    min_characters: Count = 1
-    broken_lines: Literal["fatal", "quarantine"] = "fatal"
-    split_seed: Count = 0
 
 
 class LearnedTokenizerConfig(Record):
@@ -39,10 +27,12 @@ class ExtendedTokenizerConfig(Record):
     `gate_bytes` of source text; where held-out source words still change beyond a share of `max_source_change`, the
     stage fails. `append` is the recipe of Chinese-LLaMA, which others are compared with: pieces of a SentencePiece
     model (`pieces_from`, else one that is learned on the target text) stand behind the base's with score 0, whatever
-    that does to source text.
+    that does to source text. `shares` are those of several target corpora in the text that is learned from; without
+    them, as in further pretraining.
     """
 
     num_new_pieces: Count = 0
+    shares: dict[PartName, PositiveFloat] = Field(default_factory=dict)
     method: Literal["continued-bpe", "append"] = "continued-bpe"
     pieces_from: SourcePath | None = None
     sample_bytes: PositiveCount = 10_000_000
@@ -219,10 +209,20 @@ class WatchConfig(Record):
 
 
 class PretrainingConfig(Record):
-    """Further pretraining: target text up to `budget`, source text on top as `replay` share of all rows."""
+    """Further pretraining: target text up to `budget`, source text on top as `replay` share of all rows.
+
+    `shares` names corpora that the target text is drawn from with their weights in text, `source_shares` those of
+    replay; without them it is the one corpus that is called as the target, or the source. Weights are raised to
+    1 / `temperature`: at 1 they are as written, above it they come closer to each other. `weigh` = "size" takes the
+    size of a corpus as its weight, times the one that is written.
+    """
 
     budget: Budget = Budget(bytes=0)
     replay: Share = 0.0
+    shares: dict[PartName, PositiveFloat] = Field(default_factory=dict)
+    source_shares: dict[PartName, PositiveFloat] = Field(default_factory=dict)
+    weigh: Literal["as-written", "size"] = "as-written"
+    temperature: PositiveFloat = 1.0
     allow_epochs: bool = False
     watch: WatchConfig | None = None
     steps: StepsConfig
@@ -233,18 +233,26 @@ class TrunkConfig(Record):
 
     budget: Budget
     replay: Share
+    shares: dict[PartName, PositiveFloat]
+    source_shares: dict[PartName, PositiveFloat]
+    weigh: Literal["as-written", "size"]
+    temperature: PositiveFloat
     allow_epochs: bool
     watch: WatchConfig | None
     steps: StepsConfig
 
 
 class ConversationsConfig(Record):
-    """Instruction data; subsets are nested, so 1,000 are the start of 5,000 are the start of the whole."""
+    """Instructions as rows; subsets are nested, so 1,000 are the start of 5,000 are the start of the whole.
 
-    files: tuple[SourcePath, ...] = ()
+    `shares` names sources of `instructions` with their weights in conversations; without it all have the same. The
+    template is one of ours, or the one that the base comes with (model).
+    """
+
+    shares: dict[PartName, PositiveFloat] = Field(default_factory=dict)
     num_conversations: Count | None = None
     row_tokens: PositiveCount = 2048
-    template: Literal["alpaca"] = "alpaca"
+    template: Literal["alpaca", "llama-2", "chatml", "model"] = "alpaca"
 
 
 class TuningConfig(Record):

@@ -1,12 +1,14 @@
 """A recipe: one config a stage, and a seed."""
 
-from pydantic import Field, model_validator
+from collections.abc import Iterator, Mapping
+from typing import TypeVar
+
+from pydantic import Field, TypeAdapter, ValidationError, model_validator
 
 from loanword.recipe.asking import BenchmarkConfig, GradesConfig, LikelihoodsConfig, ResponsesConfig
 from loanword.recipe.making import (
     BaseConfig,
     ConversationsConfig,
-    CorpusConfig,
     ExtendedTokenizerConfig,
     InitialisationConfig,
     PretrainingConfig,
@@ -15,32 +17,41 @@ from loanword.recipe.making import (
     TuningConfig,
 )
 from loanword.recipe.steps import StepsConfig
+from loanword.recipe.text import CorpusConfig, InstructionsConfig, OverlapConfig, SourceConfig
 from loanword.records import Count, Language, PartName, Record
+
+_LANGUAGE = TypeAdapter[str](Language)
 
 
 class Recipe(Record):
-    """Everything that decides what one run produces."""
+    """Everything that decides what one run produces.
+
+    Corpora and instructions are called by the language that they are in, or by any name where `language` says it.
+    """
 
     seed: Count = 0
     source: Language = "en"
     target: Language
     base: BaseConfig
-    corpus: dict[Language, CorpusConfig] = Field(default_factory=dict)
+    corpus: dict[PartName, CorpusConfig] = Field(default_factory=dict)
     tokenizer: ExtendedTokenizerConfig = ExtendedTokenizerConfig()
     initialisation: InitialisationConfig = InitialisationConfig()
     probe: ProbeConfig = ProbeConfig()
     tokens: TokensConfig = TokensConfig()
     pretraining: PretrainingConfig | None = None
+    instructions: dict[PartName, InstructionsConfig] = Field(default_factory=dict)
     conversations: ConversationsConfig = ConversationsConfig()
     tuning: TuningConfig = TuningConfig()
     likelihoods: LikelihoodsConfig = LikelihoodsConfig()
     benchmarks: dict[PartName, BenchmarkConfig] = Field(default_factory=dict)
     responses: ResponsesConfig = ResponsesConfig()
     grades: GradesConfig = GradesConfig()
+    overlap: OverlapConfig = OverlapConfig()
 
     @model_validator(mode="after")
     def _whole(self) -> "Recipe":
-        missing = [f"corpus.{language}: missing" for language in self.languages if language not in self.corpus]
+        missing = [f"corpus.{name}: missing" for name in self.corpora if name not in self.corpus]
+        missing += [*_nameless("corpus", self.corpus), *_nameless("instructions", self.instructions)]
         unknown = [name for name in self.responses.benchmarks if name not in self.benchmarks]
         missing += [f"responses.benchmarks: {name!r} is not described under benchmarks" for name in unknown]
         if self.tuning.num_conversations:
@@ -48,8 +59,10 @@ class Recipe(Record):
                 missing.append("tuning.steps: missing")
             elif self.tuning.steps.row_tokens != self.conversations.row_tokens:
                 missing.append("tuning.steps.row_tokens: must equal conversations.row_tokens")
-            if not self.conversations.files:
-                missing.append("conversations.files: missing")
+            unread = [name for name in self.conversations.shares if name not in self.instructions]
+            missing += [f"instructions.{name}: missing, and conversations.shares names it" for name in unread]
+            if not self.instructions:
+                missing.append("instructions: missing; name files under instructions.LANGUAGE")
         probe_steps = self._probe_steps
         if self.probe.candidates and probe_steps is None:
             missing.append("probe.steps: missing, and no pretraining.steps to take")
@@ -90,8 +103,41 @@ class Recipe(Record):
         """The further pretraining of this run without settings that do not act; None where there is none."""
         if self.pretraining is None or not self.pretraining.budget.amount:
             return None
-        steps = self.pretraining.steps.acting(extends=self.tokenizer.num_new_pieces > 0)
-        return self.pretraining.model_copy(update={"steps": steps})
+        shares, source_shares = self.pretraining.shares, self.pretraining.source_shares
+        changes: dict[str, object] = {"steps": self.pretraining.steps.acting(extends=self.tokenizer.num_new_pieces > 0)}
+        if len(shares) < 2:
+            changes["shares"] = {}
+        if len(source_shares) < 2 or not self.pretraining.replay:
+            changes["source_shares"] = {}
+        if len(shares) < 2 and "source_shares" in changes:
+            changes |= {"weigh": "as-written", "temperature": 1.0}
+        return self.pretraining.model_copy(update=changes)
+
+    @property
+    def acting_tokenizer(self) -> ExtendedTokenizerConfig:
+        """The extension of this run without settings that do not act, and with the shares of what it learns from."""
+        shares = self.tokenizer.shares or (self.pretraining.shares if self.pretraining is not None else {})
+        return self.tokenizer.model_copy(update={"shares": shares if len(shares) > 1 else {}}).acting
+
+    @property
+    def target_corpora(self) -> list[str]:
+        """The corpora of target text in order of their names; without any, the one that is called as the target."""
+        return sorted(self.pretraining.shares if self.pretraining is not None else ()) or [self.target]
+
+    @property
+    def vocabulary_corpora(self) -> list[str]:
+        """The corpora that new pieces are learned from, in order of their names."""
+        return sorted(self.tokenizer.shares) or self.target_corpora
+
+    @property
+    def source_corpus(self) -> str:
+        """The corpus that a base is trained on, and that shows what new pieces do to source text."""
+        return self.source if self.source in self.corpus else self.source_corpora[0]
+
+    @property
+    def source_corpora(self) -> list[str]:
+        """The corpora of replay in order of their names; without any, the one that is called as the source."""
+        return sorted(self.pretraining.source_shares if self.pretraining is not None else ()) or [self.source]
 
     @property
     def _probe_steps(self) -> StepsConfig | None:
@@ -120,12 +166,40 @@ class Recipe(Record):
         return self.probe.model_copy(update={"candidates": candidates, "steps": probed})
 
     @property
-    def languages(self) -> list[str]:
-        """Languages whose `corpus` acts in this run, the source first; those of `base.train.also` are others."""
+    def corpora(self) -> list[str]:
+        """Which of `corpus` act in this run, those of the source first; those of `base.train.also` are others."""
         extends = self.tokenizer.num_new_pieces > 0
         pretraining = self.acting_pretraining
-        pretrains = pretraining is not None
-        reads_source = pretrains and (pretraining.replay > 0 or pretraining.watch is not None)
-        trains_base = self.base.train is not None
-        needed = {self.source: trains_base or extends or reads_source, self.target: extends or pretrains}
-        return [language for language, acts in needed.items() if acts]
+        replays = pretraining is not None and pretraining.replay > 0
+        watches = pretraining is not None and pretraining.watch is not None
+        named: list[str] = []
+        if self.base.train is not None or extends or watches:
+            named.append(self.source_corpus)
+        if replays:
+            named += self.source_corpora
+        if extends:
+            named += self.vocabulary_corpora
+        if pretraining is not None or extends:
+            named += self.target_corpora
+        return list(dict.fromkeys(named))
+
+    @property
+    def tuned_on(self) -> list[str]:
+        """Which of `instructions` act in this run, in order of their names."""
+        return sorted(self.conversations.shares or self.instructions) if self.tuning.num_conversations else []
+
+
+Source = TypeVar("Source", bound=SourceConfig)
+
+
+def in_language(name: str, config: Source) -> Source:
+    """A corpus, or instructions, with the language that they are in: the one that is said, or else their name."""
+    return config.model_copy(update={"language": name}) if config.language == "und" else config
+
+
+def _nameless(section: str, configs: Mapping[str, SourceConfig]) -> Iterator[str]:
+    for name, config in configs.items():
+        try:
+            _LANGUAGE.validate_python(in_language(name, config).language)
+        except ValidationError:
+            yield f"{section}.{name}.language: missing, and {name!r} is no language's code"

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from loanword.errors import UserError
-from loanword.recipe import BaseConfig, CheckpointSource, DescriptionConfig
+from loanword.recipe import BaseConfig, CheckpointSource, DescriptionConfig, HubFiles
 from loanword.records import Record, SourceFile, canonical_json, file_sha256
 
 NAME_LENGTH = 20
@@ -188,6 +188,8 @@ def identity_of(config: Record, sources: Sources) -> dict[str, Any]:
         plain["model"] = sources.checkpoint(config.model, plain.pop("revision"))
     if isinstance(config, DescriptionConfig) and config.hub is not None:
         plain["hub"] = sources.dataset(config.hub, plain.pop("revision"))
+    if isinstance(config, HubFiles):
+        plain["id"] = sources.dataset(config.id, plain.pop("revision"))
     return plain
 
 

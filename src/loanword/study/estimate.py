@@ -6,6 +6,7 @@ evaluation, input embeddings counted only where they are the output head too, at
 """
 
 import json
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -16,10 +17,12 @@ from loanword.recipe import (
     Budget,
     CorpusConfig,
     ExtendedTokenizerConfig,
+    InstructionsConfig,
     LearnedTokenizerConfig,
     LikelihoodsConfig,
     PretrainingConfig,
     ProbeConfig,
+    SourceConfig,
     StepsConfig,
     TrunkConfig,
     TuningConfig,
@@ -97,20 +100,31 @@ class Estimator:
         if tokens.key in self.finished:
             counted = read_json(TokenCounts, self.store.folder(tokens) / "counts.json")
             return counted.num_bytes / max(1, counted.num_tokens)
-        config = tokens.inputs["tokenizer"].config
-        if isinstance(config, LearnedTokenizerConfig):
-            same = tokens.inputs["corpus"].key == tokens.inputs["tokenizer"].inputs["corpus"].key
+        made = tokens.inputs["tokenizer"]
+        same = tokens.inputs["corpus"].key in {one.key for one in _named(made, "corpus")}
+        if isinstance(made.config, LearnedTokenizerConfig):
             return BYTES_PER_TOKEN["source" if same else "original"]
-        if isinstance(config, ExtendedTokenizerConfig):
-            same = tokens.inputs["corpus"].key == tokens.inputs["tokenizer"].inputs["corpus"].key
+        if isinstance(made.config, ExtendedTokenizerConfig):
             return BYTES_PER_TOKEN["extended" if same else "source"]
         return BYTES_PER_TOKEN["source"]
 
+    def unpacked_bytes(self, config: SourceConfig) -> int:
+        """Text of the files on this machine, assumed from their sizes."""
+        named = [self.sources.root / name for name in config.files]
+        paths = [path for one in named for path in (one.rglob("*") if one.is_dir() else [one]) if path.is_file()]
+        return int(sum(path.stat().st_size * COMPRESSION.get(path.suffix, 1.0) for path in paths))
+
     def trained_tokens(self, budget: Budget, replay: float, share: float, job: Job) -> tuple[int, int]:
         """Target bytes, and all tokens, of a share of a budget with its replay on top."""
-        per_token = self.bytes_per_token(job.inputs["target"])
+        read = [self.bytes_per_token(one) for one in _named(job, "target")]
+        per_token = sum(read) / len(read)
         text = {"bytes": 1.0, "documents": BYTES_PER_DOCUMENT, "tokens": per_token}[budget.unit] * budget.amount * share
         return int(text), int(text / per_token / (1 - replay))
+
+
+def _named(job: Job, role: str) -> list[Job]:
+    """The inputs of a role: one without a name, or several with one behind it."""
+    return [made for name, made in job.inputs.items() if name == role or name.startswith(f"{role}.")]
 
 
 def _corpus(estimator: Estimator, job: Job) -> Estimate:
@@ -118,9 +132,17 @@ def _corpus(estimator: Estimator, job: Job) -> Estimate:
     if job.key in estimator.finished:
         num_bytes = read_json(CorpusCounts, estimator.store.folder(job) / "counts.json").num_bytes
     else:
-        paths = [estimator.sources.root / name for name in job.config.files]
-        num_bytes = int(sum(path.stat().st_size * COMPRESSION.get(path.suffix, 1.0) for path in paths))
-        num_bytes = min(num_bytes, job.config.limit_bytes or num_bytes)
+        if job.config.hub:  # whose size nobody has asked for yet
+            return Estimate(unknown=True)
+        num_bytes = min(estimator.unpacked_bytes(job.config), job.config.limit_bytes or sys.maxsize)
+    return Estimate(text_bytes=num_bytes, disk_bytes=num_bytes)
+
+
+def _instructions(estimator: Estimator, job: Job) -> Estimate:
+    assert isinstance(job.config, InstructionsConfig)
+    if job.config.hub:
+        return Estimate(unknown=True)
+    num_bytes = estimator.unpacked_bytes(job.config)
     return Estimate(text_bytes=num_bytes, disk_bytes=num_bytes)
 
 
@@ -213,6 +235,7 @@ def _evaluation(estimator: Estimator, job: Job, text_bytes: int) -> Estimate:
 
 ESTIMATES: dict[str, Callable[[Estimator, Job], Estimate]] = {
     "corpus": _corpus,
+    "instructions": _instructions,
     "tokens": _tokens,
     "base": _base,
     "initialisation": _initialisation,

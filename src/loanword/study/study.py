@@ -33,7 +33,7 @@ class Run:
 
     def settings(self) -> dict[str, str | int | float]:
         """What the run's model is made of, as dotted paths; what it is only asked afterwards is left out."""
-        asked = {"likelihoods", "benchmarks", "responses", "grades", "probe"}
+        asked = {"likelihoods", "benchmarks", "responses", "grades", "probe", "overlap"}
         made = flat(self.recipe.model_dump(mode="json", exclude=asked, exclude_none=True))
         also = {} if self.recipe.base.train is None else self.recipe.base.train.also
         if also:
@@ -60,7 +60,7 @@ class Study:
 
 def _read_beside(language: str, config: CorpusConfig) -> str:
     limit = "" if config.limit_bytes is None else f", {config.limit_bytes:,} bytes"
-    return f"{language} ({' and '.join(config.files)}{limit})"
+    return f"{language} ({' and '.join((*config.files, *(one.id for one in config.hub)))}{limit})"
 
 
 def _joined(value: Any) -> str:

@@ -13,7 +13,8 @@ from typing import Literal, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from loanword.tokens.rows import Row, Rows
+from loanword.tokens.rows import Row, Rows, TokenRows
+from loanword.tokens.turns import TurnOrder
 
 
 class Origin(NamedTuple):
@@ -80,26 +81,66 @@ class Mixture:
 
 
 class Turns:
-    """Rows of several sources in turn, one of each at a time; each source begins again at its end.
+    """Rows of several sources in turn, by weight; each source begins again at its end.
 
-    Of any rows in succession every source has as many as any other, give or take one. `num_rows` is the least number
-    of rows that holds every source a whole number of times, so that going round them has no seam; it may be larger
-    than any machine's integers.
+    Of any rows in succession every source has its share, give or take one. `num_rows` is a number of rows that holds
+    every source a whole number of times, so that going round them has no seam; it may be larger than any machine's
+    integers.
     """
 
-    def __init__(self, sources: Sequence[Rows]) -> None:
+    def __init__(self, sources: Sequence[Rows], weights: Sequence[int] | None = None) -> None:
         self.sources = tuple(sources)
-        self.num_rows: int = len(self.sources) * math.lcm(*(rows.num_rows for rows in self.sources))
+        weights = weights or (1,) * len(self.sources)
+        self.num_rows: int = sum(weights) * math.lcm(*(rows.num_rows for rows in self.sources))
+        self._order = TurnOrder(weights)
 
     def place(self, index: int) -> tuple[int, int]:
         """Which source, counted from 0, has its turn at `index`, and with which of its rows."""
-        turn, source = divmod(index, len(self.sources))
-        return source, turn % self.sources[source].num_rows
+        source, row = self._order.place(index)
+        return source, row % self.sources[source].num_rows
 
     def row(self, index: int, /) -> Row:
         """The row at `index`."""
         source, row = self.place(index)
         return self.sources[source].row(row)
+
+
+class Joined:
+    """Rows of several token streams in turn, by weight, each of them once; one that has ended leaves its turns to the
+    others.
+    """
+
+    def __init__(self, streams: Sequence[TokenRows], weights: Sequence[int]) -> None:
+        self.streams = tuple(streams)
+        self.row_tokens = self.streams[0].row_tokens
+        self.num_rows: int = sum(stream.num_rows for stream in self.streams)
+        self._order = TurnOrder(weights, [stream.num_rows for stream in self.streams])
+
+    def row(self, index: int, /) -> Row:
+        """The row at `index`."""
+        stream, row = self._order.place(index)
+        return self.streams[stream].row(row)
+
+    def first_end(self) -> int:
+        """Rows before the last row of the first stream that ends: so far, longer streams give the same rows."""
+        return min(
+            (
+                self._order.index(place, stream.num_rows - 1)
+                for place, stream in enumerate(self.streams)
+                if stream.num_rows
+            ),
+            default=0,
+        )
+
+    def tokens_in_rows(self, first: int, last: int) -> int:
+        """Tokens of the streams in rows [first, last), padding left out."""
+        spans = zip(self.streams, self._order.before(first), self._order.before(last), strict=True)
+        return sum(stream.tokens_in_rows(begin, end) for stream, begin, end in spans)
+
+    def bytes_in_rows(self, first: int, last: int) -> int:
+        """UTF-8 bytes of the text that rows [first, last) stand for."""
+        spans = zip(self.streams, self._order.before(first), self._order.before(last), strict=True)
+        return sum(stream.bytes_in_rows(begin, end) for stream, begin, end in spans)
 
 
 class Epochs:
