@@ -1,4 +1,4 @@
-"""Whole studies, run as a user runs them: in processes of their own, by the command."""
+"""Whole studies, run as a user runs them: in processes of their own, by the command; and a small data root for them."""
 
 import json
 import os
@@ -6,11 +6,47 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+
+from loanword.model.load import new_model, save_model
+from loanword.recipe import ArchitectureConfig
+from loanword.tokenizer.learn import learn
 
 ROOT = Path(__file__).parent.parent
 TINY = ROOT / "studies" / "real-tiny.toml"
+PHRASES = {
+    "en": ("the lamp by the window", "a boat under the bridge", "seven letters from the north", "the old stone mill"),
+    "zh": ("窗边的灯很亮", "桥下有一只小船", "七封信来自北方", "旧磨坊在河边"),
+    "sw": ("taa iliyo dirishani", "mashua chini ya daraja", "barua saba kutoka kaskazini", "kinu cha zamani"),
+}
+
+
+def write_small_root(root: Path, *, num_pieces: int = 330, num_layers: int = 2, context_tokens: int = 256) -> None:
+    """A data root with a small checkpoint, its head untied, a corpus of each of three languages, and instructions."""
+    texts: dict[str, list[str]] = {}
+    for language, phrases in PHRASES.items():
+        texts[language] = [f"{phrases[n % 4]} {n} {phrases[n * 7 % 3]} {phrases[n * 5 % 4]}" for n in range(400)]
+        write_objects([{"text": text} for text in texts[language]], root / f"{language}.jsonl")
+        told = [{"instruction": f"{phrases[n % 3]} {n}", "input": "", "output": phrases[n % 4]} for n in range(30)]
+        write_objects(told, root / f"instructions-{language}.jsonl")
+    shape = ArchitectureConfig(
+        width=32,
+        num_layers=num_layers,
+        num_heads=2,
+        num_key_value_heads=1,
+        feed_forward_width=32,
+        context_tokens=context_tokens,
+        tied_embeddings=False,
+    )
+    pieces = learn(texts["en"], num_pieces)
+    save_model(new_model(shape, pieces.num_pieces, 0, bos_id=1, eos_id=2), root / "base")
+    pieces.save(root / "base")
+
+
+def write_objects(values: Sequence[Mapping[str, object]], path: Path) -> None:
+    """JSON Lines, one object each."""
+    path.write_text("".join(json.dumps(value, ensure_ascii=False) + "\n" for value in values), encoding="utf-8")
 
 
 def command(verb: str, data: Path, store: Path, *more: str, study: Path = TINY) -> list[str]:

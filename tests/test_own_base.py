@@ -15,6 +15,7 @@ from loanword.recipe import ArchitectureConfig, Budget, StepsConfig
 from loanword.tokenizer.learn import learn
 from loanword.tokenizer.load import load_tokenizer
 from loanword.tokens.budget import BudgetedRows, budgeted_rows
+from loanword.tokens.rows import TokenRows
 from loanword.training.data import count_predictions, read_rows
 from tests import studies
 
@@ -174,7 +175,7 @@ def test_a_base_reads_its_languages_in_turn(bases: Path) -> None:
     assert written["Chinese"] + written["Greek"] == round(SHARE * rows.num_rows)
     assert abs(written["Chinese"] - written["Greek"]) <= 1
     # There is less text of them than their turns read: it is read again.
-    num_tokens = [np.load(run / f"tokens.base.{language}/offsets.npy")[-1] for language in ("zh", "el")]
+    num_tokens = [TokenRows(run / f"tokens.base.{language}", ROW_TOKENS).num_tokens for language in ("zh", "el")]
     assert num_tokens[0] != num_tokens[1] and max(num_tokens) < ROW_TOKENS * written["Greek"]
 
 

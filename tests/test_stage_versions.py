@@ -18,14 +18,21 @@ from loanword.recipe import (
     BenchmarkConfig,
     ConversationsConfig,
     CorpusConfig,
+    DescriptionConfig,
     ExtendedTokenizerConfig,
     GradesConfig,
+    InstructionsConfig,
     LearnedTokenizerConfig,
+    MeasuredOverlapConfig,
+    OverlapConfig,
     TokensConfig,
 )
 from loanword.records import ChoiceScore, Execution, Response, canonical_json, write_json, write_lines
 from loanword.store.artifacts import payload_digests
 
+QUESTIONS = DescriptionConfig(
+    language="zh", files={"test": ("asked.csv",)}, question="{question}", options=("A", "B"), answer="answer"
+)
 GOLDEN = Path(__file__).parent / "golden" / "stage_digests.json"
 ENGLISH = ("The lamp by the window", "a boat under the bridge", "seven letters from the north", "the old mill")
 CHINESE = ("窗边的灯", "桥下的船", "七封来自北方的信", "旧磨坊")
@@ -49,9 +56,12 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     extension = ExtendedTokenizerConfig(num_new_pieces=12)
     build("tokenizer.extended", extension, corpus="corpus.zh", gate="corpus.en", base="tokenizer.learned")
     build("tokens", TokensConfig(), corpus="corpus.zh", tokenizer="tokenizer.extended")
-    chosen = ConversationsConfig(files=("instructions.jsonl",), num_conversations=20, row_tokens=512)
-    build("conversations", chosen, tokenizer="tokenizer.extended")
+    build("instructions", InstructionsConfig(language="zh", files=("instructions.jsonl",)))
+    chosen = ConversationsConfig(num_conversations=20, row_tokens=512)
+    build("conversations", chosen, tokenizer="tokenizer.extended", instructions="instructions")
     build("grades", GradesConfig(), responses="responses")
+    questions = BenchmarkConfig(name="mine", folder="questions", split="test", description=QUESTIONS)
+    build("overlap", MeasuredOverlapConfig(benchmark=questions, overlap=OverlapConfig()), text="corpus.zh")
     return {name: root / name for name in _digests()}
 
 
@@ -78,6 +88,9 @@ def _sources(root: Path) -> None:
         for number in range(40)
     ]
     (root / "instructions.jsonl").write_text("".join(json.dumps(one) + "\n" for one in asked), encoding="utf-8")
+    (root / "questions").mkdir()
+    asked_of = [f"{CHINESE[number]} 17; {CHINESE[2]}. {CHINESE[1]} 9,是,否,A" for number in range(4)]
+    (root / "questions/asked.csv").write_text("\n".join(["question,A,B,answer", *asked_of]) + "\n", encoding="utf-8")
     (root / "responses").mkdir()
     responses = (
         Response(

@@ -49,7 +49,7 @@ def test_what_was_read_is_the_budget_for_both_vocabularies(store: Path) -> None:
     }
     assert len({summary["num_target_bytes"] for summary in read.values()}) == 1
     # Whole documents: the first ones that reach the budget.
-    until = np.load(runs / "extended--100-kB" / "tokens.target" / "text_bytes.npy")
+    until = np.fromfile(runs / "extended--100-kB" / "tokens.target" / "text_bytes.bin", dtype="<i8")
     assert read["extended--100-kB"]["num_target_bytes"] == until[np.searchsorted(until, 100_000)]
     assert read["extended--100-kB"]["num_target_tokens"] < read["original--100-kB"]["num_target_tokens"]
 

@@ -13,9 +13,6 @@ from safetensors.torch import load_file
 from torch import Tensor
 from transformers import AutoModelForCausalLM
 
-from loanword.model.load import new_model, save_model
-from loanword.recipe import ArchitectureConfig
-from loanword.tokenizer.learn import learn
 from tests import studies
 
 RECIPE = """
@@ -28,8 +25,10 @@ held_out_documents = 20
 [recipe.corpus.en]
 files = ["en.jsonl"]
 held_out_documents = 20
+[recipe.instructions.zh]
+files = ["instructions-zh.jsonl"]
+
 [recipe.conversations]
-files = ["instructions.jsonl"]
 row_tokens = 256
 [recipe.pretraining]
 budget = { tokens = 4_000 }
@@ -91,34 +90,15 @@ STOPS = (
     + 'retention_budget_bits = 0.01\nalarm = "stop"\n'
 )
 TOGETHER = 'name = "together"' + RECIPE.replace("warmup_steps = 2", 'warmup_steps = 2, schedule = "cosine"')
-ENGLISH = ("the lamp by the window", "a boat under the bridge", "seven letters from the north", "the old stone mill")
-CHINESE = ("窗边的灯很亮", "桥下有一只小船", "七封信来自北方", "旧磨坊在河边")
 
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A data root with a small checkpoint, its head untied, two corpora, instructions and studies over them."""
     root = tmp_path_factory.mktemp("ways")
-    texts: dict[str, list[str]] = {}
-    for language, phrases in (("en", ENGLISH), ("zh", CHINESE)):
-        texts[language] = [f"{phrases[n % 4]} {n} {phrases[n * 7 % 3]} {phrases[n * 5 % 4]}" for n in range(400)]
-        write_lines([{"text": text} for text in texts[language]], root / f"{language}.jsonl")
-    told = [{"instruction": f"说 {n}", "input": "", "output": CHINESE[n % 4]} for n in range(30)]
-    write_lines(told, root / "instructions.jsonl")
+    studies.write_small_root(root)
     for name, study in {"ways": WAYS, "stops": STOPS, "together": TOGETHER}.items():
         (root / f"{name}.toml").write_text(study, encoding="utf-8")
-    shape = ArchitectureConfig(
-        width=32,
-        num_layers=2,
-        num_heads=2,
-        num_key_value_heads=1,
-        feed_forward_width=32,
-        context_tokens=256,
-        tied_embeddings=False,
-    )
-    pieces = learn(texts["en"], 330)
-    save_model(new_model(shape, pieces.num_pieces, 0, bos_id=1, eos_id=2), root / "base")
-    pieces.save(root / "base")
     return root
 
 
@@ -128,10 +108,6 @@ def runs(root: Path) -> Path:
     done = studies.run(studies.command("run", root, root / "store", study=root / "ways.toml"))
     assert done.returncode == 0, done.stderr
     return root / "store/studies/ways/runs"
-
-
-def write_lines(lines: list[dict[str, str]], path: Path) -> None:
-    path.write_text("".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines), encoding="utf-8")
 
 
 def lines(path: Path) -> list[dict[str, Any]]:

@@ -12,9 +12,6 @@ from sentencepiece import sentencepiece_model_pb2
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from loanword.model.embeddings import input_table, output_table
-from loanword.model.load import new_model, save_model
-from loanword.recipe import ArchitectureConfig
-from loanword.tokenizer.learn import learn
 from loanword.tokenizer.load import load_tokenizer
 from tests import studies
 
@@ -53,27 +50,14 @@ set = { "initialisation.pad_to_multiple_of" = 64, "pretraining.budget" = { token
 name = "appended"
 set = { "tokenizer.method" = "append" }
 """
-ENGLISH = ("the lamp by the window", "a boat under the bridge", "seven letters from the north", "the old stone mill")
-CHINESE = ("窗边的灯很亮", "桥下有一只小船", "七封信来自北方", "旧磨坊在河边")
 
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A data root with a small checkpoint, its head untied, two corpora, and the study."""
     root = tmp_path_factory.mktemp("vocabularies")
-    texts: dict[str, list[str]] = {}
-    for language, phrases in (("en", ENGLISH), ("zh", CHINESE)):
-        texts[language] = [f"{phrases[n % 4]} {n} {phrases[n * 7 % 3]} {phrases[n * 5 % 4]}" for n in range(400)]
-        told = "".join(json.dumps({"text": text}, ensure_ascii=False) + "\n" for text in texts[language])
-        (root / f"{language}.jsonl").write_text(told, encoding="utf-8")
+    studies.write_small_root(root, num_pieces=NUM_BASE, num_layers=1, context_tokens=128)
     (root / "study.toml").write_text(STUDY, encoding="utf-8")
-    shape = ArchitectureConfig(
-        width=32, num_layers=1, num_heads=2, num_key_value_heads=1, feed_forward_width=32, context_tokens=128,
-        tied_embeddings=False,
-    )  # fmt: skip
-    pieces = learn(texts["en"], NUM_BASE)
-    save_model(new_model(shape, pieces.num_pieces, 0, bos_id=1, eos_id=2), root / "base")
-    pieces.save(root / "base")
     return root
 
 
@@ -126,7 +110,7 @@ def test_a_probe_starts_from_its_candidate_and_the_base(runs: Path) -> None:
     }
     assert len(set(start.values())) == 3
     # A base that knows nothing gives every piece about the same: 360 pieces, and nats per token near their logarithm.
-    num_tokens = len(load_tokenizer(runs / "continued/tokenizer").encode(CHINESE[0]))
+    num_tokens = len(load_tokenizer(runs / "continued/tokenizer").encode(studies.PHRASES["zh"][0]))
     assert 0 < num_tokens < 12 and start["mean"] > math.log(10)
 
 

@@ -48,11 +48,11 @@ def trained_on(folder: Path) -> Iterator[Document]:
     """The documents of a corpus, or the conversations of instructions as one text each."""
     from loanword.corpus import build, instructions
 
-    if (folder / instructions.CONVERSATIONS).is_file():
-        for one in instructions.conversations(folder):
-            yield Document(id=one.id, text="\n".join(message.content for message in one.messages))
-    else:
+    if build.shards(folder):
         yield from build.documents(folder)
+        return
+    for one in instructions.conversations(folder):
+        yield Document(id=one.id, text="\n".join(message.content for message in one.messages))
 
 
 def each(work: Work, role: str) -> dict[str, Path]:

@@ -192,12 +192,15 @@ class InstructionCounts(Record):
     num_conversations: Count
     num_quarantined_lines: Count
     num_removed: dict[str, int]
+    num_changed: dict[str, int] = Field(default_factory=dict)
 
 
 class Overlap(Record):
-    """How much of one benchmark example is in a text: n-grams of the example, those found, and where.
+    """How much of one benchmark example is in a text: its n-grams, those found over the whole text, and where.
 
-    `short_share` is the largest share of its short n-grams that one document holds, `document` that document's id.
+    `short_share` is the largest share of its words (pairs of characters where words are not separated by spaces),
+    weighted, that one stretch of a document holds; `document` is that document's id. `num_ngrams` is 0 where the
+    example is too short to tell.
     """
 
     id: str

@@ -83,14 +83,21 @@ def tokenizer(config: LearnedTokenizerConfig | ExtendedTokenizerConfig, work: Wo
 
 def tokens(config: TokensConfig, work: Work) -> None:
     """A corpus and a tokenizer -> one stream of ids with document offsets; rows are cut when it is read."""
-    from loanword.corpus.build import counts, documents
+    from loanword.corpus.build import counts, shards
     from loanword.tokenizer.load import load_tokenizer
-    from loanword.tokens.pack import tokenize_corpus
+    from loanword.tokens.stream import tokenize_corpus
 
     folder = work.inputs["corpus"]
-    encoder = load_tokenizer(inputs.tokenizer_folder(work.inputs["tokenizer"]))
-    made = counts(folder)
-    tokenize_corpus(documents(folder), encoder, work.out, made.language, work.progress, total_bytes=made.num_bytes)
+    tokenize_corpus(
+        shards(folder),
+        load_tokenizer(inputs.tokenizer_folder(work.inputs["tokenizer"])),
+        work.out,
+        counts(folder).language,
+        work.progress,
+        total_bytes=counts(folder).num_bytes,
+        num_workers=work.execution.threads,
+        say=work.say,
+    )
 
 
 def base(config: BaseConfig, work: Work) -> None:
@@ -225,8 +232,9 @@ def conversations(config: ConversationsConfig, work: Work) -> None:
     """Conversations of every source by their shares, and a tokenizer -> rows of whole ones, responses counted."""
     from loanword.corpus.instructions import conversations, counts
     from loanword.tokenizer.load import load_tokenizer
-    from loanword.tokens.chat import encode_conversations, template_of
+    from loanword.tokens.chat import encode_conversations
     from loanword.tokens.pack import pack_conversations
+    from loanword.tokens.templates import chat_template
     from loanword.tokens.turns import drawn
 
     folders = inputs.each(work, "instructions")
@@ -234,7 +242,7 @@ def conversations(config: ConversationsConfig, work: Work) -> None:
     number = config.num_conversations or sum(sizes.values())
     chosen = drawn({name: conversations(folder) for name, folder in folders.items()}, sizes, config.shares, number)
     pieces = load_tokenizer(inputs.tokenizer_folder(work.inputs["tokenizer"]))
-    template = template_of(config.template, pieces)
+    template = chat_template(config.template, pieces)
     pack_conversations(
         encode_conversations(chosen, pieces, template),
         work.out,
@@ -250,7 +258,9 @@ def conversations(config: ConversationsConfig, work: Work) -> None:
 
 def tuning(config: TuningConfig, work: Work) -> None:
     """A model and conversations -> the model tuned on their responses, its chat template beside it."""
+    from loanword.tokenizer.load import load_tokenizer
     from loanword.tokens.budget import Seen
+    from loanword.tokens.chat import end_of_turn
     from loanword.tokens.mix import Epochs
     from loanword.tokens.rows import ConversationRows
     from loanword.training import schedule, stage
@@ -263,7 +273,10 @@ def tuning(config: TuningConfig, work: Work) -> None:
     trained = stage.train(model, Epochs(rows, work.seed), num_rows, config.steps, rate, work)
     template = (work.inputs["conversations"] / TEMPLATE).read_text(encoding="utf-8")
     seen = Seen(num_rows, num_tokens=num_rows * rows.row_tokens)
-    stage.save_trained(trained, work.inputs["model"] / CHECKPOINT, seen, work.out, chat_template=template)
+    ends = end_of_turn(load_tokenizer(inputs.tokenizer_folder(work.inputs["model"])), template)
+    stage.save_trained(
+        trained, work.inputs["model"] / CHECKPOINT, seen, work.out, chat_template=template, end_of_turn=ends
+    )
 
 
 def likelihoods(config: LikelihoodsConfig, work: Work) -> None:

@@ -29,7 +29,7 @@ from loanword.store import Job
 
 def wire(recipe: Recipe, job: Callable[..., Job]) -> Mapping[str, Job]:
     """The jobs of one run by role, inputs first."""
-    corpora = {name: job("corpus", in_language(name, recipe.corpus[name])) for name in recipe.corpora}
+    corpora = {name: job("corpus", in_language(name, recipe.corpus[name]).acting) for name in recipe.corpora}
     jobs = {f"corpus.{name}": made for name, made in corpora.items()}
     source, target = corpora.get(recipe.source_corpus), corpora.get(recipe.target_corpora[0])
 
@@ -113,7 +113,7 @@ def _tokens(
 
 def _conversations(recipe: Recipe, job: Callable[..., Job], tokenizer: Job) -> dict[str, Job]:
     """Instructions of each source in their order, and the rows of as many as the run is tuned on."""
-    read = {name: in_language(name, recipe.instructions[name]) for name in recipe.tuned_on}
+    read = {name: in_language(name, recipe.instructions[name]).acting for name in recipe.tuned_on}
     jobs = {f"instructions.{name}": job("instructions", config) for name, config in read.items()}
     shares = recipe.conversations.shares if len(jobs) > 1 else {}
     chosen = recipe.conversations.model_copy(

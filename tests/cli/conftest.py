@@ -46,7 +46,7 @@ def data(tmp_path: Path) -> Path:
         (root / "text" / f"{language}.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
         held_out = root / "parallel" / "flores200-devtest" / f"{language}.txt"
         held_out.write_text(f"{sentence}\n" * 3, encoding="utf-8")
-    instructions = [{"instruction": f"Say {number}.", "input": "", "output": str(number)} for number in range(1_200)]
+    instructions = [{"instruction": f"Say {number}.", "input": "", "output": str(number)} for number in range(1_300)]
     lines = [json.dumps(instruction) for instruction in instructions]
     (root / "instructions" / "zh.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
     return root

@@ -76,8 +76,12 @@ def test_a_missing_file_is_named_before_any_is_read(tmp_path: Path):
         read_documents([there, tmp_path / "gone.jsonl"])
 
 
-def test_a_folder_is_not_a_source_file(tmp_path: Path):
-    assert "is a folder" in fault(tmp_path).what
+def test_a_folder_stands_for_the_files_in_it(tmp_path: Path):
+    folder = tmp_path / "t"
+    folder.mkdir()
+    written(folder / "b.txt", b"second")
+    written(folder / "a.jsonl", json_lines({"text": "first"}))
+    assert [document.text for document in read_documents([folder])] == ["first", "second"]
 
 
 @pytest.mark.parametrize("name", ["t.csv", "t", "t.gz", "t.csv.gz"])
@@ -118,6 +122,19 @@ def test_a_line_without_a_text_says_what_it_holds(tmp_path: Path, line: bytes, w
 def test_another_text_field_may_be_named(tmp_path: Path):
     path = written(tmp_path / "t.jsonl", json_lines({"content": "a", "text": 3}))
     assert [document.text for document in read_documents([path], text_field="content")] == ["a"]
+
+
+def test_a_text_field_may_lie_inside_others(tmp_path: Path):
+    rows = [{"meta": {"body": {"text": "a"}}, "id": 1}, {"meta": {"body": {"text": "b"}}, "id": 2}]
+    path = written(tmp_path / "t.jsonl", json_lines(*rows))
+    pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows), tmp_path / "t.parquet")
+    for file in (path, tmp_path / "t.parquet"):
+        documents = read_documents([file], text_field="meta.body.text")
+        assert list(documents) == [Document(id="1", text="a"), Document(id="2", text="b")]
+    assert "no field 'meta.text'; the fields are meta, id" in fault(path, text_field="meta.text").what
+    assert "field 'meta.body' holds" in fault(path, text_field="meta.body").what
+    dotted = written(tmp_path / "d.jsonl", json_lines({"a.b": "itself", "a": {"b": "inside"}}))
+    assert [document.text for document in read_documents([dotted], text_field="a.b")] == ["itself"]
 
 
 def test_a_line_that_is_not_utf8_is_named_with_its_byte_offset(tmp_path: Path):

@@ -96,6 +96,22 @@ def test_one_share_is_no_share(data: Path) -> None:
     assert plain["trunk"].name != jobs(data, '"pretraining.shares" = { news = 1 }')["trunk"].name
 
 
+def test_thresholds_of_rules_that_are_not_named_do_not_name(data: Path) -> None:
+    plain = jobs(data)["corpus.zh"].name
+    assert plain == jobs(data, '"corpus.zh.clean.max_digit_share" = 0.1')["corpus.zh"].name
+    named = '"corpus.zh.clean.rules" = ["digits"]'
+    assert plain != jobs(data, named)["corpus.zh"].name
+    assert (
+        jobs(data, named)["corpus.zh"].name
+        != jobs(data, f'{named}, "corpus.zh.clean.max_digit_share" = 0.1')["corpus.zh"].name
+    )
+    asked = '"tuning.num_conversations" = 10'
+    assert (
+        jobs(data, asked)["instructions.zh"].name
+        == jobs(data, f'{asked}, "instructions.zh.max_characters" = 9')["instructions.zh"].name
+    )
+
+
 def test_a_share_of_a_corpus_that_is_not_there_is_named(data: Path) -> None:
     with pytest.raises(UserError, match=r"corpus\.vi: missing"):
         jobs(data, '"pretraining.shares" = { zh = 1, vi = 1 }')

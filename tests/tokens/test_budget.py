@@ -7,10 +7,10 @@ import pytest
 
 from loanword.errors import UserError
 from loanword.recipe import Budget, StepsConfig
-from loanword.records import Document
 from loanword.tokens.budget import BudgetedRows, Weights, budgeted_rows
-from loanword.tokens.pack import tokenize_corpus
+from loanword.tokens.stream import tokenize_corpus
 from tests.tokens.fakes import Characters
+from tests.tokens.written import written
 
 STEPS = StepsConfig(peak_learning_rate=1e-3, row_tokens=16, batch_tokens=32)
 
@@ -21,8 +21,8 @@ def corpora(tmp_path: Path) -> dict[str, Path]:
     for language, letter in (("zh", "z"), ("en", "e"), ("sw", "s"), ("vi", "v")):
         folders[language] = tmp_path / language
         folders[language].mkdir()
-        documents = (Document(id=str(number), text=letter * (5 + number % 7)) for number in range(100))
-        tokenize_corpus(documents, Characters(), folders[language], language)
+        texts = [letter * (5 + number % 7) for number in range(100)]
+        tokenize_corpus(written(texts, tmp_path / "corpora" / language), Characters(), folders[language], language)
     return folders
 
 

@@ -150,9 +150,9 @@ def test_transformers_gives_the_same_prompt_ids_with_a_real_tokenizer(tmp_path: 
         assert encode_prompt(each.messages[:-1], tokenizer, ALPACA_TEMPLATE) == encoded["input_ids"]
 
 
-def test_real_chinese_instructions_become_rows(tmp_path: Path, shared_data: Path):
+def test_real_nepali_instructions_become_rows(tmp_path: Path, shared_data: Path):
     tokenizer = Characters()
-    read = read_instructions([shared_data / "instructions" / "chinese.jsonl.gz"], seed=0, num_conversations=300)
+    read = read_instructions([shared_data / "instructions" / "aya_ne.jsonl.gz"], seed=0, num_conversations=300)
     encoded = encode_conversations(read.conversations, tokenizer, ALPACA_TEMPLATE)
     made = pack_conversations(
         encoded,

@@ -1,7 +1,7 @@
 """What is written to disk is what was encoded, nothing dropped, doubled or cut."""
 
-import json
 import tempfile
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -10,50 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from loanword.errors import UserError
-from loanword.records import ConversationCounts, Document
-from loanword.tokens.pack import EncodedConversation, best_fit, pack_conversations, tokenize_corpus
+from loanword.records import ConversationCounts
+from loanword.tokens.fit import fitted_rows
+from loanword.tokens.pack import EncodedConversation, best_fit, pack_conversations, write_rows
 from loanword.tokens.rows import NOT_COUNTED, ConversationRows
-from tests.tokens.fakes import Characters
-
-
-def documents(texts: list[str]) -> list[Document]:
-    return [Document(id=str(number), text=text) for number, text in enumerate(texts)]
-
-
-@given(st.lists(st.text(max_size=20), max_size=8))
-def test_the_stream_holds_every_document_between_bos_and_eos(texts: list[str]):
-    with tempfile.TemporaryDirectory() as folder:
-        out = Path(folder)
-        made = tokenize_corpus(documents(texts), Characters(), out, "zh")
-        stream = np.fromfile(out / "tokens.bin", dtype="<u4").tolist()
-        offsets, text_bytes = np.load(out / "offsets.npy"), np.load(out / "text_bytes.npy")
-        assert Characters().decode(stream) == "".join(f"<s>{text}</s>" for text in texts)
-        assert [stream[offset] for offset in offsets[:-1]] == [1] * len(texts)
-        assert np.diff(text_bytes).tolist() == [len(text.encode()) for text in texts]
-        assert (made.num_tokens, made.num_bytes) == (offsets[-1], text_bytes[-1]) == (len(stream), text_bytes[-1])
-        assert made.model_dump() == json.loads((out / "counts.json").read_text())
-
-
-@pytest.mark.parametrize(("num_pieces", "size"), [(65_536, 2), (65_537, 4)])
-def test_ids_take_two_bytes_where_they_fit(tmp_path: Path, num_pieces: int, size: int):
-    made = tokenize_corpus(documents(["abc"]), Characters(num_pieces), tmp_path, "en")
-    assert (tmp_path / "tokens.bin").stat().st_size == size * made.num_tokens
-
-
-def test_batches_leave_no_seam(tmp_path: Path):
-    texts = [chr(ord("a") + number) * 400_000 for number in range(7)]
-    seen: list[int] = []
-    made = tokenize_corpus(
-        documents(texts), Characters(300), tmp_path, "en", lambda done, total, unit: seen.append(done)
-    )
-    assert made.num_tokens == 7 * 400_002
-    stream = np.fromfile(tmp_path / "tokens.bin", dtype="<u2")
-    assert all(
-        (stream[at : at + 2] == (1, ord("a") + 3 + n)).all()
-        for n, at in enumerate(np.load(tmp_path / "offsets.npy")[:-1])
-    )
-    assert seen[-1] == made.num_bytes and len(seen) == 3
-
 
 LENGTHS = st.lists(st.integers(1, 16), max_size=60)
 
@@ -62,7 +22,7 @@ LENGTHS = st.lists(st.integers(1, 16), max_size=60)
 def test_best_fit_packs_every_item_once_and_overfills_no_row(lengths: list[int]):
     rows = best_fit(np.array(lengths, dtype=np.int64), 16)
     assert sorted(item for row in rows for item in row) == list(range(len(lengths)))
-    assert all(sum(lengths[item] for item in row) <= 16 for row in rows)
+    assert all(0 < sum(lengths[item] for item in row) <= 16 for row in rows)
 
 
 @given(LENGTHS)
@@ -76,6 +36,31 @@ def test_best_fit_takes_the_fullest_row_with_room(lengths: list[int]):
             rooms.append(16 - length)
     rows = best_fit(np.array(lengths, dtype=np.int64), 16)
     assert sorted(16 - sum(lengths[item] for item in row) for row in rows) == sorted(rooms)
+
+
+@given(LENGTHS)
+def test_a_row_holds_its_longest_item_first_and_equal_ones_in_their_order(lengths: list[int]):
+    for row in best_fit(np.array(lengths, dtype=np.int64), 16):
+        assert row == sorted(row, key=lambda item: (-lengths[item], item))
+
+
+@given(LENGTHS)
+def test_fitted_rows_hold_every_item_once_in_no_more_rows_than_best_fit_needs(lengths: list[int]):
+    rows = fitted_rows(np.array(lengths, dtype=np.int64), 16)
+    assert sorted(rows.item_N.tolist()) == list(range(len(lengths)))
+    ends = np.cumsum(rows.num_items_R).tolist()
+    parts = [rows.item_N[begin:end].tolist() for begin, end in pairwise([0, *ends])]
+    assert all(0 < sum(lengths[item] for item in part) <= 16 for part in parts)
+    assert len(parts) <= len(best_fit(np.array(lengths, dtype=np.int64), 16))
+
+
+@pytest.mark.parametrize("row_tokens", [2048, 4096])
+def test_rows_of_many_conversations_are_filled_to_the_last_two_thousandths(row_tokens: int):
+    # As long as those of Alpaca: none is shorter than the template, half of them hold about a hundred tokens.
+    lengths = np.minimum(42 + np.random.default_rng(7).lognormal(4.1, 0.8, 50_000).astype(np.int64), row_tokens)
+    rows = fitted_rows(lengths, row_tokens)
+    assert lengths.sum() / (len(rows.num_items_R) * row_tokens) > 0.998
+    assert len(best_fit(lengths, row_tokens)) > len(rows.num_items_R)
 
 
 @st.composite
@@ -128,6 +113,22 @@ def test_conversations_come_back_whole_and_isolated(conversations: list[EncodedC
             "starts_offsets.npy",
             "counts.json",
         }
+
+
+def test_rows_that_are_written_in_several_goes_hold_every_token_once(tmp_path: Path):
+    # 600 rows of 1,024: more than are written at once.
+    draw = np.random.default_rng(3)
+    lengths = draw.integers(1, 1025, 1200)
+    ids = np.arange(lengths.sum(), dtype="<u4") + 7
+    made = write_rows(ids, ids % 3 == 0, lengths, tmp_path, row_tokens=1024, pad_id=5)
+    ids_RT, counted_RT = np.load(tmp_path / "ids.npy"), np.load(tmp_path / "counted.npy")
+    assert ids_RT.shape == (made.num_rows, 1024)
+    assert np.array_equal(np.sort(ids_RT[ids_RT != 5]), ids)
+    assert np.array_equal(counted_RT, (ids_RT % 3 == 0) & (ids_RT != 5))
+    rows, firsts = ConversationRows(tmp_path), np.cumsum(lengths) - lengths + 7
+    begins = np.concatenate([ids_RT[index, list(rows.row(index).starts)] for index in range(made.num_rows)])
+    assert np.array_equal(np.sort(begins[begins != 5]), firsts)
+    assert (made.num_tokens, made.num_response_tokens) == (len(ids), np.count_nonzero(ids % 3 == 0))
 
 
 def test_a_conversation_as_long_as_a_row_is_kept_whole(tmp_path: Path):

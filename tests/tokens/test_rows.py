@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from loanword.errors import UserError
 from loanword.recipe import Budget
-from loanword.records import Document
-from loanword.tokens.pack import tokenize_corpus
 from loanword.tokens.rows import NOT_COUNTED, TokenRows
+from loanword.tokens.stream import tokenize_corpus
 from tests.tokens.fakes import Characters
+from tests.tokens.written import written
 
 TEXTS = st.lists(st.text(alphabet="abc语é", max_size=12), min_size=1, max_size=8)
 ROW_TOKENS = st.integers(1, 17)
@@ -30,9 +30,10 @@ class Pairs(Characters):
 
 @contextmanager
 def stream(texts: list[str], tokenizer: Characters | None = None) -> Iterator[Path]:
+    # A file of the stream holds two documents or so: rows go across their borders.
     with tempfile.TemporaryDirectory() as folder:
-        documents = [Document(id=str(number), text=text) for number, text in enumerate(texts)]
-        tokenize_corpus(documents, tokenizer or Characters(), Path(folder), "zh")
+        files = written(texts, Path(folder) / "corpus")
+        tokenize_corpus(files, tokenizer or Characters(), Path(folder), "zh", shard_tokens=12, unit_bytes=1)
         yield Path(folder)
 
 

@@ -23,11 +23,13 @@ VERBS = {
     "report": ("loanword.cli.report", "write a study's page from what is finished"),
     "export": ("loanword.cli.export", "copy one run's model and tokenizer to a folder in the Hub's layout"),
     "evaluate": ("loanword.cli.evaluate", "ask a model benchmarks and held-out text, without a study"),
+    "translate": ("loanword.cli.translate", "translate a set of questions or instructions by a model or a server"),
     "compare": ("loanword.cli.compare", "pair two evaluations example by example, and say what differs"),
     "tokenizer": (
         "loanword.cli.tokenizer",
         "how tokenizers encode a language, and what new pieces would save and cost",
     ),
+    "overlap": ("loanword.cli.overlap", "how much of benchmarks is in a text, and lists of what no text may hold"),
     "chat": ("loanword.cli.chat", "talk to a checkpoint"),
 }
 
@@ -39,7 +41,7 @@ INTERRUPTED = 130
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one verb; 0 if it did what was asked, 2 for what the user can mend, 130 after Ctrl-C.
 
-    `run` and `evaluate` end with 75 after Ctrl-C. A bug keeps its traceback and ends with 1.
+    `run`, `evaluate` and `translate` end with 75 after Ctrl-C. A bug keeps its traceback and ends with 1.
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
     verb = next((word for word in words if not word.startswith("-")), None)

@@ -16,9 +16,10 @@ from loanword.errors import UserError
 
 if TYPE_CHECKING:
     from loanword.records import Message
+    from loanword.tokenizer.interface import Tokenizer
 
 NEW = "/new"
-TEMPLATES = ("alpaca",)
+TEMPLATES = ("alpaca", "llama-2", "chatml")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -40,7 +41,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     _check(arguments)
     opened = open_model(arguments.model, arguments.device)
-    template = _template(opened.tokenizer.chat_template, arguments)
+    template, ends = _template(opened.tokenizer, arguments)
 
     def respond(messages: "Sequence[Message]") -> Iterator[str]:
         from loanword.model.generate import stream
@@ -55,6 +56,7 @@ def run(arguments: argparse.Namespace) -> int:
             temperature=arguments.temperature,
             top_p=arguments.top_p,
             seed=arguments.seed,
+            end_of_turn=ends,
         )
 
     converse(respond, arguments.system)
@@ -116,10 +118,15 @@ def printable(text: str) -> str:
     )
 
 
-def _template(stored: str | None, arguments: argparse.Namespace) -> str:
-    from loanword.tokens.chat import TEMPLATES as OURS
+def _template(tokenizer: "Tokenizer", arguments: argparse.Namespace) -> tuple[str, int | None]:
+    """The chat template, and the id that ends a turn where the model's generation settings do not know it."""
+    from loanword.tokens.chat import end_of_turn
+    from loanword.tokens.templates import chat_template
 
-    template = OURS[arguments.template] if arguments.template else stored
+    if arguments.template:
+        ours = chat_template(arguments.template, tokenizer)
+        return ours, end_of_turn(tokenizer, ours)
+    template = tokenizer.chat_template
     if template is None:
         raise UserError(
             arguments.model,
@@ -127,7 +134,7 @@ def _template(stored: str | None, arguments: argparse.Namespace) -> str:
             expected="a tuned checkpoint",
             do=f"name one, or try --template {TEMPLATES[0]}",
         )
-    return template
+    return template, None
 
 
 def _check(arguments: argparse.Namespace) -> None:

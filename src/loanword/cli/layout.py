@@ -10,7 +10,9 @@ from pathlib import Path
 from loanword.cli.findings import Finding
 from loanword.cli.hub import Repository
 from loanword.corpus.instructions import read_instructions
+from loanword.corpus.overlap import FrozenList
 from loanword.corpus.read import read_documents
+from loanword.corpus.shapes import SHAPES
 from loanword.errors import UserError
 from loanword.evaluation.benchmarks import USUAL, benchmark_of, settled
 from loanword.evaluation.likelihood import read_held_out
@@ -52,7 +54,10 @@ def named_sources(recipes: Iterable[Recipe]) -> dict[str, Expected]:
         also = {} if recipe.base.train is None else recipe.base.train.also
         for config in (*recipe.corpus.values(), *also.values()):
             expected |= dict.fromkeys(config.files, corpus(config.text_field))
-        expected |= dict.fromkeys(recipe.conversations.files, INSTRUCTIONS)
+        for config in recipe.instructions.values():
+            expected |= dict.fromkeys(config.files, INSTRUCTIONS)
+        lists = (config.without for config in (*recipe.corpus.values(), *recipe.instructions.values()))
+        expected |= {name: FROZEN_LIST for name in lists if name is not None}
         expected |= dict.fromkeys(recipe.likelihoods.texts.values(), HELD_OUT)
         for name in recipe.responses.benchmarks:
             config = recipe.benchmarks[name]
@@ -64,7 +69,7 @@ def named_sources(recipes: Iterable[Recipe]) -> dict[str, Expected]:
 
 
 def named_repositories(recipes: Iterable[Recipe], root: Path) -> set[Repository]:
-    """What bases are made of, and benchmarks described from, that comes from the Hub."""
+    """What of bases, texts, instructions and benchmarks comes from the Hub."""
     found: set[Repository] = set()
     recipes = list(recipes)
     for base in [recipe.base for recipe in recipes]:
@@ -77,7 +82,10 @@ def named_repositories(recipes: Iterable[Recipe], root: Path) -> set[Repository]
 
 
 def _data_sets(recipe: Recipe) -> Iterator[Repository]:
-    """Data sets on the Hub that a recipe's benchmarks are described from."""
+    """Data sets on the Hub that a recipe reads text and instructions from, or that benchmarks are described from."""
+    for config in (*recipe.corpus.values(), *recipe.instructions.values()):
+        for one in config.hub:
+            yield Repository(f"{DATASETS}{one.id}", one.revision or "main", "README.md")
     for name in recipe.responses.benchmarks:
         described = recipe.benchmarks[name].description
         if described is not None and described.hub is not None:
@@ -152,8 +160,12 @@ def _folder(what: str, *kinds: Sequence[str], file: str = "config.json") -> Expe
 
 
 INSTRUCTIONS = Expected(
-    'instructions as JSON Lines, {"instruction": ..., "input": ..., "output": ...} a line (.jsonl, .gz, .zst)',
+    f"instructions, one a line (.jsonl, also .gz and .zst) or row (.parquet): {SHAPES}",
     _open_instructions,
+)
+FROZEN_LIST = Expected(
+    'a frozen list of texts, {"id": ..., "text": ...} a line (loanword overlap list)',
+    FrozenList,
 )
 HELD_OUT = Expected("held-out text: one document a line (.txt), or documents with id and text (.jsonl)", read_held_out)
 _CONFIG, _TOKENIZER, _WEIGHTS = ("config.json",), ("tokenizer*", "vocab.json"), ("*.safetensors", "*.bin")

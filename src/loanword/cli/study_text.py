@@ -15,6 +15,11 @@ USUAL_HELD_OUT = 100
 NUM_NEW_PIECES = 10_000
 REPLAY = 0.2
 TUNED_ON = (1_000, 5_000)
+NEAR_DUPLICATES = 0.8
+CLEANING = ("mojibake", "control-characters", "nfc", "repeated-lines", "symbols", "digits", "repeated-ngrams")
+INSTRUCTION_RULES = (
+    "refusals", "untranslated", "translated-code", "broken-text", "repeated-text", "missing-input", "echo", "too-long"
+)  # fmt: skip
 
 
 def study_text(survey: Survey) -> str:
@@ -82,10 +87,13 @@ model = {_string(survey.base)}
 def _corpora(survey: Survey) -> str:
     text = f"""\
 # Text to train on, put in a seeded order. A line that cannot be read stops the study;
-# broken_lines = "quarantine" sets such lines aside and counts them.
+# broken_lines = "quarantine" sets such lines aside and counts them. docs/data.md says what the rules do; the report
+# says what they did, with examples. only_language = {{}} would remove documents in other languages.
 [recipe.corpus.{survey.target}]
 files = {_list(survey.texts)}
 held_out_documents = {min(USUAL_HELD_OUT, survey.num_documents // 10)}
+near_duplicates = {NEAR_DUPLICATES}
+clean.rules = {_list(CLEANING)}
 """
     if survey.source_texts:
         text += f"""
@@ -122,9 +130,13 @@ def _tuning(survey: Survey) -> str:
     if not survey.instructions:
         return ""
     return f"""\
-# Instruction tuning, on response tokens only. {survey.num_instructions:,} of the instructions are usable.
-[recipe.conversations]
+# Instruction tuning, on response tokens only. {survey.num_instructions:,} instructions are neither empty nor doubled;
+# the rules remove further ones, and the report says which.
+[recipe.instructions.{survey.target}]
 files = {_list(survey.instructions)}
+rules = {_list(INSTRUCTION_RULES)}
+
+[recipe.conversations]
 row_tokens = {_row_tokens(survey)}
 
 [recipe.tuning]
@@ -199,7 +211,8 @@ def _further_runs(survey: Survey) -> str:
     if survey.source_texts:
         runs[f"{arm}, no replay"] = f'{fixed}, "pretraining.replay" = 0.0'
     for number in TUNED_ON:
-        if survey.num_instructions >= number:
+        # The rules leave fewer than were counted.
+        if USED_SHARE * survey.num_instructions >= number:
             runs[f"{arm}, {number:,} instructions"] = f'{fixed}, "tuning.num_conversations" = {number}'
     text = "# Cells outside the matrix, each on the largest budget.\n" if runs else ""
     text += "\n".join(f"[[runs]]\nname = {_string(name)}\nset = {{ {set_} }}\n" for name, set_ in runs.items())

@@ -2,6 +2,12 @@
 
 import hashlib
 
+import numpy as np
+import numpy.typing as npt
+
+Keys = npt.NDArray[np.uint64]
+Integers = npt.NDArray[np.int64]
+
 
 def order_key(seed: int, content: bytes) -> int:
     """A place for `content` among all others, below 2**64: the same in every file, at every size of the whole.
@@ -19,3 +25,8 @@ def text_digest(*parts: str) -> bytes:
         digest.update(len(encoded).to_bytes(8))
         digest.update(encoded)
     return digest.digest()
+
+
+def in_order(order: Keys, text_high: Keys, text_low: Keys) -> Integers:
+    """Places in the seeded order; of different texts with one key, should there be any, the smaller digest first."""
+    return np.lexsort((text_low, text_high, order))

@@ -42,6 +42,11 @@ class Example:
     explanation: str = ""
     points: float = 1.0
 
+    @property
+    def text(self) -> str:
+        """All that is asked: passage, question and options, a line each."""
+        return "\n".join(part for part in (self.passage, self.question, *self.options) if part)
+
 
 @dataclass(frozen=True)
 class SubjectQuestions:

@@ -26,11 +26,12 @@ def stream(
     temperature: float = 0.0,
     top_p: float = 1.0,
     seed: int = 0,
+    end_of_turn: int | None = None,
 ) -> Iterator[str]:
     """The response to one prompt in parts, as soon as a part's characters are whole.
 
-    At temperature 0 every token is the likeliest; else it is drawn, from the likeliest tokens that hold `top_p` of
-    the probability. Equal seeds give equal responses.
+    It ends at an id of `stop_ids`, or at `end_of_turn`. At temperature 0 every token is the likeliest; else it is
+    drawn, from the likeliest tokens that hold `top_p` of the probability. Equal seeds give equal responses.
 
     Raises:
         UserError: a prompt that fills the model's context.
@@ -38,7 +39,7 @@ def stream(
     limit = context_tokens(model)
     _require_room(prompt, limit, "the conversation")
     generator = torch.Generator().manual_seed(seed)
-    stops, cache = stop_ids(model, tokenizer), DynamicCache()
+    stops, cache = stop_ids(model, tokenizer) | {end_of_turn}, DynamicCache()
     unread, response, shown = list(prompt), list[int](), ""
     for _ in range(min(max_new_tokens, limit - len(prompt))):
         ids_1T = torch.tensor([unread], device=model.device)
@@ -86,9 +87,18 @@ def _nucleus(probabilities_V: Tensor, top_p: float) -> Tensor:
 
 def stop_ids(model: PreTrainedModel, tokenizer: Tokenizer) -> frozenset[int]:
     """Ids that end a response: the tokenizer's EOS and those of the checkpoint's generation settings."""
+    return frozenset([tokenizer.eos_id, *_named_stops(model)])
+
+
+def stop_also_at(model: PreTrainedModel, end_of_turn: int) -> None:
+    """Adds an id to those of the checkpoint's generation settings that end a response."""
+    assert model.generation_config is not None
+    model.generation_config.eos_token_id = list(dict.fromkeys([*_named_stops(model), end_of_turn]))
+
+
+def _named_stops(model: PreTrainedModel) -> list[int]:
     named = model.generation_config.eos_token_id if model.generation_config is not None else None
-    more = [named] if isinstance(named, int) else named or []
-    return frozenset([tokenizer.eos_id, *more])
+    return [named] if isinstance(named, int) else named or []
 
 
 def _require_room(prompt: Sequence[int], limit: int, where: str) -> None:

@@ -120,8 +120,8 @@ def read_completion(payload: Any) -> Completion:
     if not isinstance(text, str):
         raise Malformed("no text in the answer")
     ended = choice.get("finish_reason")
-    if ended not in ("stop", "length"):
-        raise Malformed(f"finish_reason is {ended!r}, neither 'stop' nor 'length'")
+    if ended not in ("stop", "length", "content_filter"):
+        raise Malformed(f"finish_reason is {ended!r}, none of 'stop', 'length' and 'content_filter'")
     used = payload.get("usage")
     counts = [used.get(name) if isinstance(used, dict) else None for name in ("completion_tokens", "prompt_tokens")]
     num_tokens, num_prompt_tokens = (count if _is_count(count) else 0 for count in counts)

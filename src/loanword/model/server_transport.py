@@ -6,8 +6,10 @@ few times only. What is wrong with the request itself is never asked again: it i
 """
 
 import asyncio
+import functools
 import json
 import random
+import ssl
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -26,6 +28,12 @@ PASSING = frozenset({429, 500, 502, 503, 504})
 FIRST_WAIT_SECONDS = 1.0
 LONGEST_WAIT_SECONDS = 60.0
 EXCERPT_CHARACTERS = 200
+
+
+@functools.cache
+def _certificates() -> ssl.SSLContext:
+    # Reading the certificates takes longer than a request to a server on this machine.
+    return httpx.create_ssl_context()
 
 
 class Malformed(Exception):
@@ -76,6 +84,7 @@ class Connection:
             headers={"Authorization": f"Bearer {key}"} if key else {},
             timeout=httpx.Timeout(patience.answer_seconds, connect=10.0),
             limits=httpx.Limits(max_connections=at_once),
+            verify=_certificates(),
         )
 
     async def __aenter__(self) -> "Connection":

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator, model_validator
 
 from loanword.recipe.steps import ArchitectureConfig, Budget, StepsConfig
-from loanword.recipe.text import CorpusConfig
+from loanword.recipe.text import CorpusConfig, at_defaults
 from loanword.records import Count, Language, PartName, PositiveCount, PositiveFloat, Record, Share, SourcePath
 
 
@@ -53,8 +53,7 @@ class ExtendedTokenizerConfig(Record):
             unused |= {"gate_bytes", "max_source_change"}
         if self.pieces_from is not None:
             unused.add("sample_bytes")
-        fields = ExtendedTokenizerConfig.model_fields
-        return self.model_copy(update={name: fields[name].default for name in unused})
+        return at_defaults(self, unused)
 
 
 Initialiser = Literal[
@@ -88,9 +87,7 @@ class InitialisationConfig(Record):
     @property
     def acting(self) -> "InitialisationConfig":
         """These settings with every one that does not act at its default."""
-        if self.reads_text:
-            return self
-        return self.model_copy(update={"sample_bytes": InitialisationConfig.model_fields["sample_bytes"].default})
+        return self if self.reads_text else at_defaults(self, ["sample_bytes"])
 
 
 class ProbeConfig(Record):
@@ -140,7 +137,7 @@ class TrainedBaseConfig(Record):
     @property
     def acting(self) -> "TrainedBaseConfig":
         """This base with every setting that does not act at its default, and each of `also` in its language."""
-        also = {language: text.model_copy(update={"language": language}) for language, text in self.also.items()}
+        also = {language: text.model_copy(update={"language": language}).acting for language, text in self.also.items()}
         share = self.also_share if self.also else TrainedBaseConfig.model_fields["also_share"].default
         steps = self.steps.acting(extends=False)
         return self.model_copy(update={"steps": steps, "also": also, "also_share": share})

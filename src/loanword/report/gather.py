@@ -18,6 +18,7 @@ from loanword.records import (
     CurvePoint,
     DocumentLikelihood,
     Grade,
+    Overlap,
     ProbedDocument,
     Record,
     SkippedRows,
@@ -26,6 +27,7 @@ from loanword.records import (
     read_json,
     read_lines,
 )
+from loanword.report.cleaned import CleanedText, read_corpus, read_instructions
 from loanword.report.extensions import Decoder, Extension, read_decoder, read_extension
 from loanword.report.lenient import Lenient, read_lenient
 from loanword.report.statistics import Floats
@@ -169,6 +171,8 @@ class RunRecords:
     decoder: Decoder | None = None
     extension: Extension | None = None
     probes: Mapping[str, tuple[ProbedDocument, ...]] = field(default_factory=dict[str, tuple[ProbedDocument, ...]])
+    texts: Mapping[str, CleanedText] = field(default_factory=dict[str, CleanedText])
+    overlaps: Mapping[str, tuple[Overlap, ...]] = field(default_factory=dict[str, tuple[Overlap, ...]])
 
     def plans(self, stage: str) -> bool:
         """Whether the run has a part of that stage, finished or not."""
@@ -304,6 +308,13 @@ def _read_run(run: RunFolders, reader: _Reader) -> RunRecords:
         decoder=reader.read_in(_last(artifacts, "tuning", "pretraining", "base"), read_decoder),
         extension=reader.read_in(_last(artifacts, "tokenizer"), read_extension),
         probes={_part(role): documents for role, documents in probes},
+        texts=dict(
+            [
+                *payloads("corpus", "counts.json", read_corpus),
+                *payloads("instructions", "counts.json", read_instructions),
+            ]
+        ),
+        overlaps=dict(payloads("overlap", "overlap.jsonl", lambda path: _lines(Overlap, path))),
     )
 
 

@@ -18,11 +18,14 @@ from loanword.records import canonical_json, write_json
 from loanword.report import statistics
 from loanword.report.cells import Table
 from loanword.report.comparisons import MARGIN_ACCURACY, MARGIN_BITS_PER_BYTE, all_pairs, compare
+from loanword.report.corpora import ExampleGroup, example_groups, text_tables
 from loanword.report.figures import Figure, budget_figure, curves_figure, knowledge_figure, tokenizers_figure
 from loanword.report.gather import Artifact, Provenance, RunFolders, RunRecords, StudyInfo, read_runs
 from loanword.report.initialisers import probe_tables
-from loanword.report.knowledge import score_knowledge
+from loanword.report.knowledge import Knowledge, score_knowledge
 from loanword.report.likelihoods import Scores, score_languages
+from loanword.report.overlap import source_overlaps, split_scores
+from loanword.report.overlap_tables import overlap_tables, touched_tables
 from loanword.report.spending import spending_table, time_table
 from loanword.report.summary import Finding, findings, vocabulary_findings
 from loanword.report.tables import (
@@ -47,7 +50,7 @@ from loanword.report.wording import decimal, duration, percent, plain
 
 @dataclass(frozen=True)
 class Section:
-    """One part of the page, its figures before its tables; `lead` opens it in words, and `answers` answer it."""
+    """One part of the page: figures, tables, examples; `lead` opens it in words, and `answers` answer it."""
 
     key: str
     title: str
@@ -55,6 +58,13 @@ class Section:
     figures: tuple[Figure, ...]
     tables: tuple[Table, ...]
     answers: tuple[Finding, ...] = ()
+    examples: tuple[ExampleGroup, ...] = ()
+    folded: tuple[Table, ...] = ()
+
+    @property
+    def all_tables(self) -> tuple[Table, ...]:
+        """Its tables, those among them that the page folds away."""
+        return (*self.tables, *self.folded)
 
 
 @dataclass(frozen=True)
@@ -75,7 +85,7 @@ def write_report(runs: Sequence[RunFolders], study: StudyInfo, out: Path) -> Pat
         UserError: a finished artifact holds something that cannot be read.
     """
     report = compose(read_runs(runs), study)
-    tables = [table for section in report.sections for table in section.tables]
+    tables = [table for section in report.sections for table in section.all_tables]
     (out / "tables").mkdir(parents=True, exist_ok=True)
     for table in tables:
         (out / "tables" / f"{table.key}.csv").write_text(table.to_csv(), encoding="utf-8", newline="\n")
@@ -115,7 +125,9 @@ def compose(runs: Sequence[RunRecords], study: StudyInfo) -> Report:
             _present(knowledge_figure(runs, knowledge)),
             tuple(knowledge_tables(runs, knowledge)),
         ),
+        _overlap_section(runs, knowledge),
         Section("training", "Training", "", _present(curves_figure(runs)), (spending_table(runs), time_table(runs))),
+        _texts_section(runs),
         Section("tokenizers", "Tokenizers", "", _present(tokenizers_figure(runs)), _filled(tokenizers_table(runs))),
     )
     return Report(
@@ -137,6 +149,29 @@ def _vocabulary_section(runs: Sequence[RunRecords], scores: Scores, pairs: Seque
         _present(compute_figure(pairs, scores)),
         (*(table for one in tables for table in _filled(one)), *probe_tables(runs)),
         tuple(vocabulary_findings(answers(pairs))),
+    )
+
+
+def _overlap_section(runs: Sequence[RunRecords], knowledge: Knowledge) -> Section:
+    return Section(
+        "overlap",
+        "What was in the training text",
+        "Which of the examples stand in what a run trained on, and whether it scores higher on those.",
+        (),
+        overlap_tables(runs, split_scores(runs, knowledge)),
+        folded=touched_tables(source_overlaps(runs)),
+    )
+
+
+def _texts_section(runs: Sequence[RunRecords]) -> Section:
+    return Section(
+        "texts",
+        "Text and instructions",
+        "What the runs read: how much of each source is left, what each rule took away or changed, and a few of its "
+        "cases to judge it by.",
+        (),
+        text_tables(runs),
+        examples=example_groups(runs),
     )
 
 
@@ -223,6 +258,12 @@ def _rules() -> list[tuple[str, str]]:
             "reported on, which flatters it a little.",
         ),
         (
+            "Overlap",
+            "A text holds an example where a run of the example's words (of its characters where words are not "
+            "separated by spaces) is in it, or where one stretch of it holds most of the example's words in any order. "
+            "Touched minus clean: Newcombe's interval for different examples; a bootstrap where examples earn parts.",
+        ),
+        (
             "Missing",
             "Planned and not finished. It is shown as missing and enters no number. A dash is something that the run "
             "does not plan.",
@@ -237,7 +278,7 @@ def _as_json(report: Report) -> dict[str, Any]:
             {"heading": found.heading, "text": found.text, "points": list(found.points), "line": found.line}
             for found in report.findings
         ],
-        "tables": {table.key: table.to_json() for section in report.sections for table in section.tables},
+        "tables": {table.key: table.to_json() for section in report.sections for table in section.all_tables},
         "runs": [_run_json(run) for run in report.runs],
     }
 

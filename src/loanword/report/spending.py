@@ -9,8 +9,8 @@ from loanword.report.tables import RUN
 from loanword.report.wording import bytes_text, count_text, duration, flops_text, plain
 
 STAGES = (
-    "corpus", "tokenizer", "tokens", "base", "initialisation", "probe", "trunk", "pretraining", "conversations",
-    "tuning", "likelihoods", "responses", "judgements", "grades",
+    "corpus", "tokenizer", "tokens", "base", "initialisation", "probe", "trunk", "pretraining", "instructions",
+    "conversations", "tuning", "likelihoods", "responses", "judgements", "grades", "overlap",
 )  # fmt: skip
 
 

@@ -9,7 +9,9 @@ import json
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import PurePath
 
+from loanword.corpus.sources import local_files
 from loanword.model.shape import DecoderShape, architecture_shape, published_shape
 from loanword.recipe import (
     BaseConfig,
@@ -110,9 +112,8 @@ class Estimator:
 
     def unpacked_bytes(self, config: SourceConfig) -> int:
         """Text of the files on this machine, assumed from their sizes."""
-        named = [self.sources.root / name for name in config.files]
-        paths = [path for one in named for path in (one.rglob("*") if one.is_dir() else [one]) if path.is_file()]
-        return int(sum(path.stat().st_size * COMPRESSION.get(path.suffix, 1.0) for path in paths))
+        files = [file for name in config.files for file in local_files(self.sources.root / name)]
+        return int(sum(file.num_bytes * COMPRESSION.get(PurePath(file.name).suffix, 1.0) for file in files))
 
     def trained_tokens(self, budget: Budget, replay: float, share: float, job: Job) -> tuple[int, int]:
         """Target bytes, and all tokens, of a share of a budget with its replay on top."""

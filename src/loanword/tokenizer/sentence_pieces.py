@@ -3,7 +3,7 @@
 The model is kept as its protocol buffer: extending edits it, saving writes it, and nothing about it is guessed.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +14,8 @@ from loanword.tokenizer.convert import tokenizer_json
 from loanword.tokenizer.files import write_settings
 from loanword.tokenizer.interface import Family, NewPiece, Tokenizer
 from loanword.tokenizer.proto import Model, PieceType, copy, to_bytes
+from loanword.tokenizer.segments import MAX_REMEMBERED, SPACE, FlatIds, Segments
+from loanword.tokenizer.words import encode_flat
 
 
 class SentencePieceTokenizer(Tokenizer):
@@ -66,6 +68,28 @@ class SentencePieceTokenizer(Tokenizer):
             self._span_processor = SentencePieceProcessor(model_proto=_taken_literally(self._model))
         return self._span_processor.encode(list(spans), num_threads=1)
 
+    def segments(self, max_remembered: int = MAX_REMEMBERED) -> Segments | None:
+        """What gives the ids of `encode_batch` for much text in a fraction of the time; None where it would not.
+
+        Without byte fallback a run of unknown characters is one id, wherever it is cut.
+        """
+        if not self._model.trainer_spec.byte_fallback:
+            return None
+        found = (PieceType.NORMAL, PieceType.USER_DEFINED, PieceType.UNUSED)
+        pieces = (piece.piece for piece in self._model.pieces if piece.type in found)
+        return Segments(pieces, self._normalized(), self._encode_parts, max_remembered)
+
+    def _normalized(self) -> Callable[[str], str]:
+        spec = self._model.normalizer_spec
+        defined = any(piece.type == PieceType.USER_DEFINED for piece in self._model.pieces)
+        if spec.precompiled_charsmap or spec.remove_extra_whitespaces or defined:
+            return self._processor.normalize
+        return _spaces_before if spec.add_dummy_prefix else _spaces
+
+    def _encode_parts(self, parts: Sequence[str]) -> FlatIds:
+        num_ids, ids = encode_flat(self, parts)
+        return FlatIds(ids.astype(np.uint32), num_ids.astype(np.int64))
+
     def with_pieces(self, new: Sequence[NewPiece]) -> "SentencePieceTokenizer":
         scores = scores_below(_lowest_score(self._model), len(new))
         return self.with_scores((piece.text, score) for piece, score in zip(new, scores, strict=True))
@@ -107,6 +131,14 @@ def scores_below(lowest: float, num_scores: int) -> list[float]:
 
 def _lowest_score(model: Model) -> float:
     return min((piece.score for piece in model.pieces if piece.type == PieceType.NORMAL), default=0.0)
+
+
+def _spaces(text: str) -> str:
+    return text.replace(" ", SPACE)
+
+
+def _spaces_before(text: str) -> str:
+    return SPACE + text.replace(" ", SPACE) if text else ""
 
 
 def _taken_literally(model: Model) -> bytes:

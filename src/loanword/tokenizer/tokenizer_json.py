@@ -44,6 +44,15 @@ class JsonTokenizer(Tokenizer):
         encodings = self._tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)
         return [encoding.ids for encoding in encodings]
 
+    def to_json(self) -> str:
+        """What `save` writes as tokenizer.json, for other libraries."""
+        return json.dumps(self._content)
+
+    @property
+    def added_tokens(self) -> list[str]:
+        """Texts that are looked for before anything else, special ones among them."""
+        return [token["content"] for token in self._content["added_tokens"]]
+
     def decode(self, ids: Sequence[int]) -> str:
         return self._tokenizer.decode(list(ids), skip_special_tokens=True)
 

@@ -8,7 +8,6 @@ import multiprocessing
 import os
 import signal
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import suppress
 from multiprocessing.connection import Connection
 from typing import Any, TypeVar
 
@@ -62,6 +61,14 @@ def _serve(function: Callable[[Any], Any], link: Connection, others: Sequence[Co
         other.close()
     # This process is one worker; threads of the tokenizers library do not survive a fork besides.
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
-    with suppress(EOFError, ConnectionError):
-        while True:
-            link.send(function(link.recv()))
+    while True:
+        # The one at the other end is gone, perhaps in the middle of a message; errors of the function are its own.
+        try:
+            value = link.recv()
+        except (EOFError, OSError):
+            return
+        result = function(value)
+        try:
+            link.send(result)
+        except OSError:
+            return

@@ -1,78 +1,52 @@
 """Conversations as ids, through a chat template that is stored with the model.
 
 In: Conversation records, and a Jinja template such as `apply_chat_template` of transformers reads.
-Out: ids from BOS to EOS, with a mark on the response tokens, each response's EOS included.
+Out: ids up to the end of the last response, with a mark on the tokens that are learned: those of every response that
+is counted, and the special token that ends it, which is EOS or an end of turn.
 
-Prompt and response are encoded apart, when tuning and when generating: the prompt's ids never depend on the response,
-the model goes on from exactly the ids it was tuned on, and the mask is exact without asking which characters a token
-spans. BOS and EOS are the template's `bos_token` and `eos_token`; text that only reads like them stays text.
+Special tokens come from the template alone; text that only reads like one stays text. A prompt's ids never depend on
+the response, so that the model goes on from exactly the ids it was tuned on. Where the template puts white space
+between the two, the response's ids are those that it has behind the prompt, as transformers gives them, as long as the
+prompt's stay what they are; elsewhere ("### Response:") it begins a text of its own.
 """
 
-import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from itertools import islice
-from typing import Any, NoReturn
-
-import jinja2
-import jinja2.exceptions
-import jinja2.ext
-import jinja2.utils
-from jinja2.sandbox import ImmutableSandboxedEnvironment, safe_range
+from typing import NamedTuple
 
 from loanword.errors import UserError
 from loanword.records import Conversation, Message
 from loanword.tokenizer.interface import Tokenizer
 from loanword.tokens.pack import EncodedConversation, Encoder
+from loanword.tokens.rendering import render
+from loanword.tokens.templates import ALPACA_TEMPLATE, TEMPLATES, chat_template
 
-# Source: PROMPT_DICT["prompt_no_input"] in train.py of tatsu-lab/stanford_alpaca; an input is part of the instruction,
-# as in ymcui/Chinese-LLaMA-Alpaca. Ours: a system message takes the preamble's place, and turns follow each other.
-ALPACA_TEMPLATE = (
-    "{{ bos_token }}"
-    "{% if messages[0]['role'] == 'system' %}{{ messages[0]['content'] }}"
-    "{% else %}Below is an instruction that describes a task. "
-    "Write a response that appropriately completes the request.{% endif %}"
-    "{% for message in messages %}"
-    "{% if message['role'] == 'user' %}{{ '\\n\\n### Instruction:\\n' + message['content'] }}"
-    "{% elif message['role'] == 'assistant' %}{{ '\\n\\n### Response:' + message['content'] + eos_token }}{% endif %}"
-    "{% endfor %}"
-    "{% if add_generation_prompt %}{{ '\\n\\n### Response:' }}{% endif %}"
-)
-TEMPLATES = {"alpaca": ALPACA_TEMPLATE}
+__all__ = [
+    "ALPACA_TEMPLATE",
+    "TEMPLATES",
+    "chat_template",
+    "encode_conversation",
+    "encode_conversations",
+    "encode_prompt",
+    "end_of_turn",
+    "prompt_encoder",
+    "render",
+]
 
 # Noncharacters, which Unicode keeps for use inside a program: no text that is exchanged holds them.
-_BOS_MARK, _EOS_MARK = "\ufdd0", "\ufdd1"
-_MARKS = re.compile(f"([{_BOS_MARK}{_EOS_MARK}])")
+_BOS_MARK, _EOS_MARK, _TEXT_MARK = "\ufdd0", "\ufdd1", "\ufdd2"
+_MARKS = re.compile(f"[{_BOS_MARK}{_EOS_MARK}{_TEXT_MARK}]")
 _BATCH_CONVERSATIONS = 1024
 
-_Segment = tuple[str, bool]
 
+class _Part(NamedTuple):
+    """A run of a conversation: the id of a special token, or text, which follows other text or not."""
 
-def render(
-    messages: Sequence[Message], template: str, *, bos_token: str, eos_token: str, add_generation_prompt: bool = False
-) -> str:
-    """The text of some messages under a chat template, as `apply_chat_template` of transformers renders it.
-
-    A checkpoint's template is code, so it runs in a sandbox that changes nothing and knows no clock.
-
-    Raises:
-        UserError: a template that does not parse, refuses the messages, or leaves the sandbox.
-    """
-    try:
-        return _compiled(template).render(
-            messages=[message.model_dump() for message in messages],
-            bos_token=bos_token,
-            eos_token=eos_token,
-            add_generation_prompt=add_generation_prompt,
-        )
-    except jinja2.TemplateError as error:
-        raise UserError(
-            "chat template",
-            f"{type(error).__name__}: {error}",
-            expected=f"a template for the roles {', '.join(message.role for message in messages)}",
-            do="mend chat_template in the model's tokenizer_config.json or chat_template.jinja",
-        ) from None
+    text: str
+    counted: bool
+    special: int | None = None
 
 
 def prompt_encoder(tokenizer: Tokenizer) -> Callable[[Sequence[Message]], list[int]] | None:
@@ -86,115 +60,167 @@ def prompt_encoder(tokenizer: Tokenizer) -> Callable[[Sequence[Message]], list[i
 
 def encode_prompt(messages: Sequence[Message], tokenizer: Encoder, template: str) -> list[int]:
     """Ids that a response to `messages` is generated after."""
-    segments = [(_render_marked(messages, template, add_generation_prompt=True), False)]
-    return _encode([segments], tokenizer)[0].ids
+    chat = _chat(tokenizer, template)
+    return _encode([chat.parts(chat.rendered(messages, add_generation_prompt=True), counted=False)], tokenizer)[0].ids
 
 
 def encode_conversation(conversation: Conversation, tokenizer: Encoder, template: str) -> EncodedConversation:
-    """Ids of a conversation, and which of them are counted: those of every response, and its EOS."""
-    return _encode([_segments(conversation, template)], tokenizer)[0]
+    """Ids of a conversation, and which of them are counted: those of every counted response, and its end.
+
+    Raises:
+        UserError: a template whose responses cannot be told, or a conversation without a counted one.
+    """
+    return _encode([_chat(tokenizer, template).conversation(conversation)], tokenizer)[0]
 
 
 def encode_conversations(
     conversations: Iterable[Conversation], tokenizer: Encoder, template: str
 ) -> Iterator[EncodedConversation]:
     """Each conversation as `encode_conversation` gives it, in order, many to a batch."""
-    rest = iter(conversations)
+    rest, chat = iter(conversations), _chat(tokenizer, template)
     while batch := list(islice(rest, _BATCH_CONVERSATIONS)):
-        yield from _encode([_segments(conversation, template) for conversation in batch], tokenizer)
+        yield from _encode([chat.conversation(conversation) for conversation in batch], tokenizer)
 
 
-def _segments(conversation: Conversation, template: str) -> list[_Segment]:
-    segments: list[_Segment] = []
-    done = ""
-    for place, message in enumerate(conversation.messages):
-        if message.role != "assistant":
-            continue
-        prompt = _render_marked(conversation.messages[:place], template, add_generation_prompt=True)
-        whole = _render_marked(conversation.messages[: place + 1], template)
-        response, end, _ = whole.removeprefix(prompt).partition(_EOS_MARK)
-        if not (prompt.startswith(done) and whole.startswith(prompt) and end):
-            raise _unfit_template(conversation)
-        segments += [(prompt.removeprefix(done), False), (response + end, True)]
-        done = prompt + response + end
-    return segments
+def end_of_turn(tokenizer: Encoder, template: str) -> int:
+    """The id with which every response ends under a template: generating stops there."""
+    turn = (Message(role="user", content="1"), Message(role="assistant", content="2"))
+    return encode_conversation(Conversation(id="end of turn", messages=turn), tokenizer, template).ids[-1]
 
 
-def _encode(conversations: Sequence[Sequence[_Segment]], tokenizer: Encoder) -> list[EncodedConversation]:
-    parts = [
-        [(part, counted) for text, counted in segments for part in _MARKS.split(text) if part]
-        for segments in conversations
-    ]
-    texts = [part for each in parts for part, _ in each if part not in (_BOS_MARK, _EOS_MARK)]
-    encoded = iter(tokenizer.encode_batch(texts))
-    special = {_BOS_MARK: [tokenizer.bos_id], _EOS_MARK: [tokenizer.eos_id]}
+class _Chat:
+    """A template under a tokenizer: messages as parts of text and special tokens."""
+
+    def __init__(self, tokenizer: Encoder, template: str) -> None:
+        self._template = template
+        control: Mapping[str, int] = tokenizer.special_ids if isinstance(tokenizer, Tokenizer) else {}
+        markers = _markers(tokenizer, template) if isinstance(tokenizer, Tokenizer) else {}
+        named = {**markers, **{text: id for text, id in control.items() if len(text) > 1}}
+        self._special = {_BOS_MARK: tokenizer.bos_id, _EOS_MARK: tokenizer.eos_id, **named}
+        self._in_content, self._in_template = _any_of(named), _any_of(self._special)
+        # A tokenizer that finds its markers in any text must not see them whole in a content.
+        self._cut = _TEXT_MARK if markers.keys() - control.keys() else ""
+
+    def rendered(self, messages: Sequence[Message], *, add_generation_prompt: bool = False) -> str:
+        """The template's text, in which special tokens are found and those of contents are not."""
+        plain = [message.model_copy(update={"content": self._as_text(message.content)}) for message in messages]
+        return render(
+            plain, self._template, bos_token=_BOS_MARK, eos_token=_EOS_MARK, add_generation_prompt=add_generation_prompt
+        )
+
+    def parts(self, text: str, *, counted: bool) -> list[_Part]:
+        found = [part for part in self._in_template.split(text) if part]
+        if self._cut:
+            found = [part for each in found for part in each.split(self._cut) if part]
+        return [_Part(part.replace(_TEXT_MARK, ""), counted, self._special.get(part)) for part in found]
+
+    def conversation(self, conversation: Conversation) -> list[_Part]:
+        parts: list[_Part] = []
+        done, messages = "", conversation.messages
+        for place, message in enumerate(messages):
+            if message.role != "assistant":
+                continue
+            prompt = self.rendered(messages[:place], add_generation_prompt=True)
+            whole = self.rendered(messages[: place + 1])
+            end = self._in_template.search(whole, self._end_of_content(message, whole, len(prompt)))
+            if not (prompt.startswith(done) and whole.startswith(prompt) and end):
+                raise _unfit_template(conversation)
+            parts += self.parts(prompt[len(done) :], counted=False)
+            parts += self.parts(whole[len(prompt) : end.end()], counted=message.counted)
+            done = whole[: end.end()]
+        if not any(part.counted for part in parts):
+            raise _nothing_counted(conversation)
+        return parts
+
+    def _as_text(self, content: str) -> str:
+        content = _MARKS.sub("", content)
+        return self._in_content.sub(lambda found: found[0][0] + _TEXT_MARK + found[0][1:], content)
+
+    def _end_of_content(self, message: Message, whole: str, start: int) -> int:
+        # Special tokens may stand before the content of a response; templates strip it, and some change it.
+        content = self._as_text(message.content).strip()
+        place = whole.find(content, start)
+        return start if place < 0 else place + len(content)
+
+
+@lru_cache(maxsize=4)
+def _chat(tokenizer: Encoder, template: str) -> _Chat:
+    # Prompts are encoded one by one, and looking through the pieces takes as long as a prompt.
+    return _Chat(tokenizer, template)
+
+
+_MARKUP = re.compile(r"<[^<>\s'\"{}%]{1,60}>|\[/?[A-Z_]{1,30}\]")
+
+
+def _markers(tokenizer: Tokenizer, template: str) -> dict[str, int]:
+    """Pieces that a template writes out, whether the tokenizer calls them special or, as Gemma's, its user's own."""
+    written = set(_MARKUP.findall(template))
+    return {piece: id for id, piece in enumerate(tokenizer.pieces) if piece in written}
+
+
+def _any_of(texts: Mapping[str, int]) -> re.Pattern[str]:
+    # The longest first, and nothing at all where there are none.
+    found = "|".join(re.escape(text) for text in sorted(texts, key=len, reverse=True))
+    return re.compile(f"({found})" if found else r"([^\s\S])")
+
+
+def _encode(conversations: Sequence[Sequence[_Part]], tokenizer: Encoder) -> list[EncodedConversation]:
+    texts = _Texts(tokenizer, conversations)
     made: list[EncodedConversation] = []
-    for each in parts:
-        conversation = EncodedConversation([], [])
-        for part, counted in each:
-            ids = special[part] if part in special else next(encoded)
+    for parts in conversations:
+        conversation, before = EncodedConversation([], []), ""
+        for part in parts:
+            ids = [part.special] if part.special is not None else texts.ids(part.text, before)
+            before = "" if part.special is not None else part.text
             conversation.ids.extend(ids)
-            conversation.counted.extend([counted] * len(ids))
+            conversation.counted.extend([part.counted] * len(ids))
         made.append(conversation)
     return made
 
 
-def _render_marked(messages: Sequence[Message], template: str, *, add_generation_prompt: bool = False) -> str:
-    plain = [message.model_copy(update={"content": _MARKS.sub("", message.content)}) for message in messages]
-    return render(
-        plain, template, bos_token=_BOS_MARK, eos_token=_EOS_MARK, add_generation_prompt=add_generation_prompt
-    )
+class _Texts:
+    """Ids of the texts of many conversations, encoded at once."""
+
+    def __init__(self, tokenizer: Encoder, conversations: Sequence[Sequence[_Part]]) -> None:
+        self._tokenizer = tokenizer
+        wanted: dict[str, None] = {}
+        for parts in conversations:
+            before = ""
+            for part in parts:
+                text = "" if part.special is not None else part.text
+                wanted |= dict.fromkeys(filter(None, (before + text if _together(before, text) else text,)))
+                before = text
+        self._ids = dict(zip(wanted, tokenizer.encode_batch(list(wanted)), strict=True))
+
+    def ids(self, text: str, before: str) -> list[int]:
+        """Ids of a text; behind another they are what it adds to those of the other."""
+        if _together(before, text):
+            first, both = self._ids[before], self._ids[before + text]
+            if both[: len(first)] == first:
+                return both[len(first) :]
+        if text not in self._ids:
+            self._ids[text] = self._tokenizer.encode_batch([text])[0]
+        return self._ids[text]
+
+
+def _together(before: str, text: str) -> bool:
+    return bool(before and text) and (before[-1].isspace() or text[0].isspace())
 
 
 def _unfit_template(conversation: Conversation) -> UserError:
     return UserError(
         "chat template",
         f"conversation {conversation.id!r}: the prompt is not the beginning of the conversation, "
-        "or a response does not end with eos_token",
-        expected="a template that writes turn after turn and ends each response with eos_token",
-        do="tune with a template of ours: alpaca",
+        "or a response does not end with a special token",
+        expected="a template that writes turn after turn and ends each response with eos_token or an end of turn",
+        do=f"tune with a template of ours: {', '.join(TEMPLATES)}",
     )
 
 
-@lru_cache(maxsize=16)
-def _compiled(template: str) -> jinja2.Template:
-    # Source: chat_template_utils.py of transformers, under whose settings published templates are written. The clock
-    # is left out: a prompt that changes overnight cannot be reproduced.
-    # Any, because jinja2 gives no types to the values of its tables.
-    environment: Any = ImmutableSandboxedEnvironment(
-        trim_blocks=True, lstrip_blocks=True, extensions=[jinja2.ext.loopcontrols]
+def _nothing_counted(conversation: Conversation) -> UserError:
+    return UserError(
+        f"conversation {conversation.id!r}",
+        "no response of it is counted, so there is nothing to learn",
+        expected="at least one assistant's message that is counted",
+        do="leave the conversation out, or count a response",
     )
-    environment.globals.clear()
-    environment.globals.update(range=safe_range, dict=_dictionary, namespace=_Namespace, raise_exception=_refuse)
-    environment.filters["tojson"] = _to_json
-    return environment.from_string(template)
-
-
-class _Namespace(jinja2.utils.Namespace):
-    # Underscored names are the way out of a sandbox.
-
-    def __init__(self, /, **values: object) -> None:
-        for name in values:
-            _refuse_underscore(name)
-        super().__init__(values)
-
-    def __setitem__(self, name: str, value: object) -> None:
-        _refuse_underscore(name)
-        super().__setitem__(name, value)
-
-
-def _dictionary(**values: object) -> dict[str, object]:
-    return values
-
-
-def _to_json(value: object, indent: int | None = None) -> str:
-    return json.dumps(value, ensure_ascii=False, indent=indent)
-
-
-def _refuse_underscore(name: str) -> None:
-    if name.startswith("_"):
-        raise jinja2.exceptions.SecurityError(f"{name!r} begins with an underscore")
-
-
-def _refuse(message: str) -> NoReturn:
-    raise jinja2.TemplateError(message)

@@ -1,46 +1,34 @@
-"""Ids written to disk: documents as one stream, conversations as rows.
+"""Conversations as rows on disk, each whole in one of them.
 
-In: Document records, or conversations as `chat` encodes them.
-Out, of documents: `tokens.bin`, a flat little-endian stream in which every document is BOS, its ids, EOS;
-    `offsets.npy` [documents + 1], the token at which each begins; `text_bytes.npy` [documents + 1], UTF-8 bytes of
-    the text before each; `counts.json`.
-Out, of conversations (N rows of T tokens): `ids.npy` [N, T], `counted.npy` [N, T], True on response tokens;
-    `starts.npy`, where conversations and padding begin in their row, flat; `starts_offsets.npy` [N + 1]; `counts.json`.
+In: conversations as `chat` encodes them.
+Out, N rows of T tokens: `ids.npy` [N, T], `counted.npy` [N, T], True on response tokens; `starts.npy`, where
+    conversations and padding begin in their row, flat; `starts_offsets.npy` [N + 1]; `counts.json`.
 
-A stream is cut into rows when it is read (`rows`), so that no row length names an artifact. Conversations are packed
-whole into the fullest row that has room, longest first: none is cut, and padding is what no conversation fits into.
+No conversation is cut, and padding is what none fits into (`fit`). Ids wait on disk meanwhile, one conversation after
+another; in memory are the lengths.
 """
 
 import shutil
 from array import array
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain, islice
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from loanword.errors import UserError
 from loanword.protocols import Progress, silent
-from loanword.records import ConversationCounts, Document, TokenCounts, write_json
+from loanword.records import ConversationCounts, write_json
+from loanword.tokenizer.fast import Encoder
+from loanword.tokens.fit import Rows, best_fit, fitted_rows
+from loanword.tokens.shards import Ids, Integers, id_type
 
-Ids = npt.NDArray[np.unsignedinteger[Any]]
-_BATCH_CHARACTERS = 1_000_000
+__all__ = ["EncodedConversation", "Encoder", "Packed", "best_fit", "pack_conversations", "write_rows"]
 
-
-class Encoder(Protocol):
-    """What packing asks of a tokenizer. `encode_batch` adds neither BOS nor EOS."""
-
-    @property
-    def bos_id(self) -> int: ...
-
-    @property
-    def eos_id(self) -> int: ...
-
-    @property
-    def num_pieces(self) -> int: ...
-
-    def encode_batch(self, texts: Sequence[str], /) -> list[list[int]]: ...
+_SPOOLED_AT_ONCE = 1024
+_TOKENS_AT_ONCE = 1 << 18
 
 
 class EncodedConversation(NamedTuple):
@@ -50,55 +38,12 @@ class EncodedConversation(NamedTuple):
     counted: list[bool]
 
 
-def id_type(num_pieces: int) -> np.dtype[Any]:
-    """Two bytes an id where they are enough, else four."""
-    return np.dtype("<u2") if num_pieces <= 1 << 16 else np.dtype("<u4")
+class Packed(NamedTuple):
+    """What rows hold."""
 
-
-def tokenize_corpus(
-    documents: Iterable[Document],
-    tokenizer: Encoder,
-    out: Path,
-    language: str,
-    progress: Progress = silent,
-    *,
-    total_bytes: int = 0,
-) -> TokenCounts:
-    """Writes the token stream of `documents` to `out`, in their order. Special tokens carry no bytes.
-
-    Progress is in bytes of text; `total_bytes` is only for it.
-    """
-    kind = id_type(tokenizer.num_pieces)
-    offsets, text_bytes = array("q", [0]), array("q", [0])
-    with (out / "tokens.bin").open("wb") as file:
-        for batch in _batches(documents):
-            flat: list[int] = []
-            for document, ids in zip(batch, tokenizer.encode_batch([each.text for each in batch]), strict=True):
-                flat += (tokenizer.bos_id, *ids, tokenizer.eos_id)
-                offsets.append(offsets[-1] + len(ids) + 2)
-                text_bytes.append(text_bytes[-1] + len(document.text.encode("utf-8")))
-            file.write(np.array(flat, dtype=kind).tobytes())
-            progress(text_bytes[-1], total_bytes, "bytes")
-    np.save(out / "offsets.npy", np.array(offsets, dtype="<i8"))
-    np.save(out / "text_bytes.npy", np.array(text_bytes, dtype="<i8"))
-    made = TokenCounts(
-        language=language, num_documents=len(offsets) - 1, num_bytes=text_bytes[-1], num_tokens=offsets[-1]
-    )
-    write_json(made, out / "counts.json")
-    return made
-
-
-def _batches(documents: Iterable[Document]) -> Iterator[list[Document]]:
-    batch: list[Document] = []
-    num_characters = 0
-    for document in documents:
-        batch.append(document)
-        num_characters += len(document.text)
-        if num_characters >= _BATCH_CHARACTERS:
-            yield batch
-            batch, num_characters = [], 0
-    if batch:
-        yield batch
+    num_rows: int
+    num_tokens: int
+    num_response_tokens: int
 
 
 def pack_conversations(
@@ -120,10 +65,10 @@ def pack_conversations(
     Raises:
         UserError: no conversation fits a row.
     """
-    scratch = out / ".scratch" / "packing"
+    scratch, kind = out / ".scratch" / "packing", id_type(num_pieces)
     shutil.rmtree(scratch, ignore_errors=True)
     scratch.mkdir(parents=True)
-    lengths, num_too_long = _spool(conversations, scratch, row_tokens, id_type(num_pieces), progress)
+    lengths, num_too_long = _spool(conversations, scratch, row_tokens, kind, progress)
     if not len(lengths):
         raise UserError(
             "conversations",
@@ -131,45 +76,80 @@ def pack_conversations(
             expected="at least one that fits",
             do="raise conversations.row_tokens",
         )
-    rows = best_fit(lengths, row_tokens)
-    num_response_tokens = _write_rows(rows, lengths, scratch, out, row_tokens, id_type(num_pieces), pad_id)
+    ids: Ids = np.memmap(scratch / "ids", dtype=kind, mode="r")
+    counted: npt.NDArray[np.bool_] = np.memmap(scratch / "counted", dtype=np.bool_, mode="r")
+    packed = write_rows(ids, counted, lengths, out, row_tokens=row_tokens, pad_id=pad_id)
     shutil.rmtree(scratch)
     made = ConversationCounts(
         num_read=num_read,
         num_conversations=len(lengths),
         num_removed={**num_removed, "longer_than_row": num_too_long},
-        num_rows=len(rows),
-        num_response_tokens=num_response_tokens,
+        num_rows=packed.num_rows,
+        num_response_tokens=packed.num_response_tokens,
         row_tokens=row_tokens,
     )
     write_json(made, out / "counts.json")
     return made
 
 
-def best_fit(lengths: npt.NDArray[np.int64], row_tokens: int) -> list[list[int]]:
-    """Rows of items, by index: longest first, each into the row with the least room that still holds it.
+def write_rows(
+    ids: Ids, counted: npt.NDArray[np.bool_], lengths: Integers, out: Path, *, row_tokens: int, pad_id: int
+) -> Packed:
+    """Packs conversations that lie one after another, none of them longer than a row, and writes the rows to `out`."""
+    rows = fitted_rows(lengths, row_tokens)
+    last_N = np.cumsum(lengths)
+    first_N = (last_N - lengths)[rows.item_N]
+    length_N = lengths[rows.item_N]
+    items_before_R = np.concatenate([[0], np.cumsum(rows.num_items_R)])
+    used_R = np.add.reduceat(length_N, items_before_R[:-1])
+    shape = (len(used_R), row_tokens)
+    ids_RT = np.lib.format.open_memmap(out / "ids.npy", mode="w+", dtype=ids.dtype, shape=shape)
+    counted_RT = np.lib.format.open_memmap(out / "counted.npy", mode="w+", dtype=np.bool_, shape=shape)
+    rows_at_once = max(1, _TOKENS_AT_ONCE // row_tokens)
+    for first in range(0, len(used_R), rows_at_once):
+        some = slice(first, first + rows_at_once)
+        items = slice(items_before_R[first], items_before_R[min(first + rows_at_once, len(used_R))])
+        place = _places(first_N[items], length_N[items])
+        is_used = np.arange(row_tokens) < used_R[some, None]
+        ids_RT[some] = _filled(ids[place], is_used, pad_id)
+        counted_RT[some] = _filled(counted[place], is_used, False)
+    ids_RT.flush()
+    counted_RT.flush()
+    _write_starts(rows, length_N, used_R, row_tokens, out)
+    return Packed(len(used_R), int(used_R.sum()), int(np.count_nonzero(counted)))
 
-    Source: best-fit decreasing (Johnson, 1973); for rows of text, Ding et al. 2024, arXiv 2404.10830.
-    """
-    rows: list[list[int]] = []
-    rows_with_room: list[list[int]] = [[] for _ in range(row_tokens + 1)]
-    # Bit r is set where some row has room for exactly r tokens: the least room that fits is one shift away.
-    rooms = 0
-    for item in np.argsort(-lengths, kind="stable").tolist():
-        length = int(lengths[item])
-        fitting = rooms >> length
-        if fitting:
-            room = length + (fitting & -fitting).bit_length() - 1
-            row = rows_with_room[room].pop()
-            if not rows_with_room[room]:
-                rooms ^= 1 << room
-            rows[row].append(item)
-        else:
-            room, row = row_tokens, len(rows)
-            rows.append([item])
-        rows_with_room[room - length].append(row)
-        rooms |= 1 << (room - length)
-    return rows
+
+def _places(first_N: Integers, length_N: Integers) -> npt.NDArray[np.signedinteger[Any]]:
+    """Where the tokens of items lie: each item's from its first on."""
+    shift_N = first_N - (np.cumsum(length_N) - length_N)
+    # Half as wide an index is faster, where it is wide enough.
+    kind: Any = np.int32 if int(first_N.max()) + int(length_N.max()) < 1 << 31 else np.int64
+    place = np.repeat(shift_N.astype(kind), length_N)
+    place += np.arange(len(place), dtype=kind)
+    return place
+
+
+def _filled(values: npt.NDArray[Any], is_used: npt.NDArray[np.bool_], padding: int) -> npt.NDArray[Any]:
+    if len(values) == is_used.size:
+        return values.reshape(is_used.shape)
+    filled = np.full(is_used.shape, padding, values.dtype)
+    filled[is_used] = values
+    return filled
+
+
+def _write_starts(rows: Rows, length_N: Integers, used_R: Integers, row_tokens: int, out: Path) -> None:
+    """Where items begin in their row, and behind them the padding of rows that have some."""
+    is_padded = used_R < row_tokens
+    before_N = np.cumsum(length_N) - length_N
+    before_R = np.cumsum(used_R) - used_R
+    offsets = np.concatenate([[0], np.cumsum(rows.num_items_R + is_padded)])
+    starts = np.empty(int(offsets[-1]), "<i4")
+    is_padding = np.zeros(len(starts), np.bool_)
+    is_padding[offsets[1:][is_padded] - 1] = True
+    starts[is_padding] = used_R[is_padded]
+    starts[~is_padding] = before_N - np.repeat(before_R, rows.num_items_R)
+    np.save(out / "starts.npy", starts)
+    np.save(out / "starts_offsets.npy", offsets.astype("<i8"))
 
 
 def _spool(
@@ -178,51 +158,21 @@ def _spool(
     row_tokens: int,
     kind: np.dtype[Any],
     progress: Progress,
-) -> tuple[npt.NDArray[np.int64], int]:
-    lengths, num_too_long = array("q"), 0
+) -> tuple[Integers, int]:
+    lengths, num_read = array("q"), 0
     with (scratch / "ids").open("wb") as ids, (scratch / "counted").open("wb") as counted:
-        for conversation in conversations:
-            if len(conversation.ids) > row_tokens:
-                num_too_long += 1
-                continue
-            lengths.append(len(conversation.ids))
-            ids.write(np.array(conversation.ids, dtype=kind).tobytes())
-            counted.write(np.array(conversation.counted, dtype=np.bool_).tobytes())
-            if len(lengths) % 1024 == 0:
-                progress(len(lengths) + num_too_long, 0, "conversations")
-    return np.array(lengths, dtype=np.int64), num_too_long
+        for some in _batches(conversations):
+            fitting = [each for each in some if len(each.ids) <= row_tokens]
+            lengths.extend(len(each.ids) for each in fitting)
+            num_tokens = sum(len(each.ids) for each in fitting)
+            ids.write(np.fromiter(chain.from_iterable(each.ids for each in fitting), kind, num_tokens).tobytes())
+            counted.write(bytes(chain.from_iterable(each.counted for each in fitting)))
+            num_read += len(some)
+            progress(num_read, 0, "conversations")
+    return np.array(lengths, dtype=np.int64), num_read - len(lengths)
 
 
-def _write_rows(
-    rows: Sequence[Sequence[int]],
-    lengths: npt.NDArray[np.int64],
-    scratch: Path,
-    out: Path,
-    row_tokens: int,
-    kind: np.dtype[Any],
-    pad_id: int,
-) -> int:
-    flat_ids: Ids = np.memmap(scratch / "ids", dtype=kind, mode="r")
-    flat_counted: npt.NDArray[np.bool_] = np.memmap(scratch / "counted", dtype=np.bool_, mode="r")
-    begins = np.cumsum(lengths) - lengths
-    shape = (len(rows), row_tokens)
-    ids_NT = np.lib.format.open_memmap(out / "ids.npy", mode="w+", dtype=kind, shape=shape)
-    counted_NT = np.lib.format.open_memmap(out / "counted.npy", mode="w+", dtype=np.bool_, shape=shape)
-    starts, starts_offsets = array("i"), array("q", [0])
-    for row, items in enumerate(rows):
-        end = 0
-        for item in items:
-            start, end = end, end + int(lengths[item])
-            source = slice(begins[item], begins[item] + lengths[item])
-            ids_NT[row, start:end] = flat_ids[source]
-            counted_NT[row, start:end] = flat_counted[source]
-            starts.append(start)
-        if end < row_tokens:
-            ids_NT[row, end:] = pad_id
-            starts.append(end)
-        starts_offsets.append(len(starts))
-    ids_NT.flush()
-    counted_NT.flush()
-    np.save(out / "starts.npy", np.array(starts, dtype="<i4"))
-    np.save(out / "starts_offsets.npy", np.array(starts_offsets, dtype="<i8"))
-    return int(np.count_nonzero(flat_counted))
+def _batches(conversations: Iterable[EncodedConversation]) -> Iterator[list[EncodedConversation]]:
+    rest = iter(conversations)
+    while batch := list(islice(rest, _SPOOLED_AT_ONCE)):
+        yield batch

@@ -1,7 +1,7 @@
-"""Rows of fixed length, read from what `pack` wrote.
+"""Rows of fixed length, read from what `stream` and `pack` wrote.
 
-In: a tokens artifact (`tokens.bin`, `offsets.npy`, `text_bytes.npy`, `counts.json`), or a conversations artifact
-(`ids.npy`, `counted.npy`, `starts.npy`, `starts_offsets.npy`).
+In: a tokens artifact (what `shards` writes, and `counts.json`), or a conversations artifact (`ids.npy`, `counted.npy`,
+`starts.npy`, `starts_offsets.npy`).
 Out: Row, by index. T is the tokens of a row. Files are mapped, not loaded: a row costs its own tokens.
 
 Row i of a stream holds its tokens [iT, iT + T) and predicts the tokens one further on, so that over all rows every
@@ -17,6 +17,7 @@ import numpy.typing as npt
 from loanword.errors import UserError
 from loanword.recipe import Budget
 from loanword.records import TokenCounts, read_json
+from loanword.tokens.shards import TokenStream
 
 NOT_COUNTED = -100
 Integers = npt.NDArray[np.int64]
@@ -52,11 +53,8 @@ class TokenRows:
     def __init__(self, folder: Path, row_tokens: int, limit_tokens: int | None = None) -> None:
         self.row_tokens = row_tokens
         self._counts = read_json(TokenCounts, folder / "counts.json")
-        self._offsets: Integers = np.load(folder / "offsets.npy", mmap_mode="r")
-        self._text_bytes: Integers = np.load(folder / "text_bytes.npy", mmap_mode="r")
-        stream = folder / "tokens.bin"
-        kind = f"<u{stream.stat().st_size // self._counts.num_tokens}"
-        self._stream: npt.NDArray[np.unsignedinteger[Any]] = np.memmap(stream, dtype=kind, mode="r")
+        self._stream = TokenStream(folder)
+        self._offsets, self._text_bytes = self._stream.offsets, self._stream.text_bytes
         self.limit_tokens = self._counts.num_tokens if limit_tokens is None else limit_tokens
 
     @property
@@ -87,8 +85,11 @@ class TokenRows:
         # One token more than the row, for the last label; documents that begin after the limit are padding.
         end = min(last + 1, self.limit_tokens)
         begins = [*self._document_begins(first, end), *([end] if end <= last else [])]
-        ids = np.full(self.row_tokens + 1, self._stream[-1], dtype=np.int64)
-        ids[: end - first] = self._stream.take(np.arange(first, end), mode="wrap")
+        ids = np.empty(self.row_tokens + 1, dtype=np.int64)
+        ids[: end - first] = self._stream.ids(first, end)
+        if end <= last:
+            # Documents end with EOS, and so does the stream.
+            ids[end - first :] = self._stream.ids(self.num_tokens - 1, self.num_tokens)
         labels = ids[1:].copy()
         labels[[begin - first - 1 for begin in begins if begin > first]] = NOT_COUNTED
         labels[max(0, end - first - 1) :] = NOT_COUNTED

@@ -13,6 +13,7 @@ from safetensors.torch import load_file, save_file
 from transformers import PreTrainedModel
 
 from loanword.errors import UserError
+from loanword.model.generate import stop_also_at
 from loanword.model.load import (
     check_tokenizer_fits,
     context_tokens,
@@ -178,8 +179,18 @@ def save_cut(trained: Trained, tokenizer: Path, seen: Seen, out: Path) -> None:
     _write_summary(model, seen, trained.training.position, out)
 
 
-def save_trained(trained: Trained, tokenizer: Path, seen: Seen, out: Path, *, chat_template: str | None = None) -> None:
+def save_trained(
+    trained: Trained,
+    tokenizer: Path,
+    seen: Seen,
+    out: Path,
+    *,
+    chat_template: str | None = None,
+    end_of_turn: int | None = None,
+) -> None:
     """Writes a trained checkpoint, adapters merged, its whole curve, and what it has read.
+
+    An `end_of_turn` that is not the model's EOS is written into its generation settings, so that every program stops.
 
     Of several processes the first writes; all of them have to ask.
     """
@@ -188,6 +199,8 @@ def save_trained(trained: Trained, tokenizer: Path, seen: Seen, out: Path, *, ch
         return
     if trained.steps.lora is not None:
         merge_lora(model)
+    if end_of_turn is not None and end_of_turn != load_tokenizer(_tokenizer(tokenizer)).eos_id:
+        stop_also_at(model, end_of_turn)
     save(model, tokenizer, out, chat_template)
     _write_position(trained.training.position, out)
     _write_summary(model, seen, trained.training.position, out)
