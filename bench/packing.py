@@ -3,9 +3,11 @@
 The conversations of alpaca_en as LLaMA's 32,000 pieces and the Alpaca template make them, and English documents, as
 often as it takes to reach 20 million tokens; rows of 2,048. Documents longer than a row are cut into rows and a rest
 before they are packed, as TRL's `bfd_split` cuts them (a study's documents are a stream instead, which has no padding
-at all). Ours read what lies on disk and write rows, marks and starts to disk; TRL's go from a table in memory to one,
-whole or in batches of 1,000 as they are by default. The ratio is the smaller of ours over 50 million tokens a second,
-and 1 where at least 99.8 % of the rows is filled and every token is kept, else 0.
+at all). Ours go from lengths and ids in memory to rows, marks and starts on disk; TRL's from a table in memory to one,
+whole or in batches of 1,000 as they are by default. The ratio is the smallest of our tokens over 50 million a second
+and our fill of the rows over 99.8 %, in wall-clock time.
+
+Behind the clock the rows are read again: they hold every id as often as the items do, and as many marks.
 
 In: instructions/alpaca_en.jsonl.gz, text/en.jsonl.gz and tokenizers/llama-32k below the folder that LOANWORD_TEST_DATA
 names, or ../shared/data.
@@ -37,7 +39,8 @@ from loanword.tokens.shards import Ids, Integers
 from loanword.tokens.templates import TEMPLATES
 
 GOAL_TOKENS_A_SECOND, LEAST_FILL = 50e6, 0.998
-ROW_TOKENS = 2048
+ROW_TOKENS, NUM_TOKENS = 2048, 20_000_000
+PAD_ID = 2
 
 
 class Items(NamedTuple):
@@ -50,56 +53,51 @@ class Items(NamedTuple):
 
 
 class Measured(NamedTuple):
-    """What packing took, and what its rows hold."""
+    """What packing took, and into how many rows."""
 
     seconds: float
     cpu_seconds: float
     num_rows: int
-    num_tokens: int
 
 
 def run(quick: bool) -> dict[str, Any]:
-    """Ours against the goal, where nothing is lost."""
+    """Ours against both goals."""
     data = Path(os.environ.get("LOANWORD_TEST_DATA", Path(__file__).parents[1] / ".." / "shared" / "data"))
     if not (data / "instructions").is_dir():
         return {"skipped": f"no {data.name}/instructions: LOANWORD_TEST_DATA names the folder"}
     disable_progress_bars()
     tokenizer = load_tokenizer(data / "tokenizers/llama-32k/tokenizer.model")
-    num_tokens = 2_000_000 if quick else 20_000_000
+    # Less work is slower a token, and leaves emptier rows: a smoke run tries fewer of TRL's ways instead.
+    arms = dict(islice(ARMS.items(), 2)) if quick else ARMS
     cases = {
-        "conversations": _repeated(_conversations(data, tokenizer, quick=quick), num_tokens),
-        "documents": _repeated(_documents(data, tokenizer, quick=quick), num_tokens),
+        "conversations": _repeated(_conversations(data, tokenizer, quick=quick)),
+        "documents": _repeated(_documents(data, tokenizer, quick=quick)),
     }
     rows: list[dict[str, Any]] = []
     for case, items in cases.items():
-        taken: dict[str, list[Measured]] = {arm: [] for arm in ARMS}
+        taken: dict[str, list[Measured]] = {arm: [] for arm in arms}
         for _ in range(1 if quick else 3):
-            for arm, pack in ARMS.items():
+            for arm, pack in arms.items():
                 taken[arm].append(pack(items))
         rows += [_row(case, arm, items, measured) for arm, measured in taken.items()]
     ours = [row for row in rows if row["arm"] == "loanword"]
-    whole = all(row["fill %"] >= 100 * LEAST_FILL and row["kept %"] == 100.0 for row in ours)
-    slowest = min(row["million tokens/s"] for row in ours)
-    return {
-        "name": "packing",
-        "ratio": slowest * 1e6 / GOAL_TOKENS_A_SECOND if whole else 0.0,
-        "goal": 1.0,
-        "rows": rows,
-    }
+    slowest = min(row["million tokens/s"] for row in ours) * 1e6
+    emptiest = min(row["fill %"] for row in ours) / 100
+    ratio = min(slowest / GOAL_TOKENS_A_SECOND, emptiest / LEAST_FILL)
+    return {"name": "packing", "ratio": ratio, "goal": 1.0, "rows": rows}
 
 
 def loanword(items: Items) -> Measured:
-    """From a spool on disk to rows on disk."""
+    """From memory to rows on disk."""
     with tempfile.TemporaryDirectory() as folder:
-        spool = Path(folder) / "ids", Path(folder) / "counted"
-        items.ids.tofile(spool[0])
-        items.counted.tofile(spool[1])
+        out = Path(folder)
         started = time.perf_counter(), time.process_time()
-        ids: Ids = np.memmap(spool[0], items.ids.dtype, mode="r")
-        counted: Any = np.memmap(spool[1], np.bool_, mode="r")
-        made = write_rows(ids, counted, items.lengths, Path(folder), row_tokens=ROW_TOKENS, pad_id=2)
+        made = write_rows(items.ids, items.counted, items.lengths, out, row_tokens=ROW_TOKENS, pad_id=PAD_ID)
         taken = time.perf_counter() - started[0], time.process_time() - started[1]
-        return Measured(*taken, made.num_rows, made.num_tokens)
+        ids_RT, counted_RT = np.load(out / "ids.npy"), np.load(out / "counted.npy")
+        assert ids_RT.shape == counted_RT.shape == (made.num_rows, ROW_TOKENS)
+        _check(items, ids_RT.ravel(), counted_RT.ravel(), num_padding=ids_RT.size - len(items.ids))
+        return Measured(*taken, len(ids_RT))
 
 
 def _trl(strategy: str, **settings: Any) -> Callable[[Items], Measured]:
@@ -109,9 +107,23 @@ def _trl(strategy: str, **settings: Any) -> Callable[[Items], Measured]:
         options = {"keep_in_memory": True, "load_from_cache_file": False, "batch_size": batch}
         packed = pack_dataset(items.table, ROW_TOKENS, strategy, map_kwargs=options)
         taken = time.perf_counter() - started[0], time.process_time() - started[1]
-        return Measured(*taken, len(packed), sum(map(sum, packed["seq_lengths"])))
+        ids, counted = (_flat(packed.data.column(name)) for name in ("input_ids", "assistant_masks"))
+        _check(items, ids, counted)
+        return Measured(*taken, len(packed))
 
     return pack
+
+
+def _check(items: Items, ids: Any, counted: Any, num_padding: int = 0) -> None:
+    """Rows hold every id as often as the items do, beside padding, and mark as many."""
+    there = np.bincount(ids, minlength=1 << 16)
+    there[PAD_ID] -= num_padding
+    assert np.array_equal(there, np.bincount(items.ids, minlength=1 << 16)), "the rows hold other ids than the items"
+    assert int(counted.sum()) == int(items.counted.sum()), "the rows mark other tokens than the items"
+
+
+def _flat(lists: pa.ChunkedArray) -> Any:
+    return np.concatenate([chunk.flatten().to_numpy() for chunk in lists.chunks])
 
 
 ARMS: dict[str, Callable[[Items], Measured]] = {
@@ -150,8 +162,8 @@ def _documents(data: Path, tokenizer: Tokenizer, *, quick: bool) -> Items:
     return Items(ids.astype("<u2"), np.ones(len(ids), np.bool_), np.array(parts))
 
 
-def _repeated(items: Items, num_tokens: int) -> Items:
-    times = -(-num_tokens // len(items.ids))
+def _repeated(items: Items) -> Items:
+    times = -(-NUM_TOKENS // len(items.ids))
     ids, counted, lengths = np.tile(items.ids, times), np.tile(items.counted, times), np.tile(items.lengths, times)
     offsets = pa.array(np.concatenate([[0], np.cumsum(lengths)]), pa.int32())
     columns = {"input_ids": ids.astype(np.int32), "assistant_masks": counted.astype(np.int8)}
@@ -170,8 +182,7 @@ def _row(case: str, arm: str, items: Items, rounds: list[Measured]) -> dict[str,
         "items": f"{len(items.lengths):,} {case}",
         "arm": arm,
         "million tokens/s": len(items.ids) / seconds / 1e6,
-        "a CPU-second": len(items.ids) / statistics.median(each.cpu_seconds for each in rounds) / 1e6,
+        "million tokens a CPU-second": len(items.ids) / statistics.median(each.cpu_seconds for each in rounds) / 1e6,
         "rows": rounds[0].num_rows,
-        "fill %": 100 * rounds[0].num_tokens / (rounds[0].num_rows * ROW_TOKENS),
-        "kept %": 100 * rounds[0].num_tokens / len(items.ids),
+        "fill %": 100 * len(items.ids) / (rounds[0].num_rows * ROW_TOKENS),
     }

@@ -74,7 +74,7 @@ def wire(recipe: Recipe, job: Callable[..., Job]) -> Mapping[str, Job]:
         jobs["tuning"] = model
 
     benchmarks = {name: recipe.benchmarks[name] for name in recipe.responses.benchmarks}
-    jobs |= _overlaps(recipe.overlap, benchmarks, jobs, job)
+    jobs |= _overlaps(recipe.overlap, benchmarks, _trained_on(recipe, jobs), job)
     return jobs | asked_of(model, recipe.likelihoods, benchmarks, recipe.grades, job)
 
 
@@ -123,13 +123,26 @@ def _conversations(recipe: Recipe, job: Callable[..., Job], tokenizer: Job) -> d
     return jobs
 
 
+def _trained_on(recipe: Recipe, jobs: Mapping[str, Job]) -> dict[str, Job]:
+    """The corpora and instructions whose text reaches weights; what vocabularies are learned and watched on does not."""
+    pretraining = recipe.acting_pretraining
+    read = {recipe.source_corpus} if recipe.base.train is not None else set[str]()
+    if pretraining is not None:
+        read |= {*recipe.target_corpora, *(recipe.source_corpora if pretraining.replay else ())}
+    named = {role: role.removeprefix("corpus.") for role in jobs}
+    return {
+        name: jobs[role]
+        for role, name in named.items()
+        if role.startswith(("corpus.base.", "instructions.")) or (role != name and name in read)
+    }
+
+
 def _overlaps(
-    config: OverlapConfig, benchmarks: Mapping[str, BenchmarkConfig], jobs: Mapping[str, Job], job: Callable[..., Job]
+    config: OverlapConfig, benchmarks: Mapping[str, BenchmarkConfig], texts: Mapping[str, Job], job: Callable[..., Job]
 ) -> dict[str, Job]:
     """How much of each benchmark is in each text that the run trains on."""
     if not config.measure:
         return {}
-    texts = {role.removeprefix("corpus."): one for role, one in jobs.items() if one.stage in ("corpus", "instructions")}
     made: dict[str, Job] = {}
     for name, asked in benchmarks.items():
         # What is asked counts, however it is asked.

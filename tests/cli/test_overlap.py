@@ -61,15 +61,18 @@ def test_a_text_is_measured_by_the_questions_that_are_usually_asked(mmlu: Path, 
     text = data / "mine.jsonl"
     planted = f"Of philosophy, 1: {QUESTIONS[2]} (A) w (B) x"
     other = f"Of philosophy, 1: {QUESTIONS[0]}"
-    text.write_text(json.dumps({"id": "a", "body": f"Quiz. {planted}"}) + "\n" + json.dumps({"id": "b", "body": other}))
+    text.write_text(
+        json.dumps({"id": "a\x1b[2J", "body": f"Quiz. {planted}"}) + "\n" + json.dumps({"id": "b", "body": other})
+    )
     call = ("overlap", "measure", text, "--data", data, "--benchmarks", "mmlu", "--text-field", "body")
     measured = json.loads(loanword(*call, "--json").out)["mmlu"]
     assert measured["num_examples"] == 57 * 3
     assert measured["num_touched"] == len(measured["touched"]) == 1
     assert measured["touched"][0]["id"] == "philosophy/test/1"
-    assert measured["touched"][0]["document"] == "a"
+    assert measured["touched"][0]["document"] == "a\x1b[2J"
     shown = loanword(*call, "--workers", "2").out
     assert "philosophy/test/1" in shown
+    assert "a\\x1b[2J" in shown
     assert max(map(len, shown.splitlines())) <= 120
     val = json.loads(loanword(*call, "--json", "--splits", "dev").out)["mmlu"]
     assert [one["document"] for one in val["touched"]] == ["b"]

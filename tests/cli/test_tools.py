@@ -51,6 +51,7 @@ def test_a_conversation_grows_by_what_was_said_before_ctrl_c_and_new_begins_agai
 
 def test_what_a_model_says_cannot_steer_the_terminal():
     assert printable("a\x1b[2Jb\rc\td\n") == "a\\x1b[2Jb\\rc\td\n"
+    assert printable("a\u202eb\u200b") == "a\\u202eb\\u200b"
     assert printable("क्‍ष 答案 👩‍🔬") == "क्‍ष 答案 👩‍🔬"
 
 

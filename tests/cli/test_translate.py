@@ -168,8 +168,6 @@ def test_a_busy_and_a_failing_server_are_asked_again(questions: Path, server: Tr
 def test_a_server_that_refuses_everything_is_an_error_and_costs_no_answer(
     questions: Path, server: TranslatingServer, loanword
 ):
-    loanword(*words(questions, server, "--no-back-translation", "--accept-flagged"))
-    questions.with_name("questions.sw.jsonl").unlink()
     server.last_fault = Fault(400, b'{"error": {"message": "out of order"}}')
     answer = loanword(*words(questions, server))
     assert answer.code == 2
@@ -204,6 +202,7 @@ def test_a_server_is_not_asked_before_somebody_said_that_it_may_cost(
         (["--to", "xx"], "--to xx - no English name is known"),
         (["--to", "SW!", "--to-name", "Swahili"], "--to SW! - no English name is known"),
         (["--out", "no/such/file"], "its folder is not there"),
+        (["--out", "other.jsonl.gz"], "other.jsonl.gz - is not named as the set, which is .jsonl"),
         (["--flag-below", "inf"], "--flag-below inf - no chrF"),
         (["--to", "en"], "--to en - is the language of the set"),
         (["--from", "zh"], "--from zh - most letters of the set are of other scripts: Latin"),
@@ -214,12 +213,36 @@ def test_a_server_is_not_asked_before_somebody_said_that_it_may_cost(
     ],
 )
 def test_what_is_wrong_is_said_before_anything_is_asked(
-    more: list[object], said: str, questions: Path, server: TranslatingServer, loanword
+    more: list[object], said: str, questions: Path, server: TranslatingServer, loanword, monkeypatch: pytest.MonkeyPatch
 ):
+    monkeypatch.chdir(questions.parent)
     answer = loanword(*words(questions, server, *more))
     assert answer.code == 2
     assert said in answer.err
     assert server.texts == []
+
+
+@pytest.mark.parametrize("flag", ["--out", "--journal"])
+def test_nothing_is_written_into_the_set_s_own_folder(
+    flag: str, questions: Path, server: TranslatingServer, tmp_path: Path, loanword
+):
+    folder = tmp_path / "set"
+    folder.mkdir()
+    questions.rename(folder / questions.name)
+    answer = loanword(*words(folder, server, flag, folder / "new.jsonl"))
+    assert answer.code == 2
+    assert "new.jsonl - is a part of the set" in answer.err
+    assert [file.name for file in folder.iterdir()] == [questions.name]
+
+
+def test_names_in_a_set_cannot_steer_the_terminal(tmp_path: Path, server: TranslatingServer, loanword):
+    (tmp_path / "set").mkdir()
+    write_rows(tmp_path / "set" / "a.jsonl", [{"question": "What is it?", "a\x1b[2J": 1}])
+    (tmp_path / "set" / "b\x1b[2J\u202e.txt").touch()
+    answer = loanword(*words(tmp_path / "set", server))
+    assert answer.code == 0, answer.err
+    assert "left as they are: a\\x1b[2J" in answer.err
+    assert "copied as they are: b\\x1b[2J\\u202e.txt" in answer.err
 
 
 def test_the_key_is_sent_and_is_written_nowhere(questions: Path, loanword, monkeypatch: pytest.MonkeyPatch):

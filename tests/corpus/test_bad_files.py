@@ -324,3 +324,13 @@ def test_a_file_that_may_not_be_read_is_named(tmp_path: Path, monkeypatch: pytes
     monkeypatch.setattr(io, "FileIO", refused)
     with pytest.raises(UserError, match="Permission denied"):
         list(source_lines([tmp_path / "t.jsonl"]))
+
+
+@pytest.mark.parametrize(("kind", "value"), [(pyarrow.date32(), 2**30), (pyarrow.timestamp("us"), 2**62)])
+def test_a_value_that_python_has_no_object_for_is_a_fault_and_its_neighbours_are_there(tmp_path: Path, kind, value):
+    whole = pyarrow.int32() if kind.bit_width == 32 else pyarrow.int64()
+    when = pyarrow.array([0, value, 0], whole).view(kind)
+    pyarrow.parquet.write_table(pyarrow.table({"text": ["a", "b", "c"], "when": when}), tmp_path / "t.parquet")
+    found = list(source_lines([tmp_path / "t.parquet"]))
+    assert [line.fields.get("text") for line in found] == ["a", None, "c"]
+    assert found[1].fault and "a value that cannot be read" in found[1].fault.what

@@ -3,6 +3,7 @@
 import gzip
 import json
 import re
+import time
 import unicodedata
 from pathlib import Path
 from typing import get_args
@@ -391,3 +392,11 @@ def test_real_documents_are_cleaned_once_and_for_all(shared_data: Path):
 def test_boilerplate_is_found_without_regard_to_the_length_of_the_text():
     text = "\n".join(["A sentence of the text."] * 3000 + ["Read more"])
     assert boilerplate.without_boilerplate(text) == text.removesuffix("\nRead more")
+
+
+def test_a_line_that_is_nearly_a_row_of_links_is_looked_at_in_no_time():
+    lines = ["a | " * k + "a." for k in range(60, 70)]
+    began = time.process_time()
+    assert boilerplate.without_boilerplate("\n".join(lines)) == "\n".join(lines)
+    assert time.process_time() - began < 1
+    assert boilerplate.without_boilerplate("News | About us | Our team | Contact\nText.") == "Text."

@@ -1,10 +1,13 @@
 """Each rule removes what it is there for, and leaves what only looks like it."""
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from loanword.corpus import instruction_rules as rules
+from loanword.corpus import instruction_words as words
 from loanword.corpus.instruction_language import translated_code, untranslated
 from loanword.corpus.shapes import Instruction, Turn
 from loanword.recipe.text import InstructionRule, InstructionsConfig
@@ -214,3 +217,14 @@ def test_rules_act_in_the_order_of_the_config_and_only_those_that_it_names():
         config = InstructionsConfig(files=("x",), language="zh", rules=names)
         assert rules.ruler(config)(said).removed_by == expected
         assert rules.removing(config) == ["empty_instruction", "empty_response", *names]
+
+
+def test_thousands_of_blank_lines_take_no_time():
+    blank = "\n" * 20_000
+    text = f"text{blank}text"
+    began = time.process_time()
+    assert not words.MERGED.search(text) and not words.CODE_WORDS.search(text)
+    assert not untranslated(one(text, text), language="vi")
+    assert time.process_time() - began < 1
+    assert words.MERGED.search("a\n\n - 1. Instruction: b\n\n 1. Output: c")
+    assert words.CODE_WORDS.search("\n\n  返回 x;")

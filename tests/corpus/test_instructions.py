@@ -1,5 +1,6 @@
 """Instruction files become conversations in a nested order."""
 
+import gc
 import gzip
 import json
 import random
@@ -19,10 +20,11 @@ from loanword.corpus.instructions import (
     read_instructions,
     removed,
 )
+from loanword.corpus.read import QuarantinedLine
 from loanword.corpus.sources import local_files
 from loanword.errors import UserError
 from loanword.recipe.text import InstructionsConfig
-from loanword.records import Conversation, InstructionCounts
+from loanword.records import Conversation, InstructionCounts, read_lines
 
 
 def source(folder: Path, values: Sequence[Mapping[str, object]], name: str = "source.jsonl") -> Path:
@@ -244,3 +246,24 @@ def test_real_vietnamese_instructions_with_their_nulls(tmp_path: Path, shared_da
     assert made.num_removed["untranslated"] > 150
     assert made.num_conversations + sum(made.num_removed.values()) == made.num_read
     assert not any("TRANSLATION_FAILED" in said for each in contents(tmp_path / "out") for said in each)
+
+
+def test_lines_that_are_set_aside_are_not_held_in_memory(tmp_path: Path):
+    path = source(tmp_path, [*MANY, *({"a": number} for number in range(2000))])
+    config, held = InstructionsConfig(files=("anywhere",), broken_lines="quarantine"), list[int]()
+
+    def report(done: int, total: int, unit: str) -> None:
+        if unit == "conversations":
+            held.append(sum(isinstance(each, QuarantinedLine) for each in gc.get_objects()))
+
+    (tmp_path / "out").mkdir()
+    made = build_instructions(config, local_files(path), tmp_path / "out", report)
+    assert held and max(held) <= 1
+    aside = list(read_lines(QuarantinedLine, tmp_path / "out" / "quarantine.jsonl"))
+    assert [line.line for line in aside] == list(range(61, 2061))
+    assert made.num_quarantined_lines == 2000
+
+
+def test_half_of_a_surrogate_pair_in_a_key_is_set_aside(tmp_path: Path):
+    path = source(tmp_path, [*MANY, {"\ud800": "x"}])
+    assert build([path], tmp_path / "out", broken_lines="quarantine").num_quarantined_lines == 1

@@ -189,3 +189,10 @@ def test_progress_ends_at_the_size_of_the_files(tmp_path: Path):
     size = sum(file.stat().st_size for file in files)
     assert seen == sorted(seen)
     assert seen[-1] == (size, size)
+
+
+def test_half_of_a_surrogate_pair_in_a_key_is_set_aside_as_it_is_written(tmp_path: Path):
+    path = written(tmp_path / "t.jsonl", b'{"\\ud800": "x"}\n{"text": "a"}\n')
+    aside: list[QuarantinedLine] = []
+    assert [document.text for document in read_documents([path], quarantine=aside.append)] == ["a"]
+    assert aside == [QuarantinedLine(file="t.jsonl", line=1, reason=r"no field 'text'; the fields are \ud800")]

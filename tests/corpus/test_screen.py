@@ -3,6 +3,7 @@
 import gzip
 import itertools
 import json
+import tracemalloc
 from pathlib import Path
 
 from hypothesis import given, settings
@@ -41,3 +42,16 @@ def test_real_text_is_found_among_real_text(shared_data: Path):
     found = list(Screen(edited, 0.7).near(read))
     assert found == each_by_itself(edited, read, 0.7)
     assert len(found) >= 20
+
+
+def test_what_is_held_does_not_grow_with_the_texts_that_nothing_resembles():
+    texts = [f"{number} one two three four five six seven" for number in range(4000)]
+    screen, documents = Screen(texts, 0.7), ["x"] * 500 + [texts[7]]
+    tracemalloc.start()
+    try:
+        found = list(screen.near(documents))
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert 7 in dict(found)[500]
+    assert peak < 8 * len(documents) * len(texts) / 2, f"{peak:,} bytes"

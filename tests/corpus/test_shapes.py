@@ -1,5 +1,6 @@
 """The shapes in which instructions are published, and what is wrong with those that are not of one."""
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -120,3 +121,11 @@ def test_whatever_a_line_holds_it_is_an_instruction_or_a_named_fault(fields: dic
         assert found.where == "file.jsonl:3"
     else:
         assert found.id and (found.turns or found.unanswered is not None)
+
+
+def test_speakers_are_looked_for_behind_thousands_of_blank_lines_in_no_time():
+    blank = "\n" * 20_000
+    began = time.process_time()
+    assert read({"input": f"Q{blank}Q", "target": "A"}) == [("user", f"Q{blank}Q"), ASKED[1]]
+    assert read({"input": f"{blank} Human: Q{blank} Assistant: A{blank}Human: Q2", "target": "A2"}) == TWO
+    assert time.process_time() - began < 1

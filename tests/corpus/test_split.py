@@ -56,7 +56,7 @@ class Whole(NamedTuple):
 
 def key(document: Named, seed: int) -> tuple[int, int, int]:
     digest = text_digest(document[1])
-    order = order_key(seed, document[0].encode() + digest)
+    order = order_key(seed, digest)
     return order, int.from_bytes(digest[:8]), int.from_bytes(digest[8:])
 
 
@@ -87,7 +87,7 @@ def whole(documents, *, held_out=2, limit=None, shard=10, seed=0, num_parts=3, g
 
 def in_seeded_order(documents: list[Named], seed: int = 0) -> list[Named]:
     first_of_text: dict[str, Named] = {}
-    for document in sorted(documents, key=lambda document: key(document, seed)):
+    for document in sorted(documents, key=lambda document: (*key(document, seed), id_key(document[0]))):
         first_of_text.setdefault(document[1], document)
     return list(first_of_text.values())
 

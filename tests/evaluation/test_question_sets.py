@@ -110,16 +110,17 @@ def test_fields_that_are_named_are_what_is_translated(tmp_path: Path):
 
 @pytest.mark.parametrize("name", ["a.jsonl", "a.jsonl.gz", "a.json"])
 def test_json_keeps_its_kind_of_file(name: str, tmp_path: Path):
-    text = '{"id": 1, "question": "Ä?", "answer": 1e-4}\n{"id": 2, "question": "b?", "answer": 2}\n'
+    text = '{"id": 1, "question": "Ä?", "answer": 1e-4}\n{"id": 2.50, "question": "b?", "answer": [1e3, -0]}\n'
     raw = text.encode()
     (tmp_path / name).write_bytes(gzip.compress(raw) if name.endswith(".gz") else raw)
     out = shouted(read_set(tmp_path / name), tmp_path / f"out.{name}").read_bytes()
     said = (gzip.decompress(out) if name.endswith(".gz") else out).decode()
-    assert said == text.replace("1e-4", "0.0001").replace("b?", "B?")
+    assert said == text.replace("b?", "B?")
 
 
 def test_a_json_list_keeps_its_indent(tmp_path: Path):
-    text = json.dumps([{"question": "ä?"}, {"question": "b?"}], indent=4, ensure_ascii=False) + "\n"
+    rows = [{"question": "ä?"}, {"question": "b?", "of": {"x": [1, None, True], "y": [], "z": {}}, "w": '"\\'}]
+    text = json.dumps(rows, indent=4, ensure_ascii=False).replace("1,", "1.50,") + "\n"
     (tmp_path / "a.json").write_text(text, encoding="utf-8")
     asked = read_set(tmp_path / "a.json")
     assert [text.line for text in asked.texts] == [1, 2]
@@ -143,6 +144,17 @@ def test_only_some_files_of_a_folder_may_be_asked_for(mmlu_folder: Path, tmp_pat
         ("a.jsonl", b'{"question": "q"}\n[1]\n', r"a\.jsonl:2 - holds"),
         ("a.jsonl", b'{"question": "q"}\n{"text": "t"}\n', r"a\.jsonl:2 - the fields are text"),
         ("a.jsonl", b'{"question": "\\ud800"}\n', r"a\.jsonl:1 - field 'question' holds half"),
+        (
+            "a.jsonl",
+            b'{"question": "q"}\n{"question": "q", "id": ["\\ud800"]}\n',
+            r"a\.jsonl:2 - field 'id' holds half",
+        ),
+        ("a.json", b'[{"question": "q", "\\ud800": 1}]', r"a\.json, item 1 - field '\\ud800' holds half"),
+        (
+            "a.jsonl",
+            b'{"question": "q"}\n{"question": [{"text": "q"}], "A": 7}\n',
+            r"a\.jsonl:2 - no text in question, A",
+        ),
         ("a.jsonl", b'{"question": "q"}\n\xff\n', r"a\.jsonl:2 - not UTF-8"),
         ("a.jsonl.gz", b"no gzip", r"a\.jsonl\.gz - cannot be read"),
         ("a.jsonl", b"", r"a\.jsonl - no rows"),
@@ -158,6 +170,14 @@ def test_what_cannot_be_read_is_named_by_file_and_line(name: str, content: bytes
     (tmp_path / name).write_bytes(content)
     with pytest.raises(UserError, match=said):
         read_set(tmp_path / name)
+
+
+def test_a_question_with_a_column_s_name_for_an_option_is_no_header(tmp_path: Path):
+    rows = [["What is aimed at?", "target", "question", "B"], ["What is 2?", "two", "one", "A"]]
+    write_csv(tmp_path / "a.csv", rows)
+    assert [text.text for text in read_set(tmp_path / "a.csv").texts] == [cell for row in rows for cell in row[:3]]
+    write_csv(tmp_path / "b.csv", [["id", "question", "A", "B"], ["0", "What is 2?", "two", "B"], ["1", "q", "a", "b"]])
+    assert [text.field for text in read_set(tmp_path / "b.csv").texts[:3]] == ["question", "A", "B"]
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from loanword.errors import UserError
 from loanword.evaluation.back_translation import chrf
 from loanword.evaluation.corrections import Flagged, read_corrections, settle, write_flagged
+from loanword.evaluation.corrections import given as given_by
 from loanword.evaluation.language_names import NAMES, english_name
 from loanword.evaluation.translation import Text, Translated, TranslationConfig, Translator
 from loanword.evaluation.translation_checks import suspicions
@@ -250,6 +251,24 @@ def test_a_text_that_is_refused_while_others_are_answered_is_flagged(tmp_path: P
         run(Refusing(), asked[-1:], tmp_path / "other.jsonl", calls=Calls(2, 1))
 
 
+def test_a_text_that_is_refused_last_or_again_is_flagged_and_asked_no_more_once_it_is_corrected(tmp_path: Path):
+    asked, journal = texts("What is a lake?", "What is a bomb?"), tmp_path / "journal.jsonl"
+    for _ in range(2):
+        found = run(Refusing(), asked, journal, calls=Calls(1, 1))
+        assert [one.translation for one in found] == [spoken("What is a lake?"), ""]
+        assert (found[0].back_translation, found[1].why[0]) == ("What is a lake?", "no answer: HTTP 400: filtered")
+    path = write_flagged(found[1:], tmp_path / "a.flagged.jsonl")
+    line = Flagged.from_json(path.read_bytes(), where=path)
+    write_lines([line.model_copy(update={"translation": "Bomu ni nini?"})], path)
+    corrections = read_corrections([path], asked)
+    with Journal(journal) as kept:
+        translator = Translator(config(), kept, given_by(corrections))
+        assert translator.unasked(asked) == []
+        settled = settle(translator.translated(asked), corrections)
+    assert (settled.num_corrected, settled.flagged) == (1, [])
+    assert list(settled.translations.values()) == [spoken("What is a lake?"), "Bomu ni nini?"]
+
+
 def test_no_more_is_asked_than_the_limit_allows(tmp_path: Path):
     asked = texts(*(f"What is number {number} of the long list?" for number in range(50)))
     with Journal(tmp_path / "journal.jsonl") as journal:
@@ -323,6 +342,16 @@ def test_corrections_are_what_differs_or_was_reviewed_and_nothing_else(tmp_path:
     assert [one.text.line for one in settled.flagged] == [3, 4]
     assert list(settled.translations.values()) == ["Ziwa gani?", "Ziwa?", "Ziwa?", "Ziwa?"]
     assert write_flagged(settled.flagged, path) == tmp_path / "a.flagged-2.jsonl", "what people wrote stays"
+
+
+def test_what_the_model_said_before_is_no_correction_of_what_it_says_now(tmp_path: Path):
+    path = write_flagged([one_flagged(1, "Zi")], tmp_path / "a.flagged.jsonl")
+    now = one_flagged(1, "Ni ziwa gani?")
+    corrections = read_corrections([path], [now.text])
+    assert given_by(corrections) == frozenset()
+    settled = settle([now], corrections)
+    assert (settled.num_corrected, settled.flagged) == (0, [now])
+    assert list(settled.translations.values()) == ["Ni ziwa gani?"]
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from loanword.report.knowledge import score_knowledge
 from loanword.report.overlap import Earned, difference, source_overlaps, sources_of, split_scores
 from loanword.report.overlap_tables import overlap_tables, touched_tables
 from loanword.report.page import compose, render, write_report
+from loanword.report.statistics import wilson
 from tests.report.conftest import GRADED, StoreLike, SyntheticStudy
 
 ARM, BASE = "original-2MB-r0.2", "original-0MB"
@@ -143,8 +144,18 @@ def test_scores_in_parts_are_compared_by_points(study: SyntheticStudy, tmp_path:
     assert one.touched.value == pytest.approx(expected[0])
     assert one.difference.value == pytest.approx(expected[0] - expected[1])
     assert one.difference.low < one.difference.value < one.difference.high
-    assert one.beyond_base is not None
-    assert (one.beyond_base.low, one.beyond_base.high) == (0, 0)
+    # Every example earns under the run what it earns under the base: no spread, no interval.
+    assert one.beyond_base is None
+
+
+def test_sides_that_earn_all_or_nothing_leave_doubt_where_examples_weigh_differently():
+    weights_N = np.array([2.0, 5.0] * 20)
+    full, empty = (Earned(np.column_stack([weights_N * share, weights_N])) for share in (1, 0))
+    assert (full.share, empty.share) == (wilson(40, 40), wilson(0, 40))
+    same = difference(full, full)
+    assert same.low < same.value == 0 < same.high
+    apart = difference(full, empty)
+    assert apart.low < apart.value == 1
 
 
 def test_names_with_points_are_told_apart(study: SyntheticStudy, tmp_path: Path):
@@ -179,6 +190,14 @@ def test_a_text_that_several_runs_share_is_listed_once(study: SyntheticStudy, tm
     (table,) = touched_tables([found])
     (group,) = table.groups
     assert (found.num_too_short, len(group.rows), group.title) == (1, 200, "en")
+
+
+def test_characters_that_nobody_sees_are_named_in_the_list(study: SyntheticStudy, tmp_path: Path):
+    (found,) = source_overlaps(read_runs(with_overlap(study, tmp_path, {"en": (0,)})))
+    odd = found.overlaps[0].model_copy(update={"id": "q\u202e1", "document": "page\u200b"})
+    (table,) = touched_tables([replace(found, overlaps=(odd,))])
+    (row,) = table.groups[0].rows
+    assert [cell.text for cell in row[:2]] == ["q⟨U+202E⟩1", "page⟨U+200B⟩"]
 
 
 def test_a_study_without_overlap_has_no_such_section(study: SyntheticStudy):

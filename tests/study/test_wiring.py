@@ -146,6 +146,14 @@ def test_every_text_is_searched_for_every_benchmark_once_however_it_is_asked(dat
     assert made["responses.mmlu"] is not made["responses.again"]
 
 
+def test_only_text_that_reaches_weights_is_searched(data: Path) -> None:
+    asked = '"responses.benchmarks" = ["mmlu"], "tokenizer.num_new_pieces" = 50'
+    without_replay = jobs(data, f'{asked}, "pretraining.replay" = 0.0')
+    assert "corpus.en" in without_replay and "overlap.mmlu.en" not in without_replay
+    unread = jobs(data, f'{asked}, "pretraining.budget" = {{ bytes = 0 }}')
+    assert "corpus.zh" in unread and not [role for role in unread if role.startswith("overlap")]
+
+
 def test_overlap_can_be_left_out_and_renames_nothing_else(data: Path) -> None:
     asked = '"responses.benchmarks" = ["mmlu"]'
     with_it, without = jobs(data, asked), jobs(data, f'{asked}, "overlap.measure" = false')

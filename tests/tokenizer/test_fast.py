@@ -152,6 +152,27 @@ def test_a_corpus_where_ids_differ_is_encoded_anew_by_the_tokenizer(
     ]
 
 
+def test_a_document_that_the_library_refuses_makes_the_tokenizer_encode(
+    gpt2: Tokenizer, another: Callable[..., None], tmp_path: Path
+):
+    def refusing(text: str, ids: list[int]) -> list[int]:
+        if "ß" in text:
+            raise ValueError("no such character")
+        return ids
+
+    another(refusing)
+    # The second document is none of those that are compared.
+    files = written(["ein Satz", "Straße", "noch einer"], tmp_path / "corpus")
+    said: list[str] = []
+    tokenize_corpus(files, gpt2, tmp_path, "de", say=said.append)
+    stream = TokenStream(tmp_path)
+    begin, end = stream.offsets[1:3]
+    assert stream.ids(begin + 1, end - 1).tolist() == gpt2.encode("Straße")
+    assert said == [
+        "fastokens does not give this tokenizer's ids (no such character); the tokenizer encodes by itself instead."
+    ]
+
+
 def test_a_stage_that_was_killed_after_that_goes_on_with_the_tokenizer(
     gpt2: Tokenizer, another: Callable[..., None], tmp_path: Path
 ):

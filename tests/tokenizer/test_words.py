@@ -1,3 +1,4 @@
+import errno
 import os
 import signal
 import subprocess
@@ -10,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from loanword.errors import UserError
 from loanword.tokenizer.words import count_words, encode_words
 from loanword.tokenizer.workers import ordered_map
 from loanword.writing import script_letters
@@ -150,3 +152,38 @@ def test_an_interrupted_command_is_told_of_once():
         _, told = process.communicate(timeout=20)
     assert told.count("Traceback") == 1
     assert "KeyboardInterrupt" in told
+
+
+def full(value: int) -> int:
+    if value == 3:
+        raise OSError(errno.ENOSPC, "no space left")
+    return value
+
+
+def wrong(value: int) -> int:
+    raise UserError(f"line {value}", "is broken")
+
+
+def buggy(value: int) -> int:
+    return [value][value]
+
+
+def dies(value: int) -> int:
+    os.kill(os.getpid(), signal.SIGKILL)
+    return value
+
+
+def test_what_goes_wrong_in_a_process_is_told_as_if_it_had_been_done_here() -> None:
+    for num_workers in (1, 2):
+        with pytest.raises(OSError, match="no space left") as caught:
+            list(ordered_map(full, range(9), num_workers))
+        assert caught.value.errno == errno.ENOSPC
+        with pytest.raises(UserError, match="line 0 - is broken"):
+            list(ordered_map(wrong, range(9), num_workers))
+    with pytest.raises(RuntimeError, match=r"in buggy\n(?s:.*)IndexError"):
+        list(ordered_map(buggy, range(1, 9), 2))
+
+
+def test_a_process_that_somebody_killed_is_named_and_nothing_hangs() -> None:
+    with pytest.raises(UserError, match="a worker process - ended without a message"):
+        list(ordered_map(dies, range(9), 2))

@@ -150,3 +150,15 @@ def test_a_corpus_that_is_too_small_for_its_share_asks_for_epochs(corpora: dict[
     rows = budgeted_rows(targets, Budget(bytes=1000), STEPS, weights=weights, allow_epochs=True)
     read = target_texts(rows, rows.num_rows)
     assert read["s"] == pytest.approx(900, abs=11) and read["z"] == pytest.approx(100, abs=11)
+
+
+def test_a_corpus_whose_share_is_less_than_a_document_ends_the_common_rows_where_it_would_begin(
+    corpora: dict[str, Path],
+) -> None:
+    targets = [corpora["sw"], corpora["zh"]]
+    steps = STEPS.model_copy(update={"row_tokens": 4, "batch_tokens": 8})
+    rows = budgeted_rows(targets, Budget(documents=100), steps, weights=Weights((250.0, 1.0)))
+    for index in range(rows.num_common_rows):
+        assert rows.trunk.row(index).ids.tolist() == rows.whole.row(index).ids.tolist()
+    # The Chinese corpus has no row of the budget; the trunk would read its first one here.
+    assert rows.num_common_rows == 125 < rows.num_rows

@@ -176,11 +176,36 @@ def test_a_line_that_is_no_document_is_named(tmp_path: Path, line: str, num_work
 
 
 def test_an_artifact_that_lacks_documents_is_refused(tmp_path: Path, whole: Path):
-    for name, data in contents(whole).items():
-        (tmp_path / name).write_bytes(data)
+    for name in ("shards.jsonl", "text_bytes.bin"):
+        (tmp_path / name).write_bytes((whole / name).read_bytes())
     (tmp_path / "offsets.bin").write_bytes(bytes(80))
     with pytest.raises(UserError, match=r"9 documents, where shards\.jsonl says 200"):
         TokenStream(tmp_path)
+
+
+@pytest.mark.parametrize("share", [0.9, 0.999, 0.75])
+def test_a_file_that_is_cut_is_refused(tmp_path: Path, whole: Path, share: float):
+    for name in ("shards.jsonl", "offsets.bin", "text_bytes.bin", "tokens-00000.bin"):
+        (tmp_path / name).write_bytes((whole / name).read_bytes())
+    path = tmp_path / "tokens-00000.bin"
+    os.truncate(path, int(path.stat().st_size * share))
+    with pytest.raises(UserError) as caught:
+        TokenStream(tmp_path).ids(0, 5)
+    assert str(caught.value).startswith(f"{path} - is not as long as shards.jsonl says")
+
+
+def test_a_stage_that_was_killed_before_its_counts_only_ends_the_stream(tmp_path: Path, whole: Path):
+    for name, data in contents(whole).items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(data)
+    (tmp_path / "counts.json").unlink()
+
+    class Refusing(Characters):
+        def encode_batch(self, texts: Sequence[str]) -> list[list[int]]:
+            raise AssertionError("a document was encoded again")
+
+    tokenize_corpus(corpus(tmp_path.with_name(f"{tmp_path.name}-corpus")), Refusing(), tmp_path, "zh", **SMALL)
+    assert contents(tmp_path) == contents(whole)
 
 
 def test_a_stream_that_is_begun_again_holds_nothing_of_what_was_there(tmp_path: Path):

@@ -84,6 +84,22 @@ def test_the_text_of_each_template_of_ours(name: str):
         )
 
 
+@pytest.mark.parametrize(
+    "template",
+    [
+        "{{ 1 / 0 }}",
+        "{% for each in range(10000000) %}{% endfor %}",
+        "{{ messages[0].content.index('zz') }}",
+        "{{ '{1}'.format('one') }}",
+        "{{ none | dictsort }}",
+        "{% macro again() %}{{ again() }}{% endmacro %}{{ again() }}",
+    ],
+)
+def test_what_fails_in_a_template_is_an_error_of_the_template(template: str):
+    with pytest.raises(UserError, match=r"^chat template - "):
+        render(TURNS, template, bos_token="<s>", eos_token="</s>")
+
+
 def test_without_a_system_message_llama_2_has_none():
     text = render(TURNS[1:3], LLAMA_2_TEMPLATE, bos_token="<s>", eos_token="</s>")
     assert text == "<s>[INST] Name a colour. [/INST] Red. </s>"

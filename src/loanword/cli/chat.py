@@ -111,9 +111,11 @@ def _show(respond: "Callable[[Sequence[Message]], Iterator[str]]", asked: "Seque
 
 
 def printable(text: str) -> str:
-    """A text whose control characters, but for line breaks and tabs, are written out."""
+    """A text whose control and format characters are written out, but for line breaks, tabs and joiners."""
     return "".join(
-        repr(character)[1:-1] if unicodedata.category(character) == "Cc" and character not in "\n\t" else character
+        repr(character)[1:-1]
+        if unicodedata.category(character) in ("Cc", "Cf") and character not in "\n\t\u200c\u200d"
+        else character
         for character in text
     )
 

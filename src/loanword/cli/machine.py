@@ -20,6 +20,8 @@ EXTRAS = {
     "liger_kernel": "a fused loss on a GPU",
     "torchao": "products in float8 on a GPU",
     "bitsandbytes": "QLoRA",
+    "fastokens": "byte-level tokenizers several times as fast",
+    "sacrebleu": "chrF of translations that loanword translate makes",
     "vllm": "benchmarks with --engine vllm",
     "tensorboard": "training drawn by --tracker tensorboard",
     "wandb": "training drawn by --tracker wandb",

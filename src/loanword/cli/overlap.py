@@ -205,6 +205,7 @@ def _as_json(overlaps: "Sequence[Overlap]") -> dict[str, object]:
 
 
 def _print(found: "Mapping[str, Sequence[Overlap]]", num_shown: int) -> None:
+    from loanword.cli.chat import printable
     from loanword.cli.plan import table
 
     rows = [("benchmark", "examples", "too short to tell", "touched", "of them verbatim", "share")]
@@ -232,10 +233,10 @@ def _print(found: "Mapping[str, Sequence[Overlap]]", num_shown: int) -> None:
                     ("example", "n-grams", "share", "document"),
                     *(
                         (
-                            one.id,
+                            printable(one.id),
                             f"{one.num_found:,} of {one.num_ngrams:,}",
                             f"{100 * one.short_share:.0f} %",
-                            one.document,
+                            printable(one.document),
                         )
                         for one in touched[:num_shown]
                     ),

@@ -15,11 +15,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from loanword.cli.chat import printable
 from loanword.cli.translator import add_translator_arguments, consent, identity, open_translator
 from loanword.cli.watching import watched
 from loanword.errors import UserError
 from loanword.evaluation.back_translation import chrf
-from loanword.evaluation.corrections import Settled, read_corrections, settle, write_flagged
+from loanword.evaluation.corrections import Settled, given, read_corrections, settle, write_flagged
 from loanword.evaluation.language_names import english_name
 from loanword.evaluation.question_sets import QuestionSet, read_set
 from loanword.evaluation.set_files import TABLES
@@ -83,7 +84,7 @@ def _run(arguments: argparse.Namespace) -> int:
     corrections = read_corrections(arguments.corrections, texts)
     config = _config(arguments)
     with Journal(arguments.journal or stem.with_name(stem.name + ".journal.jsonl")) as journal:
-        translator = Translator(config, journal)
+        translator = Translator(config, journal, given(corrections))
         todo = translator.unasked(texts)
         expected = estimate(todo, config.target, back=config.back_translation, chat=config.chat)
         _tell(arguments, asked, texts, expected)
@@ -166,6 +167,7 @@ def _check(arguments: argparse.Namespace, out: Path, texts: Sequence[Text]) -> N
         raise UserError(out, "is there already", expected="a new name", do="move it away, or give --out")
     if not out.absolute().parent.is_dir():
         raise UserError(out, "its folder is not there", expected="a name in a folder", do="make it, or correct --out")
+    _check_places(arguments.set, out, arguments.journal)
     if not 0 <= arguments.flag_below <= 100:
         raise UserError(f"--flag-below {arguments.flag_below}", "no chrF", expected="0 to 100", do="correct it")
     for name in ("max_new_tokens", "piece_characters", "limit_tokens", "at_once"):
@@ -186,6 +188,25 @@ def _check(arguments: argparse.Namespace, out: Path, texts: Sequence[Text]) -> N
             expected=f"text in {' or '.join(writing(arguments.source).scripts)} script",
             do="say with --from which language the set is in",
         )
+
+
+def _check_places(asked: Path, out: Path, journal: Path | None) -> None:
+    kind = _suffix(asked)
+    if asked.is_file() and _suffix(out) != kind:
+        raise UserError(
+            out, f"is not named as the set, which is {kind}", expected=f"a name that ends with {kind}",
+            do="correct --out",
+        )  # fmt: skip
+    for path in (out, journal):
+        if path is not None and path.resolve().is_relative_to(asked.resolve()):
+            raise UserError(
+                path, "is a part of the set", expected="a place outside: a rerun would read it as questions",
+                do="give another --out or --journal",
+            )  # fmt: skip
+
+
+def _suffix(path: Path) -> str:
+    return path.name[len(_stem(path).name) :].lower()
 
 
 def _beside(path: Path, code: str) -> Path:
@@ -269,4 +290,4 @@ def _print(
 
 
 def _say(sentence: str) -> None:
-    print(sentence, file=sys.stderr, flush=True)
+    print(printable(sentence), file=sys.stderr, flush=True)

@@ -41,9 +41,10 @@ _HELD_OUT = "held_out.jsonl"
 _COUNTS = "counts.json"
 _REMOVED = "removed.jsonl"
 _QUARANTINE = "quarantine.jsonl"
+_MADE_FROM = "made_from.json"
 _SHARDS = "documents-*.jsonl"
 _NAMED = 5
-_FORMAT = 1
+_FORMAT = 2
 """Of what lies in the scratch folder: a build does not go on from what another version of this program left."""
 
 
@@ -120,7 +121,7 @@ def build_corpus(
     write_lines(_examples(told, decided, held, near), out / _REMOVED)
     made = _with_held_out(made, left, len(near))
     write_json(made, out / _COUNTS)
-    shutil.rmtree(folder, ignore_errors=True)  # workers of a build that was killed may still be writing there
+    _clear(folder)
     return made
 
 
@@ -131,15 +132,21 @@ def _made_from(config: CorpusConfig, files: Sequence[SourceFile], shard_bytes: i
 
 def _clear_unless_from(made_from: str, out: Path, folder: Path) -> None:
     """Leaves what a killed build of the same corpus has got to, and nothing else."""
-    mark = folder / "made_from.json"
+    mark = folder / _MADE_FROM
     if mark.exists() and mark.read_text(encoding="utf-8") == made_from:
         return
-    shutil.rmtree(folder, ignore_errors=True)
+    _clear(folder)
     for path in (*shards(out), *(out / name for name in (_HELD_OUT, _COUNTS, _REMOVED, _QUARANTINE))):
         path.unlink(missing_ok=True)
     folder.mkdir(parents=True, exist_ok=True)
     with whole(mark, folder) as file:
         file.write(made_from.encode("utf-8"))
+
+
+def _clear(folder: Path) -> None:
+    # The mark goes first: of a folder that is half removed nobody may go on.
+    (folder / _MADE_FROM).unlink(missing_ok=True)
+    shutil.rmtree(folder, ignore_errors=True)  # workers of a build that was killed may still be writing there
 
 
 def _half(progress: Progress, part: int) -> Progress:
@@ -198,9 +205,11 @@ def _with_held_out(made: CorpusCounts, left: Sequence[Line], num_near: int) -> C
 
 
 def _resemblance(config: CorpusConfig, held: Sequence[Line]) -> Resemblance | None:
-    """What tells documents that resemble a held-out one; None where none can."""
-    duplicates = config.near_duplicates
-    if not held or (duplicates is not None and duplicates <= config.held_out_similarity):
+    """What tells documents that resemble a held-out one; None where nothing is held out.
+
+    Near duplicates that are gone do not make up for it: they are found with a probability, and this is exact.
+    """
+    if not held:
         return None
     from loanword.corpus.screen import Screen
 

@@ -96,8 +96,8 @@ def _latin_words(text: str) -> list[str]:
 
 _FENCED = re.compile(r"```.*?(?:```|\Z)|\"\"\".*?\"\"\"|\'\'\'.*?\'\'\'|`[^`\n]*`|https?://\S+", re.DOTALL)
 _CODE_LINE = re.compile(
-    r"^.*(?:[={}<>;]|\w\(|^\s*(?:#|//|\*|/\*|:|import |from |def |class |return\b|for .*:|if .*:|else|SELECT|FROM|WHERE"
-    r"|GROUP|ORDER)).*$",
+    r"^.*(?:[={}<>;]|\w\(|^[^\S\n]*(?:#|//|\*|/\*|:|import |from |def |class |return\b|for .*:|if .*:|else|SELECT"
+    r"|FROM|WHERE|GROUP|ORDER)).*$",
     re.MULTILINE,
 )
 

@@ -43,7 +43,8 @@ class Told:
         self.num_read = 0
         self.num_removed, self.num_changed = Counter[str](), Counter[str]()
         self.examples = Examples()
-        self.quarantined: list[QuarantinedLine] = []
+        self.num_quarantined = 0
+        self.first_quarantined: QuarantinedLine | None = None
 
     def add(self, other: "Told") -> None:
         """Takes into account what another process saw."""
@@ -51,17 +52,19 @@ class Told:
         self.num_removed.update(other.num_removed)
         self.num_changed.update(other.num_changed)
         self.examples.merge(other.examples)
-        self.quarantined += other.quarantined
+        self.num_quarantined += other.num_quarantined
+        self.first_quarantined = self.first_quarantined or other.first_quarantined
 
 
 class Sifted(NamedTuple):
-    """What some lines held: conversations, their signatures where near duplicates are looked for, and the rest told;
-    or the fault of the first broken line, where that is fatal.
+    """What some lines held: conversations, their signatures where near duplicates are looked for, the rest told, and
+    the lines that are set aside; or the fault of the first broken line, where that is fatal.
     """
 
     kept: list[Kept]
     signatures: npt.NDArray[np.uint32] | None
     told: Told
+    quarantined: Sequence[QuarantinedLine] = ()
     fault: UserError | None = None
 
 
@@ -87,16 +90,17 @@ class Sifter:
 
     def __call__(self, lines: Sequence[SourceLine]) -> Sifted:
         """What becomes of lines; those behind a fatal one are not looked at."""
-        told, judged = Told(), list[_Judged]()
+        told, judged, aside = Told(), list[_Judged](), list[QuarantinedLine]()
         for line in lines:
             read = self._read(line)
             if isinstance(read, Instruction):
                 judged.append(self._judge(read))
             elif self.config.broken_lines == "fatal":
-                return Sifted([], None, told, read)
+                return Sifted([], None, told, fault=read)
             else:
-                told.quarantined.append(quarantined(line, read))
-        told.num_read = len(judged)
+                aside.append(quarantined(line, read))
+        told.num_read, told.num_quarantined = len(judged), len(aside)
+        told.first_quarantined = aside[0] if aside else None
         left = [one for one in judged if one.ruled.removed_by is None]
         for one in judged:
             if one.ruled.removed_by is not None:
@@ -112,7 +116,7 @@ class Sifter:
         signatures = (
             np.stack([self._sign(compared_text(one.kept.line)) for one in left]) if self._sign and left else None
         )
-        return Sifted([one.kept for one in left], signatures, told)
+        return Sifted([one.kept for one in left], signatures, told, aside)
 
     def _read(self, line: SourceLine) -> Instruction | UserError:
         read = instruction_of(line)

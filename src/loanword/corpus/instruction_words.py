@@ -84,7 +84,8 @@ CANNOT = re.compile(
 ABOUT_MODELS = re.compile(r"\bAI\b|GPT|artificial|language model|chatbot|assistant|人工智能|语言模型|机器人|助手|模型")
 
 MERGED = re.compile(
-    r"^\W*(?P<number>\d+)\. ?(?:说明|指令|指示|Instruction)\s*[:：].*^\W*(?P=number)\. ?(?:输出|Output)\s*[:：]"
+    r"^[^\w\n]*(?P<number>\d+)\. ?(?:说明|指令|指示|Instruction)\s*[:：].*"
+    r"^[^\w\n]*(?P=number)\. ?(?:输出|Output)\s*[:：]"
     r"|^###? ?(?:Instruction|Response|Input|指令|回复)\s*[:：]",
     re.DOTALL | re.MULTILINE,
 )
@@ -150,8 +151,8 @@ BEHIND_LINK = re.compile(
 """A question about what is behind a link, and not about the link."""
 
 CODE_WORDS = re.compile(
-    r"^\s*(?:返回|如果|否则如果|否则|别的|对于|导入|打印|函数|定义|公共|私人|私有|静态|尝试|让|变量|班级|课|类|结束|创建表|在哪里"
-    r"|整数|字符串|布尔|同时|而)\s*.{0,80}[:：;；(（{]\s*\S{0,40}[:：;；)）{}]?\s*$|^\s*(?:返回|归还|回报)\s*\S{1,40}[;；]?\s*$",
+    r"^[^\S\n]*(?:返回|如果|否则如果|否则|别的|对于|导入|打印|函数|定义|公共|私人|私有|静态|尝试|让|变量|班级|课|类|结束|创建表|在哪里"
+    r"|整数|字符串|布尔|同时|而)\s*.{0,80}[:：;；(（{]\s*\S{0,40}[:：;；)）{}]?\s*$|^[^\S\n]*(?:返回|归还|回报)\s*\S{1,40}[;；]?\s*$",
     re.MULTILINE,
 )
 """Lines that begin with a word of code which was translated into Chinese."""

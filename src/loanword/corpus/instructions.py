@@ -14,7 +14,7 @@ import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import IO, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -87,9 +87,9 @@ def build_instructions(
     folder = out / ".scratch" / "instructions"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    with (folder / "spool").open("w+b") as file:
+    with (folder / "spool").open("w+b") as file, whole(out / _QUARANTINE, folder) as aside:
         spool = Spool(file)
-        told = _sifted(config, files, spool, progress, without, num_workers)
+        told = _sifted(config, files, spool, aside, progress, without, num_workers)
         spooled = spool.closed()
         decided = _decided(spooled, config, folder)
         made = _counts(config, told, decided)
@@ -98,7 +98,6 @@ def build_instructions(
         _write_conversations(spooled, decided, out / _CONVERSATIONS, folder, progress)
         _offer_duplicates(spooled, decided, told)
     write_lines(told.examples.records(), out / _REMOVED)
-    write_lines(told.quarantined, out / _QUARANTINE)
     write_json(made, out / _COUNTS)
     shutil.rmtree(folder)
     return made
@@ -152,6 +151,7 @@ def _sifted(
     config: InstructionsConfig,
     files: Sequence[SourceFile],
     spool: Spool,
+    aside: IO[bytes],
     progress: Progress,
     without: TextList | None,
     num_workers: int,
@@ -162,6 +162,7 @@ def _sifted(
             raise sifted.fault
         told.add(sifted.told)
         spool.add(sifted.kept, sifted.signatures)
+        aside.writelines(f"{line.to_json()}\n".encode() for line in sifted.quarantined)
     return told
 
 
@@ -198,7 +199,7 @@ def _counts(config: InstructionsConfig, told: Told, decided: Fates) -> Instructi
         language=config.language,
         num_read=told.num_read,
         num_conversations=len(decided.kept),
-        num_quarantined_lines=len(told.quarantined),
+        num_quarantined_lines=told.num_quarantined,
         num_removed=num_removed,
         num_changed=dict(sorted(told.num_changed.items())),
     )
@@ -233,9 +234,8 @@ def _too_few(
 ) -> UserError:
     reasons = ", ".join(f"{number:,} {reason}" for reason, number in removed.items())
     aside = ""
-    if told.quarantined:
-        first = told.quarantined[0]
-        aside = f"; {len(told.quarantined):,} lines set aside, the first (line {first.line}): {first.reason}"
+    if first := told.first_quarantined:
+        aside = f"; {told.num_quarantined:,} lines set aside, the first (line {first.line}): {first.reason}"
     return UserError(
         ", ".join(files),
         f"{num_usable:,} usable conversations; removed: {reasons}{aside}",

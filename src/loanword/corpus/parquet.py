@@ -42,7 +42,8 @@ def row_batches(
 
     A field may lie inside others: names with dots between them.
 
-    A row of more than `max_row_bytes`, or with text that is not UTF-8, is there as what is wrong with it.
+    A row of more than `max_row_bytes`, with text that is not UTF-8 or with a value that Python has no object for is
+    there as what is wrong with it.
 
     Raises:
         UserError: a file that cannot be read to its end, or that unpacks to more than `max_expansion` times its size.
@@ -93,7 +94,7 @@ def _rows(
             try:
                 yield from batch.to_pylist()
                 continue
-            except UnicodeDecodeError:
+            except (ValueError, OverflowError):
                 pass  # one of the rows: each is read by itself
         yield from (_row(batch.slice(index, 1), max_row_bytes) for index in range(batch.num_rows))
 
@@ -105,6 +106,8 @@ def _row(row: Any, max_row_bytes: int) -> Row:
         return row.to_pylist()[0]
     except UnicodeDecodeError as error:
         return f"not UTF-8: byte 0x{error.object[error.start]:02x} at byte {error.start:,} of a text"
+    except (ValueError, OverflowError) as error:
+        return f"a value that cannot be read: {error}"  # a date far beyond the year 9999, for one
 
 
 def _num_characters(row: Row) -> int:

@@ -77,7 +77,8 @@ def document_of(line: SourceLine, text_field: str) -> Document | UserError:
 
 def quarantined(line: SourceLine, fault: UserError) -> QuarantinedLine:
     """The record of a line that is set aside."""
-    return QuarantinedLine(file=line.label or line.path.name, line=line.number, reason=fault.what)
+    file = _escaped(line.label or line.path.name)
+    return QuarantinedLine(file=file, line=line.number, reason=_escaped(fault.what))
 
 
 def _read(
@@ -127,6 +128,11 @@ def _encodable(text: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
+
+
+def _escaped(text: str) -> str:
+    # A reason may name what was found in a line, half of a surrogate pair for one.
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def _wrong_text(line: SourceLine, what: str, field: str) -> UserError:

@@ -56,12 +56,15 @@ class Screen:
             return list(range(len(documents)))  # what stands between documents also stands in one
         num_tokens_B = np.diff(ends_B, prepend=-NGRAM_TOKENS) - NGRAM_TOKENS
         possible_B = num_tokens_B < NGRAM_TOKENS
-        shared_BT = self._shared(keys_G, ends_B)
-        possible_B |= (shared_BT >= self._threshold * self._num_ngrams_T).any(axis=1)
+        document, text, num_shared = self._shared(keys_G, ends_B)
+        possible_B[document[num_shared >= self._threshold * self._num_ngrams_T[text]]] = True
         return np.flatnonzero(possible_B).tolist()
 
-    def _shared(self, keys_G: Keys, ends_B: Integers) -> Integers:
-        """How many distinct n-grams of each text each document has, [B, T]."""
+    def _shared(self, keys_G: Keys, ends_B: Integers) -> tuple[Integers, Integers, Integers]:
+        """Documents, texts, and how many distinct n-grams of the text the document has, where it has any.
+
+        Few pairs of B x T have.
+        """
         num_documents, num_texts = len(ends_B), len(self._num_ngrams_T)
         places = np.flatnonzero(self._known.take((keys_G >> self._shift).astype(np.intp)))
         known = np.searchsorted(self._keys, keys_G[places])
@@ -75,7 +78,8 @@ class Screen:
         first_of, num_of = self._first_of[known], self._num_of[known]
         within = np.arange(int(num_of.sum())) - np.repeat(np.cumsum(num_of) - num_of, num_of)
         cells = np.repeat(document, num_of) * num_texts + self._text_of[np.repeat(first_of, num_of) + within]
-        return np.bincount(cells, minlength=num_documents * num_texts).reshape(num_documents, num_texts)
+        pairs, num_shared = np.unique(cells, return_counts=True)
+        return *np.divmod(pairs, num_texts), num_shared
 
 
 def _batches(documents: Sequence[str]) -> Iterator[tuple[int, int]]:

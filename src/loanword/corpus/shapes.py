@@ -61,7 +61,7 @@ SHAPES = (
     "prompt and response, or completion; question and answer; messages; or conversations"
 )
 # Source: BELLE's files; a first speaker whose mark stands at the beginning, and a last one that is to answer.
-_SPEAKERS = re.compile(r"(?:^|\n)\s*(Human|Assistant)\s*[:：]")
+_SPEAKERS = re.compile(r"(?:^|\n)[^\S\n]*(Human|Assistant)\s*[:：]")
 
 
 def instruction_of(line: SourceLine) -> Instruction | UserError:
@@ -75,7 +75,7 @@ def instruction_of(line: SourceLine) -> Instruction | UserError:
     try:
         return _read(line)
     except UserError as error:
-        return error
+        return error.with_traceback(None)  # which would hold the frames of whoever reads, and all that is in them
 
 
 def conversation_of(instruction: Instruction) -> Conversation:

@@ -151,6 +151,7 @@ class Sieve:
         going_on.add(document.id, judged.text)
 
     def _key(self, document: Document) -> int:
+        """A place among examples: of equal texts each has its own."""
         return order_key(self._seed, document.id.encode("utf-8") + text_digest(document.text))
 
 
@@ -168,7 +169,8 @@ class _GoingOn:
         # What records.canonical_json gives, five times as fast.
         line = to_json({"id": id, "text": text}) + b"\n"
         digest = text_digest(text)
-        order = order_key(self._seed, id.encode("utf-8") + digest)
+        # Of the text alone: an id may hold the file's name and the line's number.
+        order = order_key(self._seed, digest)
         high, low = int.from_bytes(digest[:8]), int.from_bytes(digest[8:])
         self._rows.append((order, high, low, int.from_bytes(text_digest(id)[:8]), len(text.encode("utf-8")), len(line)))
         self._lines.append(line)

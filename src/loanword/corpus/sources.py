@@ -8,7 +8,6 @@ what lies beside data without being any (README, LICENSE, dataset_infos.json, ..
 by its name is an error, so that nothing is left out by mistake.
 """
 
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Literal, NamedTuple
@@ -76,10 +75,14 @@ def source_files(config: SourceConfig, root: Path, commits: Mapping[str, str]) -
         for hub, num_bytes in hub_matches(part, commits, _reads_by_pattern):
             file = SourceFile(f"{hub.id}/{hub.file}", None, hub, num_bytes, hub.file)
             found.append(_readable(file))
-    for file, times in Counter(found).items():
-        if times > 1:
+    seen = set[HubFile | Path | None]()
+    for file in found:
+        # Its label depends on the folder that it is named by, and the same file may be in several.
+        where = file.hub or (file.path and file.path.resolve())
+        if where in seen:
             do = "name the file, or its folder, but not both"
             raise UserError(file.name, "is named twice", expected="each file once", do=do)
+        seen.add(where)
     return found
 
 

@@ -70,11 +70,14 @@ def kept(fates: Fates) -> npt.NDArray[np.bool_]:
 def mark_duplicates(
     parts: Sequence[Columns], fates: Fates, num_examples: int, group_documents: int = GROUP_DOCUMENTS
 ) -> list[Pair]:
-    """Leaves out all but the first, in the order, of the documents of one text; returns a few that differ."""
+    """Leaves out all but one of the documents of one text; returns a few of different texts.
+
+    Documents of one text have one place in the order, and that with the smallest digest of its id stays.
+    """
     examples: list[Pair] = []
-    for group in _groups(parts, "text_high", ("text_low", "order"), group_documents):
-        high, low, order = (group.columns[name] for name in ("text_high", "text_low", "order"))
-        by_text = np.lexsort((order, low, high))
+    for group in _groups(parts, "text_high", ("text_low", "order", "id"), group_documents):
+        high, low, order, id = (group.columns[name] for name in ("text_high", "text_low", "order", "id"))
+        by_text = np.lexsort((id, order, low, high))
         first = _differs_from_previous(high[by_text], low[by_text])
         first_of = by_text[np.maximum.accumulate(np.where(first, np.arange(len(first)), 0))]
         left_out, stays = by_text[~first], first_of[~first]

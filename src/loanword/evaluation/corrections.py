@@ -14,7 +14,10 @@ from loanword.records import Count, Record, read_lines, write_lines
 
 
 class Flagged(Record):
-    """A text whose translation somebody should look at; equal texts elsewhere in the set go with it."""
+    """A text whose translation somebody should look at; equal texts elsewhere in the set go with it.
+
+    `machine` is what the model said, which `translation` is compared with.
+    """
 
     file: str
     line: Count
@@ -26,6 +29,12 @@ class Flagged(Record):
     chrf: float | None = None
     why: tuple[str, ...] = ()
     reviewed: bool = False
+    machine: str | None = None
+
+    def corrects(self, said: str | None) -> bool:
+        """Whether this is people's translation of a text that the model gave as `said`; None where that is unknown."""
+        before = said if self.machine is None else self.machine
+        return bool(self.translation.strip()) and (self.reviewed or before not in (None, self.translation))
 
 
 class Settled(NamedTuple):
@@ -49,6 +58,7 @@ def flagged_line(one: Translated) -> Flagged:
         back_translation=one.back_translation,
         chrf=score,
         why=one.why,
+        machine=one.translation,
     )
 
 
@@ -96,20 +106,24 @@ def read_corrections(files: Sequence[Path], texts: Sequence[Text]) -> dict[Conte
     return found
 
 
+def given(corrections: Mapping[Content, Flagged]) -> frozenset[Content]:
+    """The contents that people have translated, whatever the model says to them."""
+    return frozenset(content for content, line in corrections.items() if line.corrects(None))
+
+
 def settle(translated: Sequence[Translated], corrections: Mapping[Content, Flagged]) -> Settled:
     """Corrected translations in place of the model's, and what is still flagged.
 
-    A line is a correction where its translation is another than the model's, or where it was reviewed.
+    A line is a correction where its translation is another than the model's at that time, or where it was reviewed.
     """
     translations: dict[Content, str] = {}
     flagged: list[Translated] = []
     num_corrected = 0
     for one in translated:
         line = corrections.get(one.text.content)
-        given = "" if line is None else line.translation
-        if line is not None and given.strip() and (line.reviewed or given != one.translation):
+        if line is not None and line.corrects(one.translation):
             num_corrected += 1
-            translations[one.text.content] = given
+            translations[one.text.content] = line.translation
             continue
         translations[one.text.content] = one.translation
         if one.why:

@@ -130,18 +130,25 @@ def _header(path: Path, rows: Sequence[tuple[int, list[str]]], fields: Sequence[
         raise UserError(path, "no rows", expected="one question a row", do="fetch the file again")
     line, first = rows[0]
     known = {shape.known_by for shape in SHAPES}
-    if not (known | set(fields)) & set(first):
+    # A question of an examination may have an option that reads as the name of a column.
+    if not (known | set(fields)) & set(first) or (not fields and _is_examination(rows)):
         return None
     if twice := sorted({name for name in first if first.count(name) > 1}):
         raise UserError(f"{path}:{line}", f"two columns are named {', '.join(twice)}", do="rename one of them")
     return first
 
 
+def _is_examination(rows: Sequence[tuple[int, list[str]]]) -> bool:
+    width = len(rows[0][1])
+    letters = LETTERS[: width - 2]
+    return 4 <= width <= len(LETTERS) + 2 and all(len(row) == width and row[-1] in letters for _, row in rows)
+
+
 def _examination_columns(path: Path, rows: Sequence[tuple[int, list[str]]]) -> list[str]:
     """Names for MMLU's columns, which has none: question, options, and the letter of the right one."""
     width = len(rows[0][1])
     letters = LETTERS[: width - 2]
-    if not 4 <= width <= len(LETTERS) + 2 or any(len(row) != width or row[-1] not in letters for _, row in rows):
+    if not _is_examination(rows):
         line = next((line for line, row in rows if len(row) != width or row[-1:] not in [[one] for one in letters]), 1)
         raise UserError(
             f"{path}:{line}", "neither a header with a column that is known, nor a question with options and a letter",
@@ -154,7 +161,7 @@ def _examination_columns(path: Path, rows: Sequence[tuple[int, list[str]]]) -> l
 def _json(path: Path, fields: Sequence[str]) -> SetFile:
     text = _text(path)
     try:
-        whole = json.loads(text)
+        whole = _parsed(text)
     except (ValueError, RecursionError):
         whole = None
     # A file of one line is JSON Lines by its name: what is written has to be the same kind.
@@ -163,7 +170,7 @@ def _json(path: Path, fields: Sequence[str]) -> SetFile:
         rows = list(_json_lines(path, text))
 
         def lines() -> str:
-            return "".join(json.dumps(row, ensure_ascii=False) + "\n" for _, _, row in rows)
+            return "".join(_written(row) + "\n" for _, _, row in rows)
 
         return _json_file(rows, fields, lines, path)
     items: list[Any] = cast("list[Any]", whole) if isinstance(whole, list) else [whole]
@@ -171,7 +178,7 @@ def _json(path: Path, fields: Sequence[str]) -> SetFile:
     indent = next((len(line) - len(line.lstrip()) for line in text.splitlines()[1:] if line.strip()), None)
 
     def value() -> str:
-        return json.dumps(whole, ensure_ascii=False, indent=indent or None) + "\n"
+        return _written(cast("object", whole), indent or 0) + "\n"
 
     return _json_file(rows, fields, value, path)
 
@@ -199,7 +206,7 @@ def _json_lines(path: Path, text: str) -> Iterator[Row]:
             continue
         where = f"{path}:{number}"
         try:
-            value = json.loads(line)
+            value = _parsed(line)
         except (ValueError, RecursionError) as error:
             raise UserError(
                 where, f"not JSON Lines: {error}", expected="one JSON object on each line", do="mend the line"
@@ -210,7 +217,53 @@ def _json_lines(path: Path, text: str) -> Iterator[Row]:
 def _object(where: str, number: int, value: object) -> Row:
     if not isinstance(value, dict):
         raise UserError(where, f"holds {str(value)[:40]!r}, not an object", expected="an object", do="mend it")
-    return where, number, cast("dict[str, Any]", value)
+    row = cast("dict[str, Any]", value)
+    for name, held in row.items():
+        # What could not be written again is found before anything is paid for.
+        try:
+            _written({name: held}).encode()
+        except (UnicodeEncodeError, RecursionError) as error:
+            what = "is nested too deeply" if isinstance(error, RecursionError) else "holds half of a character"
+            raise UserError(
+                where, f"field {name!r} {what}", expected="what can be written as UTF-8", do="mend the row"
+            ) from None
+    return where, number, row
+
+
+class _Number:
+    """A number of JSON, as it is spelled."""
+
+    def __init__(self, spelling: str) -> None:
+        self._spelling = spelling
+
+    def __repr__(self) -> str:
+        return self._spelling
+
+
+_ENCODER = json.JSONEncoder(ensure_ascii=False)
+
+
+def _parsed(text: str) -> Any:
+    return json.loads(text, parse_float=_Number, parse_int=_Number)
+
+
+def _written(value: object, indent: int = 0, level: int = 1) -> str:
+    """JSON as `json.dumps` lays it out, with numbers as they were spelled."""
+    if isinstance(value, dict):
+        fields = cast("dict[str, object]", value)
+        parts = [f"{_ENCODER.encode(key)}: {_written(held, indent, level + 1)}" for key, held in fields.items()]
+        return _enclosed("{", parts, "}", indent, level)
+    if isinstance(value, list):
+        parts = [_written(item, indent, level + 1) for item in cast("list[object]", value)]
+        return _enclosed("[", parts, "]", indent, level)
+    return repr(value) if isinstance(value, _Number) else _ENCODER.encode(value)
+
+
+def _enclosed(start: str, parts: Sequence[str], end: str, indent: int, level: int) -> str:
+    if not indent or not parts:
+        return start + ", ".join(parts) + end
+    line = "\n" + " " * (indent * level)
+    return start + line + f",{line}".join(parts) + line[: len(line) - indent] + end
 
 
 def _text(path: Path) -> str:
@@ -226,7 +279,7 @@ def _text(path: Path) -> str:
 
 def _slots(where: str, line: int, row: Mapping[str, Any], fields: Sequence[str]) -> list[Slot]:
     """The texts of a row: of the named fields, all of which are there, or of those of its shape that it has."""
-    id = next((str(row[name]) for name in ("id", "question_id") if isinstance(row.get(name), str | int)), "")
+    id = next((str(row[name]) for name in ("id", "question_id") if isinstance(row.get(name), str | _Number)), "")
     shape = next((shape for shape in SHAPES if shape.known_by in row), None)
     if not fields and shape is None:
         raise UserError(
@@ -251,6 +304,12 @@ def _slots(where: str, line: int, row: Mapping[str, Any], fields: Sequence[str])
             if field in belonging and leading is not None and leading[1].strip():
                 slot.leading = Slot(line, id, leading[0], leading[1], leading[2])
             slots.append(slot)
+    if not fields and not slots:
+        known = {field.split(".")[0] for field in usual}
+        raise UserError(
+            where, f"no text in {', '.join(name for name in row if name in known)}", expected="text, or a list of it",
+            do="mend the row, or name the fields that are translated with --fields",
+        )  # fmt: skip
     return slots
 
 
@@ -278,7 +337,6 @@ def _texts(where: str, holder: Any, key: Any, value: Any, rest: str, name: str, 
     elif rest:
         yield from _walk(where, value, rest, f"{name}.", strict=strict)
     elif isinstance(value, str):
-        _require_encodable(where, name, value)
 
         def put(text: str) -> None:
             holder[key] = text
@@ -286,12 +344,3 @@ def _texts(where: str, holder: Any, key: Any, value: Any, rest: str, name: str, 
         yield name, value, put
     elif strict and value is not None:
         raise UserError(where, f"field {name!r} holds {str(value)[:40]!r}", expected="a text", do="correct --fields")
-
-
-def _require_encodable(where: str, name: str, text: str) -> None:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        raise UserError(
-            where, f"field {name!r} holds half of a character", expected="text that UTF-8 can hold", do="mend the line"
-        ) from None

@@ -5,7 +5,7 @@ the requests that are still to be made. All of it follows from texts and journal
 often, whoever asks was stopped; checks that are changed later ask nothing again.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Literal, NamedTuple
 
 from loanword.evaluation.back_translation import chrf
@@ -110,11 +110,15 @@ def distinct(texts: Sequence[Text]) -> list[Text]:
 
 
 class Translator:
-    """Reads a journal for what it has of a set of texts, and asks for what it lacks."""
+    """Reads a journal for what it has of a set of texts, and asks for what it lacks.
 
-    def __init__(self, config: TranslationConfig, journal: Journal) -> None:
+    `given` are contents that people have translated: they are not asked for, and have no text where they were not.
+    """
+
+    def __init__(self, config: TranslationConfig, journal: Journal, given: Collection[Content] = ()) -> None:
         self.config = config
         self._journal = journal
+        self._given = given
         self._failed: dict[str, str] = {}
 
     def unasked(self, texts: Sequence[Text]) -> list[Request]:
@@ -124,6 +128,8 @@ class Translator:
         """
         found: dict[str, Request] = {}
         for text in distinct(texts):
+            if text.content in self._given:
+                continue
             found |= {request.key: request for request in self._requests(text)}
         return [request for key, request in found.items() if key not in self._failed]
 
@@ -164,6 +170,8 @@ class Translator:
 
     def _translated(self, text: Text) -> Translated:
         config = self.config
+        if text.content in self._given and self._requests(text):
+            return Translated(text, "", None, None, ())
         forward = self._said(text.text, config.direction, text.context)
         assert not forward.requests, "all of it has been asked for"
         asked = any(piece.asked for piece in pieces(text.text, config.piece_characters))

@@ -65,9 +65,6 @@ class Journal:
     ) -> None:
         self._file.close()
 
-    def __contains__(self, key: str) -> bool:
-        return key in self._answers
-
     def __len__(self) -> int:
         return len(self._answers)
 

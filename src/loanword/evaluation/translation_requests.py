@@ -1,7 +1,8 @@
 """Requests for translations, made side by side, every answer in the journal before the next one is asked for.
 
-One answer that cannot be had while others come is that text's own trouble, and is given back in words; where none comes
-the server's error is raised. What is on its way when somebody stops is waited for: it has been paid for.
+One answer that cannot be had while others come, or came before, is that text's own trouble, and is given back in
+words; where none comes the server's error is raised. What is on its way when somebody stops is waited for: it has been
+paid for.
 """
 
 import queue
@@ -53,6 +54,7 @@ class Asker:
         self._calls = calls
         self._limits = limits
         self._chat = chat
+        self._answered = len(journal) > 0
         self._failed: dict[str, str] = {}
         self._doubtful: list[_Ended] = []
 
@@ -89,7 +91,10 @@ class Asker:
             num_done += len(ended.call)
             progress(num_done, len(requests), "texts")
         if trouble is None and self._doubtful:
-            trouble = self._doubtful[0].error
+            if self._answered:
+                self._fail_doubtful()
+            else:
+                trouble = self._doubtful[0].error
         if trouble is not None:
             raise trouble
         return dict(self._failed)
@@ -161,13 +166,17 @@ class Asker:
     def _settle(self, ended: "_Ended") -> BaseException | None:
         """What is to be raised for a call: nothing where others are answered after it failed."""
         if ended.error is None:
-            self._failed |= {request.key: _what(one.error) for one in self._doubtful for request in one.call}
-            self._doubtful.clear()
+            self._answered = True
+            self._fail_doubtful()
             return None
         if not isinstance(ended.error, UserError):
             return ended.error
         self._doubtful.append(ended)
         return self._doubtful[0].error if len(self._doubtful) > MOST_DOUBTFUL else None
+
+    def _fail_doubtful(self) -> None:
+        self._failed |= {request.key: _what(one.error) for one in self._doubtful for request in one.call}
+        self._doubtful.clear()
 
 
 class _Ended(NamedTuple):

@@ -23,6 +23,7 @@ from loanword.report.statistics import (
     Floats,
     bootstrap_estimate,
     resampled_shares,
+    share_estimate,
     shares,
     wilson,
 )
@@ -169,38 +170,43 @@ class Earned:
         if self.num_right is not None:
             return wilson(self.num_right, len(self.rows_N2))
         (share,) = shares([self.rows_N2])
-        return bootstrap_estimate(float(share), self.resampled_R(RESAMPLING_SEED))
-
-    def resampled_R(self, seed: int) -> Floats:
-        return resampled_shares([self.rows_N2], seed=seed)[:, 0]
+        if share in (0.0, 1.0):
+            # Resamples of examples that earn all, or nothing, are equal, and would leave no doubt.
+            return wilson(round(share * len(self.rows_N2)), len(self.rows_N2))
+        return share_estimate([self.rows_N2])
 
 
 def difference(ours: Earned, theirs: Earned) -> Estimate:
     """The difference of two shares over different examples, with its interval.
 
-    Source: Newcombe 1998, method 10, from Wilson's intervals, where examples are right or wrong; else a bootstrap of
-    each.
+    Source: Newcombe 1998, method 10, square-and-add of the two intervals: Wilson's as there, or a bootstrap's.
     """
     one, other = ours.share, theirs.share
     found = one.value - other.value
-    if ours.num_right is not None and theirs.num_right is not None:
-        low = math.hypot(one.value - one.low, other.high - other.value)
-        high = math.hypot(one.high - one.value, other.value - other.low)
-        return Estimate(found, found - low, found + high)
-    # Other draws for the other side: they are other examples.
-    return bootstrap_estimate(found, ours.resampled_R(RESAMPLING_SEED) - theirs.resampled_R(RESAMPLING_SEED + 1))
+    low = math.hypot(one.value - one.low, other.high - other.value)
+    high = math.hypot(one.high - one.value, other.value - other.low)
+    return Estimate(found, found - low, found + high)
 
 
 def _beyond(
     touched: Sequence[Grade], clean: Sequence[Grade], base: KnowledgeScore, facts: ScoreFacts
 ) -> Estimate | None:
-    """How much more a run gains on touched examples than on clean ones, over the base on each."""
+    """How much more a run gains on touched examples than on clean ones, over the base on each.
+
+    None where a side has too few examples, or gains the same on each: that shows no spread to take an interval from.
+    """
     sides = [_gains(side, base, facts) for side in (touched, clean)]
-    if min(map(len, sides)) < SMALLEST_NUM_EXAMPLES:
+    if min(map(len, sides)) < SMALLEST_NUM_EXAMPLES or any(map(_are_equal, sides)):
         return None
     gains = [float(shares([rows_N2])[0]) for rows_N2 in sides]
+    # Other draws for the other side: they are other examples.
     resampled = [resampled_shares([rows_N2], seed=RESAMPLING_SEED + place)[:, 0] for place, rows_N2 in enumerate(sides)]
     return bootstrap_estimate(gains[0] - gains[1], resampled[0] - resampled[1])
+
+
+def _are_equal(rows_N2: Floats) -> bool:
+    share_N = rows_N2[:, 0] / rows_N2[:, 1]
+    return np.allclose(share_N, share_N[0])
 
 
 def _gains(grades: Sequence[Grade], base: KnowledgeScore, facts: ScoreFacts) -> Floats:

@@ -15,6 +15,7 @@ from loanword.report.cells import (
     one_group,
     text_cell,
 )
+from loanword.report.corpora import visible
 from loanword.report.gather import RunRecords
 from loanword.report.knowledge import benchmarks_of
 from loanword.report.overlap import SourceOverlap, Splits, SplitScore
@@ -118,8 +119,8 @@ def _touched_group(one: SourceOverlap, *, tell_apart: bool) -> RowGroup:
     touched = one.touched
     rows = tuple(
         (
-            text_cell(example.id),
-            text_cell(example.document),
+            text_cell(visible(example.id)),
+            text_cell(visible(example.document)),
             number_cell(example.num_found, plain),
             number_cell(example.num_ngrams, plain),
             number_cell(example.short_share, percent),

@@ -7,9 +7,12 @@ at a time; all end with the process that they work for, however that one ends.
 import multiprocessing
 import os
 import signal
+import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from multiprocessing.connection import Connection
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
+
+from loanword.errors import UserError
 
 Value = TypeVar("Value")
 Result = TypeVar("Result")
@@ -19,6 +22,10 @@ def ordered_map(function: Callable[[Value], Result], values: Iterable[Value], nu
     """`map(function, values)`; with one worker, in this process.
 
     At most one value a worker is read ahead.
+
+    Raises:
+        UserError: the function's own, or a process that somebody killed.
+        OSError: the function's own, such as a disk that is full.
     """
     if num_workers == 1:
         yield from map(function, values)
@@ -42,15 +49,36 @@ def ordered_map(function: Callable[[Value], Result], values: Iterable[Value], nu
             process.join()
 
 
+class _Raised(NamedTuple):
+    """An error that a process had; what called for its work is told as if it had done it itself."""
+
+    error: Exception
+
+
 def _in_turn(links: Sequence[Connection], values: Iterable[Any]) -> Iterator[Any]:
     number = 0
     for number, value in enumerate(values, start=1):
         link = links[number % len(links)]
-        results = [link.recv()] if number > len(links) else []
+        results = [_received(link)] if number > len(links) else []
         link.send(value)
         yield from results
     for waiting in range(max(1, number - len(links) + 1), number + 1):
-        yield links[waiting % len(links)].recv()
+        yield _received(links[waiting % len(links)])
+
+
+def _received(link: Connection) -> Any:
+    try:
+        result = link.recv()
+    except EOFError:
+        raise UserError(
+            "a worker process",
+            "ended without a message",
+            expected="a process that lives as long as its stage; one that is killed from outside often lacks memory",
+            do="run again to continue; fewer --workers, or fewer --threads of each, need less",
+        ) from None
+    if isinstance(result, _Raised):
+        raise result.error
+    return result
 
 
 def _serve(function: Callable[[Any], Any], link: Connection, others: Sequence[Connection]) -> None:
@@ -67,7 +95,12 @@ def _serve(function: Callable[[Any], Any], link: Connection, others: Sequence[Co
             value = link.recv()
         except (EOFError, OSError):
             return
-        result = function(value)
+        try:
+            result = function(value)
+        except (OSError, UserError) as error:
+            result = _Raised(error)
+        except Exception:  # noqa: BLE001 - a bug's traceback belongs to the process that people look at
+            result = _Raised(RuntimeError(f"in a worker process:\n{traceback.format_exc()}"))
         try:
             link.send(result)
         except OSError:

@@ -114,6 +114,7 @@ class Joined:
         self.streams = tuple(streams)
         self.row_tokens = self.streams[0].row_tokens
         self.num_rows: int = sum(stream.num_rows for stream in self.streams)
+        self._weights = tuple(weights)
         self._order = TurnOrder(weights, [stream.num_rows for stream in self.streams])
 
     def row(self, index: int, /) -> Row:
@@ -123,14 +124,8 @@ class Joined:
 
     def first_end(self) -> int:
         """Rows before the last row of the first stream that ends: so far, longer streams give the same rows."""
-        return min(
-            (
-                self._order.index(place, stream.num_rows - 1)
-                for place, stream in enumerate(self.streams)
-                if stream.num_rows
-            ),
-            default=0,
-        )
+        endless = TurnOrder(self._weights)
+        return min(endless.index(place, max(0, stream.num_rows - 1)) for place, stream in enumerate(self.streams))
 
     def tokens_in_rows(self, first: int, last: int) -> int:
         """Tokens of the streams in rows [first, last), padding left out."""

@@ -19,6 +19,17 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment, safe_range
 from loanword.errors import UserError
 from loanword.records import Message
 
+_TEMPLATE_ERRORS = (
+    jinja2.TemplateError,
+    TypeError,
+    ValueError,
+    LookupError,
+    AttributeError,
+    ArithmeticError,
+    RecursionError,
+)
+"""What a template's expressions raise: 1 / 0, a range too long for the sandbox, `index` of what is not there."""
+
 
 def render(
     messages: Sequence[Message], template: str, *, bos_token: str, eos_token: str, add_generation_prompt: bool = False
@@ -26,7 +37,7 @@ def render(
     """The text of some messages under a chat template, as `apply_chat_template` of transformers renders it.
 
     Raises:
-        UserError: a template that does not parse, refuses the messages, or leaves the sandbox.
+        UserError: a template that does not parse, refuses the messages, fails on them, or leaves the sandbox.
     """
     try:
         return _compiled(template).render(
@@ -35,7 +46,7 @@ def render(
             eos_token=eos_token,
             add_generation_prompt=add_generation_prompt,
         )
-    except (jinja2.TemplateError, TypeError) as error:
+    except _TEMPLATE_ERRORS as error:
         # What a template does to values that it was not written for is its own error, not one of the program.
         raise UserError(
             "chat template",

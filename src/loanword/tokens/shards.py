@@ -5,7 +5,8 @@ Out: `tokens-00000.bin` ..., little-endian ids of two or four bytes, whole docum
     [documents + 1], the UTF-8 bytes of text before each, both int64; `shards.jsonl`, a TokenShard a file.
 
 A finished file is noted in a journal, with the place in the corpus where the next one begins: a stage that was killed
-goes on from there, and what it had begun is written again.
+goes on from there, and what it had begun is written again. The journal stays until the artifact is finished, and goes
+with its scratch folder: a stage that was killed behind the last file has only to end the stream.
 """
 
 import json
@@ -103,7 +104,6 @@ class ShardWriter:
         if self._num_tokens:
             self._close()
         write_lines(self.shards, self._out / _SHARDS)
-        self._journal.unlink()
         return self.shards
 
     def _close(self) -> None:
@@ -207,7 +207,14 @@ class TokenStream:
     def _map(self, number: int) -> Ids:
         if number not in self._maps:
             path = _file(self._folder, number)
-            size = path.stat().st_size // (self._begins[number + 1] - self._begins[number])
+            size, rest = divmod(path.stat().st_size, self._begins[number + 1] - self._begins[number])
+            if rest or size not in (2, 4):
+                raise UserError(
+                    path,
+                    f"is not as long as {_SHARDS} says",
+                    expected="a whole tokens artifact",
+                    do="remove the folder, and run the study again",
+                )
             self._maps[number] = np.memmap(path, f"<u{size}", mode="r")
         return self._maps[number]
 

@@ -19,7 +19,7 @@ import numpy as np
 from loanword.errors import UserError
 from loanword.protocols import Progress, Say, quiet, silent
 from loanword.records import TokenCounts, write_json
-from loanword.tokenizer.fast import Encoder, FastEncoder, exact_encoder, fast_encoder, framed
+from loanword.tokenizer.fast import LIBRARY, Encoder, FastEncoder, exact_encoder, fast_encoder, framed
 from loanword.tokenizer.workers import ordered_map
 from loanword.tokens.shards import SHARD_TOKENS, Encoded, Place, ShardWriter, id_type
 
@@ -64,7 +64,7 @@ def tokenize_corpus(
     """Writes the token stream of a corpus's files to `out`, in their order. Special tokens carry no bytes.
 
     Progress is in bytes of text; `total_bytes` is only for it. Where another library encodes and a document that is
-    compared has other ids, the whole stream is written again by the tokenizer itself.
+    compared has other ids, or the library refuses one, the whole stream is written again by the tokenizer itself.
 
     Raises:
         UserError: a line is no document.
@@ -96,7 +96,7 @@ def tokenize_corpus(
 
 
 def _write(corpus: _Corpus, encoder: FastEncoder, tokenizer: Encoder, writer: ShardWriter) -> str | None:
-    """Appends what the corpus holds from `writer.next` on; says what has other ids, and stops there."""
+    """Appends what the corpus holds from `writer.next` on; says what has other ids or is refused, and stops there."""
     encode = partial(_encoded, encoder, tokenizer)
     # A process that has nothing to do is not started.
     num_workers = min(corpus.num_workers, 1 + sum(path.stat().st_size for path in corpus.files) // corpus.unit_bytes)
@@ -139,10 +139,17 @@ def _encoded(encoder: FastEncoder, tokenizer: Encoder, lines: _Lines) -> _Result
             sizes.append(len(texts[-1].encode()))
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             return _no_document(lines, number, error)
+    kind = id_type(tokenizer.num_pieces)
     unlike = encoder.differs(texts[::COMPARED_EVERY])
-    ids, num_tokens = framed(encoder.encode(texts), tokenizer.bos_id, tokenizer.eos_id)
-    documents = Encoded(ids.astype(id_type(tokenizer.num_pieces)), num_tokens, np.array(sizes, np.int64))
-    return _Result(documents, lines.following, unlike)
+    try:
+        encoded = encoder.encode(texts)
+    except ValueError as error:
+        if encoder.library != LIBRARY:
+            raise
+        nothing = np.empty(0, np.int64)
+        return _Result(Encoded(nothing.astype(kind), nothing, nothing), lines.following, unlike or str(error))
+    ids, num_tokens = framed(encoded, tokenizer.bos_id, tokenizer.eos_id)
+    return _Result(Encoded(ids.astype(kind), num_tokens, np.array(sizes, np.int64)), lines.following, unlike)
 
 
 def _no_document(lines: _Lines, number: int, error: Exception) -> UserError:

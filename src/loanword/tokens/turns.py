@@ -14,7 +14,7 @@ from loanword.errors import UserError
 
 Item = TypeVar("Item")
 
-_PARTS = 1 << 16
+_PARTS = 1 << 32
 
 
 class TurnOrder:
@@ -111,7 +111,7 @@ def _too_few(there: str, wanted: int, number: int) -> UserError:
 
 
 def whole_weights(shares: Sequence[float]) -> tuple[int, ...]:
-    """Shares as the whole weights of turns: parts of 65,536, each at least one; equal shares have weight 1."""
+    """Shares as the whole weights of turns: parts of 2**32, each at least one; equal shares have weight 1."""
     if max(shares) == min(shares):
         return (1,) * len(shares)
     total = math.fsum(shares)

@@ -37,8 +37,10 @@ _SHAPE = re.compile(
 )
 _QUERY = re.compile(r"\S*\?\w+=\S*&\w+=\S*")
 
-# Rows and paths of links: a few short labels without a sentence's marks.
-_LABEL = r"[^\s|•·›»>。！？.!?:：;=(){}\[\]<>][^|•·›»>。！？.!?:：;=(){}\[\]<>]{0,24}"
+# Rows and paths of links: a few short labels without a sentence's marks. A label ends before a space, so that a row can
+# be divided into labels in one way only: what is none would be tried in all of them.
+_SIGNS = r"|•·›»>。！？.!?:：;=(){}\[\]<>"
+_LABEL = rf"[^\s{_SIGNS}](?:[^{_SIGNS}]{{0,23}}[^\s{_SIGNS}])?"
 _ROW_SIGN = re.compile("[|•·›»>]")
 _ROW = re.compile(
     rf"{_LABEL}(?:(?: ?[|•] ?| · ){_LABEL}){{3,}}"
