@@ -36,31 +36,33 @@ class Measured(NamedTuple):
 
 
 def loanword(problem: Problem) -> Measured:
-    """A corpus stage and a tokens stage a language, as a study runs them."""
+    """A corpus stage and a tokens stage a language, as a study with two workers runs them: each language in one."""
     from loanword.corpus.build import build_corpus, shards
     from loanword.corpus.sources import source_files
     from loanword.recipe import CorpusConfig
     from loanword.tokenizer.load import load_tokenizer
+    from loanword.tokenizer.workers import ordered_map
     from loanword.tokens.rows import TokenRows
     from loanword.tokens.stream import tokenize_corpus
 
-    clock = _Clock()
-    num_rows = 0
-    for language, file in problem.files.items():
+    def stages(language: str) -> Measured:
+        clock = _Clock()
         corpus, tokens = (Path(problem.work) / f"{name}-{language}" for name in ("corpus", "tokens"))
         corpus.mkdir()
         tokens.mkdir()
-        config = CorpusConfig(language=language, files=(file,))
-        made = build_corpus(config, source_files(config, Path("/"), {}), corpus, num_workers=NUM_WORKERS)
-        clock.part("corpus")
+        config = CorpusConfig(language=language, files=(problem.files[language],))
+        made = build_corpus(config, source_files(config, Path("/"), {}), corpus)
+        clock.part(f"{language} corpus")
         pieces = load_tokenizer(Path(problem.tokenizer))
-        files = shards(corpus)
-        tokenize_corpus(
-            files, pieces, tokens, language, total_bytes=made.num_bytes, num_workers=NUM_WORKERS, say=_complain
-        )
-        num_rows += TokenRows(tokens, ROW_TOKENS).num_rows
-        clock.part("tokens")
-    return clock.measured(num_rows)
+        tokenize_corpus(shards(corpus), pieces, tokens, language, total_bytes=made.num_bytes, say=_complain)
+        num_rows = TokenRows(tokens, ROW_TOKENS).num_rows
+        clock.part(f"{language} tokens")
+        return clock.measured(num_rows)
+
+    clock = _Clock()
+    made = list(ordered_map(stages, problem.files, NUM_WORKERS))
+    whole = clock.measured(sum(one.num_rows for one in made))
+    return whole._replace(parts={part: seconds for one in made for part, seconds in one.parts.items()})
 
 
 def datasets_map(problem: Problem) -> Measured:

@@ -124,7 +124,7 @@ def _conversations(recipe: Recipe, job: Callable[..., Job], tokenizer: Job) -> d
 
 
 def _trained_on(recipe: Recipe, jobs: Mapping[str, Job]) -> dict[str, Job]:
-    """The corpora and instructions whose text reaches weights; what vocabularies are learned and watched on does not."""
+    """Text that reaches weights: not what vocabularies are learned on, nor what is watched."""
     pretraining = recipe.acting_pretraining
     read = {recipe.source_corpus} if recipe.base.train is not None else set[str]()
     if pretraining is not None:

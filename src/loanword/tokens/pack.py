@@ -110,11 +110,9 @@ def write_rows(
         some = slice(first, first + rows_at_once)
         items = slice(items_before_R[first], items_before_R[min(first + rows_at_once, len(used_R))])
         place = _places(first_N[items], length_N[items])
-        is_used = np.arange(row_tokens) < used_R[some, None]
-        ids_RT[some] = _filled(ids[place], is_used, pad_id)
-        counted_RT[some] = _filled(counted[place], is_used, False)
-    ids_RT.flush()
-    counted_RT.flush()
+        used = used_R[some]
+        _fill(ids_RT[some], ids.take(place, mode="clip"), used, pad_id)
+        _fill(counted_RT[some], counted.take(place, mode="clip"), used, False)
     _write_starts(rows, length_N, used_R, row_tokens, out)
     return Packed(len(used_R), int(used_R.sum()), int(np.count_nonzero(counted)))
 
@@ -129,12 +127,21 @@ def _places(first_N: Integers, length_N: Integers) -> npt.NDArray[np.signedinteg
     return place
 
 
-def _filled(values: npt.NDArray[Any], is_used: npt.NDArray[np.bool_], padding: int) -> npt.NDArray[Any]:
-    if len(values) == is_used.size:
-        return values.reshape(is_used.shape)
-    filled = np.full(is_used.shape, padding, values.dtype)
-    filled[is_used] = values
-    return filled
+def _fill(rows_RT: npt.NDArray[Any], values: npt.NDArray[Any], used_R: Integers, padding: int) -> None:
+    """Writes values one after another into rows, of which each has room for so many; padding behind them."""
+    row_tokens = rows_RT.shape[1]
+    end_R = np.cumsum(used_R)
+    # Most rows are full. Those that follow each other are one piece.
+    row = 0
+    for padded in [*np.flatnonzero(used_R < row_tokens).tolist(), len(used_R)]:
+        begin = int(end_R[row - 1]) if row else 0
+        end = begin + (padded - row) * row_tokens
+        rows_RT[row:padded] = values[begin:end].reshape(padded - row, row_tokens)
+        if padded < len(used_R):
+            num_used = int(used_R[padded])
+            rows_RT[padded, :num_used] = values[end : end + num_used]
+            rows_RT[padded, num_used:] = padding
+        row = padded + 1
 
 
 def _write_starts(rows: Rows, length_N: Integers, used_R: Integers, row_tokens: int, out: Path) -> None:
