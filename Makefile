@@ -48,10 +48,10 @@ format: $(STAMP)  ## rewrite the code in the house's format
 test: $(STAMP)  ## every test but the long suites
 	$(BIN)/python -m pytest $(PYTEST)
 
-test-kill: $(STAMP)  ## a study killed at random moments and continued
+test-kill: $(STAMP)  ## studies, stages and evaluations killed at random moments and continued
 	$(BIN)/python -m pytest -m kill $(PYTEST)
 
-test-kill-one: $(STAMP)  ## one of the kills
+test-kill-one: $(STAMP)  ## the same, with one kill of the whole study
 	LOANWORD_KILLS=1 $(BIN)/python -m pytest -m kill $(PYTEST)
 
 test-languages: $(STAMP)  ## a small study of each of the 13 languages: 23 minutes

@@ -203,6 +203,7 @@ def test_a_base_of_several_languages_knows_more_of_them(bases: Path) -> None:
     assert nats("several") < 0.8 * nats("English")
 
 
+@pytest.mark.kill
 def test_a_base_of_several_languages_goes_on_where_it_was_stopped(data: Path, bases: Path) -> None:
     store = data / "stopped"
     words = studies.command("run", data, store, "--no-report", "--checkpoint-seconds", "0.1", study=data / "study.toml")

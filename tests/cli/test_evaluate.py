@@ -162,6 +162,7 @@ def test_ctrl_c_while_workers_are_being_prepared_is_no_crash(words: list[object]
     assert "Traceback" not in said
 
 
+@pytest.mark.kill
 def test_an_evaluation_that_is_killed_or_stopped_goes_on_to_the_same_records(
     mmlu: Path, checkpoint: Path, tmp_path: Path, loanword
 ):

@@ -254,7 +254,7 @@ def test_lines_that_are_set_aside_are_not_held_in_memory(tmp_path: Path):
 
     def report(done: int, total: int, unit: str) -> None:
         if unit == "conversations":
-            held.append(sum(isinstance(each, QuarantinedLine) for each in gc.get_objects()))
+            held.append(sum(type(each) is QuarantinedLine for each in gc.get_objects()))
 
     (tmp_path / "out").mkdir()
     made = build_instructions(config, local_files(path), tmp_path / "out", report)

@@ -69,6 +69,7 @@ class KillsItself:
             os.kill(os.getpid(), signal.SIGKILL)
 
 
+@pytest.mark.kill
 @pytest.mark.parametrize("num_workers", [1, 2])
 def test_killed_at_any_report_it_goes_on_to_the_same_bytes(sources, undisturbed, tmp_path, num_workers):
     reports: list[int] = []
@@ -91,6 +92,7 @@ def test_killed_at_any_report_it_goes_on_to_the_same_bytes(sources, undisturbed,
     assert payload(tmp_path) == payload(undisturbed), f"seed {seed}"
 
 
+@pytest.mark.kill
 def test_killed_at_random_moments_it_goes_on_to_the_same_bytes(sources, undisturbed, tmp_path):
     began = time.monotonic()
     build(sources, tmp_path, num_workers=2)

@@ -209,6 +209,7 @@ def wait_for(condition: object, seconds: float = 30.0) -> None:
         time.sleep(0.02)
 
 
+@pytest.mark.kill
 def test_a_killed_build_continues_to_the_same_content(store: Store, tmp_path: Path) -> None:
     jobs = chain(tmp_path, rest_seconds=0.05)
     process = start_elsewhere(store, tmp_path)

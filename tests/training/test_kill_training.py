@@ -32,6 +32,7 @@ def check(folder: Path, kills: int, steps: int) -> None:
         assert disturbed.read_bytes() == undisturbed.read_bytes(), f"{name} with {story}"
 
 
+@pytest.mark.kill
 def test_a_training_killed_four_times_ends_as_if_left_alone(tmp_path: Path) -> None:
     check(tmp_path, kills=4, steps=120)
 
