@@ -19,9 +19,10 @@ from bench.training import SHAPES
 from loanword.corpus.instructions import read_instructions
 from loanword.recipe import StepsConfig
 from loanword.tokenizer.load import load_tokenizer
-from loanword.tokens.chat import TEMPLATES, encode_conversations
+from loanword.tokens.chat import encode_conversations
 from loanword.tokens.pack import pack_conversations
 from loanword.tokens.rows import ConversationRows
+from loanword.tokens.templates import TEMPLATES
 
 GOAL = 2.0
 ROW_TOKENS, BATCH_ROWS = 1024, 4

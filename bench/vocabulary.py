@@ -2,29 +2,24 @@
 
 The ratio is the smaller of goal / seconds and goal / memory of our continued BPE, its gate of 5 MB of English included.
 Beside it, in turns, the peers' trainers on the same text. An arm is a process: its time has everything from its start
-to its end, its memory is the largest sum of what it and its children hold (proportional set size, ten times a second).
+to its end, its memory is the largest sum of what it and its children hold (proportional set size, looked at often).
 
 In: text/{zh,en}.jsonl.gz and tokenizers/llama-32k below the folder that LOANWORD_TEST_DATA names, or ../shared/data.
 """
 
 import json
 import os
-import resource
 import statistics
-import subprocess
-import sys
 import tempfile
-import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from bench._learners import ARMS, Problem, documents
+from bench._processes import memory_is_told, taken
 from loanword.tokenizer.interface import NewPiece
 from loanword.tokenizer.load import load_tokenizer
 
 GOAL_SECONDS, GOAL_MEGABYTES = 45.0, 1000.0
-INTERVAL_SECONDS = 0.1
 
 
 class Measurement(NamedTuple):
@@ -41,7 +36,7 @@ def run(quick: bool) -> dict[str, Any]:
     data = Path(os.environ.get("LOANWORD_TEST_DATA", Path(__file__).parents[1] / ".." / "shared" / "data"))
     if not (data / "text").is_dir():
         return {"skipped": f"no {data.name}/text: LOANWORD_TEST_DATA names the folder"}
-    if not Path("/proc/self/smaps_rollup").is_file():
+    if not memory_is_told():
         return {"skipped": "memory is read from /proc, which only Linux has"}
     problem = (
         Problem(str(data), 5_000_000, 1_000_000, 10_000) if quick else Problem(str(data), 10**9, 5_000_000, 30_000)
@@ -61,17 +56,8 @@ def measured(arm: str, problem: Problem) -> Measurement:
     """One arm in a process of its own."""
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "pieces.json"
-        command = [sys.executable, "-m", "bench._learners", arm, json.dumps(problem), str(out)]
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-        before, started, peak = _children_cpu_seconds(), time.perf_counter(), 0.0
-        with subprocess.Popen(command, env=environment) as process:
-            while process.poll() is None:
-                peak = max(peak, sum(map(_megabytes, _tree(process.pid))))
-                time.sleep(INTERVAL_SECONDS)
-        seconds = time.perf_counter() - started
-        if process.returncode:
-            raise subprocess.CalledProcessError(process.returncode, command)
-        return Measurement(seconds, _children_cpu_seconds() - before, peak, json.loads(out.read_text(encoding="utf-8")))
+        arguments = [arm, json.dumps(problem), str(out)]
+        return Measurement(*taken("bench._learners", arguments), json.loads(out.read_text(encoding="utf-8")))
 
 
 def _check(problem: Problem, learned: list[tuple[str, str | None, str | None]]) -> None:
@@ -95,27 +81,3 @@ def _row(arm: str, rounds: list[Measurement]) -> dict[str, Any]:
         "CPU-seconds": statistics.median(each.cpu_seconds for each in rounds),
         "peak MB": statistics.median(each.peak_megabytes for each in rounds),
     }
-
-
-def _children_cpu_seconds() -> float:
-    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return usage.ru_utime + usage.ru_stime
-
-
-def _tree(pid: int) -> Iterator[int]:
-    yield pid
-    for task in _read(f"/proc/{pid}/task/{pid}/children").split():
-        yield from _tree(int(task))
-
-
-def _megabytes(pid: int) -> float:
-    lines = _read(f"/proc/{pid}/smaps_rollup").splitlines()
-    return sum(int(line.split()[1]) for line in lines if line.startswith("Pss:")) * 1024 / 1e6
-
-
-def _read(path: str) -> str:
-    """A file about a process, or nothing once that is gone."""
-    try:
-        return Path(path).read_text(encoding="utf-8")
-    except (FileNotFoundError, ProcessLookupError):
-        return ""

@@ -88,13 +88,14 @@ def tokens(config: TokensConfig, work: Work) -> None:
     from loanword.tokens.stream import tokenize_corpus
 
     folder = work.inputs["corpus"]
+    made = counts(folder)
     tokenize_corpus(
         shards(folder),
         load_tokenizer(inputs.tokenizer_folder(work.inputs["tokenizer"])),
         work.out,
-        counts(folder).language,
+        made.language,
         work.progress,
-        total_bytes=counts(folder).num_bytes,
+        total_bytes=made.num_bytes,
         num_workers=work.execution.threads,
         say=work.say,
     )
@@ -273,9 +274,15 @@ def tuning(config: TuningConfig, work: Work) -> None:
     trained = stage.train(model, Epochs(rows, work.seed), num_rows, config.steps, rate, work)
     template = (work.inputs["conversations"] / TEMPLATE).read_text(encoding="utf-8")
     seen = Seen(num_rows, num_tokens=num_rows * rows.row_tokens)
-    ends = end_of_turn(load_tokenizer(inputs.tokenizer_folder(work.inputs["model"])), template)
+    pieces = load_tokenizer(inputs.tokenizer_folder(work.inputs["model"]))
+    ends = end_of_turn(pieces, template)
     stage.save_trained(
-        trained, work.inputs["model"] / CHECKPOINT, seen, work.out, chat_template=template, end_of_turn=ends
+        trained,
+        work.inputs["model"] / CHECKPOINT,
+        seen,
+        work.out,
+        chat_template=template,
+        stops_also_at=None if ends == pieces.eos_id else ends,
     )
 
 

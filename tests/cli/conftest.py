@@ -58,7 +58,7 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from loanword.model.load import new_model, save_model
     from loanword.recipe import ArchitectureConfig
     from loanword.tokenizer.learn import learn
-    from loanword.tokens.chat import ALPACA_TEMPLATE
+    from loanword.tokens.templates import ALPACA_TEMPLATE
 
     folder = tmp_path_factory.mktemp("models") / "small"
     tokenizer = learn(["Which letter is it, sooner or later?", "A. one B. two", "甲乙丙丁？é"] * 20, 300)

@@ -10,16 +10,11 @@ from loanword.corpus.instructions import read_instructions
 from loanword.errors import UserError
 from loanword.records import Conversation, Message
 from loanword.tokenizer.load import load_tokenizer
-from loanword.tokens.chat import (
-    ALPACA_TEMPLATE,
-    TEMPLATES,
-    encode_conversation,
-    encode_conversations,
-    encode_prompt,
-    render,
-)
+from loanword.tokens.chat import encode_conversation, encode_conversations, encode_prompt
 from loanword.tokens.pack import pack_conversations
+from loanword.tokens.rendering import render
 from loanword.tokens.rows import NOT_COUNTED, ConversationRows
+from loanword.tokens.templates import ALPACA_TEMPLATE, TEMPLATES
 from tests.tokens.fakes import Characters
 
 CONTENT = st.text(alphabet="ab 语\n<s>/{}%", min_size=1, max_size=12)

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from loanword.errors import UserError
 from loanword.records import ConversationCounts
-from loanword.tokens.fit import fitted_rows
-from loanword.tokens.pack import EncodedConversation, best_fit, pack_conversations, write_rows
+from loanword.tokens.fit import best_fit, fitted_rows
+from loanword.tokens.pack import EncodedConversation, pack_conversations, write_rows
 from loanword.tokens.rows import NOT_COUNTED, ConversationRows
 
 LENGTHS = st.lists(st.integers(1, 16), max_size=60)

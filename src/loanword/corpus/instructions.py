@@ -35,7 +35,7 @@ from loanword.corpus.instruction_spool import (
     text_of,
 )
 from loanword.corpus.judge import TextList
-from loanword.corpus.lines import LineBatch, batches, parsed, source_lines
+from loanword.corpus.lines import all_batches, parsed, source_lines
 from loanword.corpus.parts import whole
 from loanword.corpus.sources import SourceFile
 from loanword.errors import UserError
@@ -157,24 +157,14 @@ def _sifted(
     num_workers: int,
 ) -> Told:
     sifter, told = Sifter(config, without), Told()
-    for sifted in ordered_map(lambda batch: sifter(parsed(batch)), _batches(config, files, progress), num_workers):
+    read = (batch for _, _, batch in all_batches(files, config, progress))
+    for sifted in ordered_map(lambda batch: sifter(parsed(batch)), read, num_workers):
         if sifted.fault is not None:
             raise sifted.fault
         told.add(sifted.told)
         spool.add(sifted.kept, sifted.signatures)
         aside.writelines(f"{line.to_json()}\n".encode() for line in sifted.quarantined)
     return told
-
-
-def _batches(config: InstructionsConfig, files: Sequence[SourceFile], progress: Progress) -> Iterator[LineBatch]:
-    total_bytes, done_bytes = sum(file.num_bytes for file in files), 0
-    for file in files:
-
-        def report(read: int, total: int, unit: str, before: int = done_bytes) -> None:
-            progress(before + read, total_bytes, unit)
-
-        yield from batches(file, config, report)
-        done_bytes += file.num_bytes
 
 
 def _decided(spooled: Spooled, config: InstructionsConfig, folder: Path) -> Fates:

@@ -1,18 +1,16 @@
 """What becomes of one document by itself: cleaned, and removed where a rule says so. Pure: the same in any process."""
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
+from loanword.corpus.clean import RULES, Cleaned, cleaner
+from loanword.corpus.cleaning.rule import Edit, Removal
 from loanword.recipe import CorpusConfig
-from loanword.recipe.text import CleaningRule
 
 Signature = Callable[[str], npt.NDArray[np.uint32]]
-
-_REMOVE = frozenset[CleaningRule]({"repeated-lines", "symbols", "digits", "repeated-ngrams"})
-"""Cleaning rules that remove documents; the others change them."""
 
 
 class TextList(Protocol):
@@ -23,21 +21,12 @@ class TextList(Protocol):
         ...
 
 
-class Judged(NamedTuple):
-    """A document's text after cleaning, the rule that removes it, what the rule saw, and the rules that changed it."""
-
-    text: str
-    removed_by: str | None = None
-    because: str = ""
-    changed_by: tuple[str, ...] = ()
-
-
-def judge(config: CorpusConfig, without: TextList | None) -> Callable[[Sequence[str]], list[Judged]]:
+def judge(config: CorpusConfig, without: TextList | None) -> Callable[[Sequence[str]], list[Cleaned]]:
     """What cleaning and the rules make of texts, in this order: cleaning rules, length, language, listed texts."""
-    clean = _cleaning(config)
+    clean = cleaner(config.clean, config.language)
     in_language = _language(config)
 
-    def judged(text: str) -> Judged:
+    def judged(text: str) -> Cleaned:
         made = clean(text)
         if made.removed_by is not None:
             return made
@@ -46,7 +35,7 @@ def judge(config: CorpusConfig, without: TextList | None) -> Callable[[Sequence[
         is_kept, found = in_language(made.text)
         return made if is_kept else made._replace(removed_by="other_language", because=found)
 
-    def all_judged(texts: Sequence[str]) -> list[Judged]:
+    def all_judged(texts: Sequence[str]) -> list[Cleaned]:
         made = [judged(text) for text in texts]
         if without is not None:
             # Asked about all at once, a list answers several times as fast.
@@ -62,7 +51,7 @@ def judge(config: CorpusConfig, without: TextList | None) -> Callable[[Sequence[
 def reasons(config: CorpusConfig) -> list[str]:
     """What a document may be removed for by itself."""
     found = ["too_short"]
-    found = [rule for rule in config.clean.rules if rule in _REMOVE] + found
+    found = [rule for rule in config.clean.rules if isinstance(RULES[rule], Removal)] + found
     if config.only_language is not None:
         found.append("other_language")
     if config.without is not None:
@@ -72,24 +61,10 @@ def reasons(config: CorpusConfig) -> list[str]:
 
 def changing(config: CorpusConfig) -> list[str]:
     """What a document may be changed by."""
-    return [rule for rule in config.clean.rules if rule not in _REMOVE]
+    return [rule for rule in config.clean.rules if isinstance(RULES[rule], Edit)]
 
 
 # Libraries that rules need are loaded where a setting asks for them.
-
-
-def _cleaning(config: CorpusConfig) -> Callable[[str], Judged]:
-    if not config.clean.rules:
-        return Judged
-    from loanword.corpus.clean import cleaner
-
-    clean = cleaner(config.clean, config.language)
-
-    def cleaned(text: str) -> Judged:
-        made = clean(text)
-        return Judged(made.text, made.removed_by, made.because, made.changed_by)
-
-    return cleaned
 
 
 def _language(config: CorpusConfig) -> Callable[[str], tuple[bool, str]]:

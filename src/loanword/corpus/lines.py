@@ -162,21 +162,30 @@ def source_lines(
         UserError: a missing file, an unknown suffix, a file that is cut off or damaged.
     """
     found = [each for file in files for each in ([file] if isinstance(file, SourceFile) else local_files(file))]
-    return _read_all(found, progress, config, fields)
+    return (line for _, _, batch in all_batches(found, config, progress, fields=fields) for line in parsed(batch))
 
 
-def _read_all(
-    files: Sequence[SourceFile], progress: Progress, config: SourceConfig, fields: Sequence[str]
-) -> Iterator[SourceLine]:
+def all_batches(
+    files: Sequence[SourceFile],
+    config: SourceConfig,
+    progress: Progress = silent,
+    *,
+    fields: Sequence[str] = (),
+    first: int = 0,
+) -> Iterator[tuple[int, int, LineBatch]]:
+    """The batches of all files from the one at place `first` on, each with its file's place and its number in the file.
+
+    Progress is in bytes of the files as they lie there.
+    """
     total_bytes = sum(file.num_bytes for file in files)
-    done_bytes = 0
-    for file in files:
+    done_bytes = sum(file.num_bytes for file in files[:first])
+    for place, file in enumerate(files[first:], first):
 
         def report(read: int, total: int, unit: str, before: int = done_bytes) -> None:
             progress(before + read, total_bytes, unit)
 
-        for batch in batches(file, config, report, fields=fields):
-            yield from parsed(batch)
+        for number, batch in enumerate(batches(file, config, report, fields=fields)):
+            yield place, number, batch
         done_bytes += file.num_bytes
         progress(done_bytes, total_bytes, "bytes")
 

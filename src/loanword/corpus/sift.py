@@ -12,9 +12,10 @@ import numpy as np
 import numpy.typing as npt
 from pydantic_core import to_json
 
+from loanword.corpus.clean import Cleaned
 from loanword.corpus.examples import changed_example, removed_example
-from loanword.corpus.judge import Judged, Signature, TextList, judge, signing
-from loanword.corpus.lines import BATCH_BYTES, LineBatch, batches, parsed
+from loanword.corpus.judge import Signature, TextList, judge, signing
+from loanword.corpus.lines import BATCH_BYTES, LineBatch, all_batches, parsed
 from loanword.corpus.memory import give_back_memory, shared_with
 from loanword.corpus.order import order_key, text_digest
 from loanword.corpus.parts import COLUMNS, Part, Position, Sifted, Told, parts_in, write_part
@@ -84,27 +85,16 @@ def read_parts(
 
 def _tasks(config: CorpusConfig, files: Sequence[SourceFile], start: Position, progress: Progress) -> Iterator[_Task]:
     """Batches from `start` on, small ones of several files together."""
-    total_bytes = sum(file.num_bytes for file in files)
-    done_bytes = sum(file.num_bytes for file in files[: start.file])
     held, num_bytes = list[LineBatch](), 0
-    for place, file in enumerate(files[start.file :], start.file):
-
-        def report(read: int, total: int, unit: str, before: int = done_bytes) -> None:
-            progress(before + read, total_bytes, unit)
-
-        for number, batch in enumerate(batches(file, config, report, fields=document_fields(config.text_field))):
-            if place == start.file and number < start.batch:
-                continue
-            if num_bytes >= BATCH_BYTES:
-                yield _Task(held, Position(place, number), num_bytes)
-                held, num_bytes = [], 0
-            held.append(batch)
-            num_bytes += max(len(batch.content), len(batch.rows) and BATCH_BYTES)
-        done_bytes += file.num_bytes
-        progress(done_bytes, total_bytes, "bytes")
-        if num_bytes >= BATCH_BYTES and place + 1 < len(files):
-            yield _Task(held, Position(place + 1, 0), num_bytes)
+    read = all_batches(files, config, progress, fields=document_fields(config.text_field), first=start.file)
+    for place, number, batch in read:
+        if (place, number) < start:
+            continue
+        if num_bytes >= BATCH_BYTES:
+            yield _Task(held, Position(place, number), num_bytes)
             held, num_bytes = [], 0
+        held.append(batch)
+        num_bytes += max(len(batch.content), len(batch.rows) and BATCH_BYTES)
     yield _Task(held, Position(len(files), 0), num_bytes)
 
 
@@ -133,7 +123,7 @@ class Sieve:
             self._sift(document, judged, going_on, told)
         return _Answer(going_on.sifted(), told, None, task.following, task.num_bytes)
 
-    def _sift(self, document: Document, judged: Judged, going_on: "_GoingOn", told: Told) -> None:
+    def _sift(self, document: Document, judged: Cleaned, going_on: "_GoingOn", told: Told) -> None:
         if judged.removed_by is not None:
             rule, because = judged.removed_by, judged.because
             told.num_removed[rule] += 1

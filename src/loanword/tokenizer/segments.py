@@ -7,7 +7,7 @@ themselves); those that are known are found by numpy, many at once.
 Shapes: U units of UTF-16, S segments, I ids.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import islice, pairwise, repeat
 from typing import Any, NamedTuple
 
@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from loanword.tokenizer.segment_table import LONGEST_UNITS, SegmentTable, sliding_words
+from loanword.tokenizer.words import batches
 
 SPACE = "▁"
 BATCH_CHARACTERS = 400_000
@@ -83,7 +84,7 @@ class Segments:
 
     def encode(self, texts: Iterable[str]) -> FlatIds:
         """Ids of each text, without BOS and EOS."""
-        return joined([self._encode(batch) for batch in _batches(texts)])
+        return joined([self._encode(batch) for batch in batches(texts, BATCH_CHARACTERS)])
 
     def _encode(self, batch: Sequence[str]) -> FlatIds:
         texts = list(map(self._normalized, batch))
@@ -199,16 +200,3 @@ def _with(array: Any, place: int, values: Any) -> Any:
 
 def _is_long(text: str) -> bool:
     return len(text) > LONGEST_REMEMBERED
-
-
-def _batches(texts: Iterable[str]) -> Iterator[list[str]]:
-    batch: list[str] = []
-    num_characters = 0
-    for text in texts:
-        batch.append(text)
-        num_characters += len(text)
-        if num_characters >= BATCH_CHARACTERS:
-            yield batch
-            batch, num_characters = [], 0
-    if batch:
-        yield batch

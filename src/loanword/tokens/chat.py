@@ -18,22 +18,11 @@ from typing import NamedTuple
 
 from loanword.errors import UserError
 from loanword.records import Conversation, Message
+from loanword.tokenizer.fast import Encoder
 from loanword.tokenizer.interface import Tokenizer
-from loanword.tokens.pack import EncodedConversation, Encoder
+from loanword.tokens.pack import EncodedConversation
 from loanword.tokens.rendering import render
-from loanword.tokens.templates import ALPACA_TEMPLATE, TEMPLATES, chat_template
-
-__all__ = [
-    "ALPACA_TEMPLATE",
-    "TEMPLATES",
-    "chat_template",
-    "encode_conversation",
-    "encode_conversations",
-    "encode_prompt",
-    "end_of_turn",
-    "prompt_encoder",
-    "render",
-]
+from loanword.tokens.templates import TEMPLATES
 
 # Noncharacters, which Unicode keeps for use inside a program: no text that is exchanged holds them.
 _BOS_MARK, _EOS_MARK, _TEXT_MARK = "\ufdd0", "\ufdd1", "\ufdd2"

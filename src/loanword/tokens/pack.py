@@ -21,11 +21,8 @@ import numpy.typing as npt
 from loanword.errors import UserError
 from loanword.protocols import Progress, silent
 from loanword.records import ConversationCounts, write_json
-from loanword.tokenizer.fast import Encoder
-from loanword.tokens.fit import Rows, best_fit, fitted_rows
+from loanword.tokens.fit import Rows, fitted_rows
 from loanword.tokens.shards import Ids, Integers, id_type
-
-__all__ = ["EncodedConversation", "Encoder", "Packed", "best_fit", "pack_conversations", "write_rows"]
 
 _SPOOLED_AT_ONCE = 1024
 _TOKENS_AT_ONCE = 1 << 18

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from loanword.errors import UserError
-from loanword.tokens.pack import Encoder, best_fit
+from loanword.tokenizer.fast import Encoder
+from loanword.tokens.fit import best_fit
 from loanword.tokens.rows import NOT_COUNTED, Row
 
 

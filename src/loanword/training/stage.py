@@ -186,11 +186,11 @@ def save_trained(
     out: Path,
     *,
     chat_template: str | None = None,
-    end_of_turn: int | None = None,
+    stops_also_at: int | None = None,
 ) -> None:
     """Writes a trained checkpoint, adapters merged, its whole curve, and what it has read.
 
-    An `end_of_turn` that is not the model's EOS is written into its generation settings, so that every program stops.
+    An id that ends a turn beside EOS is written into the generation settings, so that every program stops there.
 
     Of several processes the first writes; all of them have to ask.
     """
@@ -199,8 +199,8 @@ def save_trained(
         return
     if trained.steps.lora is not None:
         merge_lora(model)
-    if end_of_turn is not None and end_of_turn != load_tokenizer(_tokenizer(tokenizer)).eos_id:
-        stop_also_at(model, end_of_turn)
+    if stops_also_at is not None:
+        stop_also_at(model, stops_also_at)
     save(model, tokenizer, out, chat_template)
     _write_position(trained.training.position, out)
     _write_summary(model, seen, trained.training.position, out)
