@@ -171,22 +171,21 @@ def questions(config: BenchmarkConfig, work: Work) -> list[SubjectQuestions]:
     """What a benchmark asks, no more of each subject than the config says."""
     from loanword.evaluation.benchmarks import benchmark_of
 
-    read = benchmark_of(config).load(benchmark_folder(config, work), config)
+    folder = benchmark_folder(config, Path(work.execution.data), dict(work.execution.commits))
+    read = benchmark_of(config).load(folder, config)
     return [replace(one, examples=one.examples[: config.limit_examples]) for one in read]
 
 
-def benchmark_folder(config: BenchmarkConfig, work: Work) -> Path:
-    """Where a benchmark's files lie: below the data root, or fetched from a data set on the Hub."""
+def benchmark_folder(config: BenchmarkConfig, root: Path, commits: Mapping[str, str]) -> Path:
+    """Where a benchmark's files lie: below the data root, or fetched from a data set on the Hub at the commit meant."""
     if config.folder is not None:
-        return work.source(config.folder)
+        return root / config.folder
     from loanword.model.hub import dataset_folder
 
     assert config.description is not None
     assert config.description.hub is not None, "a benchmark has a folder or a data set"
     names = [name for of_split in config.description.files.values() for name in of_split]
-    return dataset_folder(
-        config.description.hub, dict(work.execution.commits), names, revision=config.description.revision
-    )
+    return dataset_folder(config.description.hub, commits, names, revision=config.description.revision)
 
 
 def asked_model(work: Work, config: BenchmarkConfig | None = None) -> LanguageModel:

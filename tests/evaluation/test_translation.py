@@ -12,12 +12,12 @@ from loanword.errors import UserError
 from loanword.evaluation.back_translation import chrf
 from loanword.evaluation.corrections import Flagged, read_corrections, settle, write_flagged
 from loanword.evaluation.corrections import given as given_by
-from loanword.evaluation.language_names import NAMES, english_name
 from loanword.evaluation.translation import Text, Translated, TranslationConfig, Translator
 from loanword.evaluation.translation_checks import suspicions
 from loanword.evaluation.translation_journal import Asked, Journal
 from loanword.evaluation.translation_prompt import PROMPT_VERSION, Direction, translation_prompt
 from loanword.evaluation.translation_requests import Asker, Calls, Limits
+from loanword.language_names import NAMES, english_name
 from loanword.protocols import Generated
 from loanword.records import write_lines
 from tests.evaluation.translating import Speaking, spoken

@@ -76,7 +76,7 @@ def benchmark_configs(arguments: argparse.Namespace) -> dict[str, BenchmarkConfi
     Raises:
         UserError: a flag that fits no benchmark asked, a description that is wrong.
     """
-    folders = _folders(arguments)
+    folders = named_folders(arguments.folder, arguments.benchmarks, "names no benchmark that is asked")
     asked = {name: _usual(name, folders.get(name)) for name in arguments.benchmarks}
     for file in arguments.describe:
         for name, config in _described(file):
@@ -150,15 +150,20 @@ def _described(file: Path) -> Iterator[tuple[str, BenchmarkConfig]]:
         yield name, config.model_copy(update={"name": config.name or name})
 
 
-def _folders(arguments: argparse.Namespace) -> dict[str, str]:
+def named_folders(words: Sequence[str], benchmarks: Sequence[str], unknown: str) -> dict[str, str]:
+    """Folders by the benchmark that each `NAME=PATH` of --folder names.
+
+    Raises:
+        UserError: a word that names none of `benchmarks`; `unknown` says what it then is.
+    """
     found: dict[str, str] = {}
-    for word in arguments.folder:
+    for word in words:
         name, equals, path = word.partition("=")
-        if not equals or name not in arguments.benchmarks:
+        if not equals or name not in benchmarks:
             raise UserError(
                 f"--folder {word}",
-                "names no benchmark that is asked",
-                expected=f"NAME=PATH with one of {', '.join(arguments.benchmarks) or 'those under --benchmarks'}",
+                unknown,
+                expected=f"NAME=PATH with one of {', '.join(benchmarks) or 'those under --benchmarks'}",
                 do="correct --folder or --benchmarks",
             )
         found[name] = path

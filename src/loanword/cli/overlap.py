@@ -119,12 +119,15 @@ def _documents(texts: Sequence[Path], text_field: str) -> "Iterator[Document]":
 
 def _asked(arguments: argparse.Namespace, *, every_split: bool) -> "dict[str, list[ExampleText]]":
     """What is asked, by benchmark; ids are as benchmarks give them, which names their splits."""
+    from loanword.cli.opening import read_lock
     from loanword.corpus.overlap import ExampleText
     from loanword.evaluation.benchmarks import benchmark_of
+    from loanword.inputs import benchmark_folder
 
     asked: dict[str, dict[str, ExampleText]] = {}
+    commits = {} if arguments.study is None else read_lock(arguments.study)
     for name, config in _configs(arguments, every_split=every_split):
-        for subject in benchmark_of(config).load(_folder(arguments, config), config):
+        for subject in benchmark_of(config).load(benchmark_folder(config, arguments.data, commits), config):
             for one in subject.examples:
                 asked.setdefault(name, {})[one.id] = ExampleText(one.id, one.text)
     if not asked:
@@ -138,11 +141,12 @@ def _asked(arguments: argparse.Namespace, *, every_split: bool) -> "dict[str, li
 
 
 def _configs(arguments: argparse.Namespace, *, every_split: bool) -> "Iterator[tuple[str, BenchmarkConfig]]":
+    from loanword.cli.asking import named_folders
     from loanword.evaluation.benchmarks import BENCHMARKS, USUAL
     from loanword.recipe import BenchmarkConfig
     from loanword.records import canonical_json
 
-    folders = _folders(arguments)
+    folders = named_folders(arguments.folder, arguments.benchmarks, "names none of the benchmarks")
     for name in arguments.benchmarks:
         usual = (USUAL[name].split,)
         splits = arguments.splits or (SPLITS.get(name, usual) if every_split else usual)
@@ -165,34 +169,6 @@ def _of_study(file: Path) -> "Iterator[tuple[str, BenchmarkConfig]]":
             config = config.model_copy(update=whole)
             asked[config.to_json()] = config.name, config
     yield from asked.values()
-
-
-def _folder(arguments: argparse.Namespace, config: "BenchmarkConfig") -> Path:
-    if config.folder is not None:
-        return arguments.data / config.folder
-    from loanword.cli.opening import read_lock
-    from loanword.model.hub import dataset_folder
-
-    description = config.description
-    assert description is not None
-    assert description.hub is not None, "a benchmark has a folder or a data set"
-    names = [name for of_split in description.files.values() for name in of_split]
-    return dataset_folder(description.hub, read_lock(arguments.study), names, revision=description.revision)
-
-
-def _folders(arguments: argparse.Namespace) -> dict[str, str]:
-    found: dict[str, str] = {}
-    for word in arguments.folder:
-        name, equals, path = word.partition("=")
-        if not equals or name not in arguments.benchmarks:
-            raise UserError(
-                f"--folder {word}",
-                "names none of the benchmarks",
-                expected=f"NAME=PATH with one of {', '.join(arguments.benchmarks) or 'those under --benchmarks'}",
-                do="correct --folder or --benchmarks",
-            )
-        found[name] = path
-    return found
 
 
 def _as_json(overlaps: "Sequence[Overlap]") -> dict[str, object]:

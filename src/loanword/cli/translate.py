@@ -21,13 +21,13 @@ from loanword.cli.watching import watched
 from loanword.errors import UserError
 from loanword.evaluation.back_translation import chrf
 from loanword.evaluation.corrections import Settled, given, read_corrections, settle, write_flagged
-from loanword.evaluation.language_names import english_name
 from loanword.evaluation.question_sets import QuestionSet, read_set
 from loanword.evaluation.set_files import TABLES
 from loanword.evaluation.translation import Text, Translated, TranslationConfig, Translator, distinct
 from loanword.evaluation.translation_estimate import Estimate, estimate
 from loanword.evaluation.translation_journal import Journal
 from loanword.evaluation.translation_requests import Asker, Limits
+from loanword.language_names import english_name
 from loanword.records import write_json
 from loanword.training.interruption import REQUEUE, noticed
 from loanword.writing import script_letters, writing

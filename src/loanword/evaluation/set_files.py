@@ -7,7 +7,6 @@ list and `messages.content` those of its objects.
 import csv
 import gzip
 import io
-import json
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +14,8 @@ from pathlib import Path
 from typing import Any, NamedTuple, cast
 
 from loanword.errors import UserError
-from loanword.evaluation.tables import delimited
+from loanword.evaluation.spelled_json import Number, parsed, written
+from loanword.evaluation.tables import delimited, json_lines
 
 TABLES = (".jsonl", ".json", ".csv", ".tsv")
 LETTERS = ("A", "B", "C", "D", "E", "F", "G", "H")
@@ -161,16 +161,16 @@ def _examination_columns(path: Path, rows: Sequence[tuple[int, list[str]]]) -> l
 def _json(path: Path, fields: Sequence[str]) -> SetFile:
     text = _text(path)
     try:
-        whole = _parsed(text)
+        whole = parsed(text)
     except (ValueError, RecursionError):
         whole = None
     # A file of one line is JSON Lines by its name: what is written has to be the same kind.
     named_lines = path.name.lower().removesuffix(".gz").endswith(".jsonl")
     if named_lines or not isinstance(whole, list | dict):
-        rows = list(_json_lines(path, text))
+        rows = [_object(where, number, value) for number, where, value in json_lines(path, text, parsed)]
 
         def lines() -> str:
-            return "".join(_written(row) + "\n" for _, _, row in rows)
+            return "".join(written(row) + "\n" for _, _, row in rows)
 
         return _json_file(rows, fields, lines, path)
     items: list[Any] = cast("list[Any]", whole) if isinstance(whole, list) else [whole]
@@ -178,7 +178,7 @@ def _json(path: Path, fields: Sequence[str]) -> SetFile:
     indent = next((len(line) - len(line.lstrip()) for line in text.splitlines()[1:] if line.strip()), None)
 
     def value() -> str:
-        return _written(cast("object", whole), indent or 0) + "\n"
+        return written(cast("object", whole), indent or 0) + "\n"
 
     return _json_file(rows, fields, value, path)
 
@@ -200,20 +200,6 @@ def _json_file(rows: Sequence[Row], fields: Sequence[str], content: Callable[[],
     return SetFile(slots, [name for name in others if name not in {slot.field for slot in slots}], content)
 
 
-def _json_lines(path: Path, text: str) -> Iterator[Row]:
-    for number, line in enumerate(text.split("\n"), start=1):
-        if not line.strip():
-            continue
-        where = f"{path}:{number}"
-        try:
-            value = _parsed(line)
-        except (ValueError, RecursionError) as error:
-            raise UserError(
-                where, f"not JSON Lines: {error}", expected="one JSON object on each line", do="mend the line"
-            ) from None
-        yield _object(where, number, value)
-
-
 def _object(where: str, number: int, value: object) -> Row:
     if not isinstance(value, dict):
         raise UserError(where, f"holds {str(value)[:40]!r}, not an object", expected="an object", do="mend it")
@@ -221,49 +207,13 @@ def _object(where: str, number: int, value: object) -> Row:
     for name, held in row.items():
         # What could not be written again is found before anything is paid for.
         try:
-            _written({name: held}).encode()
+            written({name: held}).encode()
         except (UnicodeEncodeError, RecursionError) as error:
             what = "is nested too deeply" if isinstance(error, RecursionError) else "holds half of a character"
             raise UserError(
                 where, f"field {name!r} {what}", expected="what can be written as UTF-8", do="mend the row"
             ) from None
     return where, number, row
-
-
-class _Number:
-    """A number of JSON, as it is spelled."""
-
-    def __init__(self, spelling: str) -> None:
-        self._spelling = spelling
-
-    def __repr__(self) -> str:
-        return self._spelling
-
-
-_ENCODER = json.JSONEncoder(ensure_ascii=False)
-
-
-def _parsed(text: str) -> Any:
-    return json.loads(text, parse_float=_Number, parse_int=_Number)
-
-
-def _written(value: object, indent: int = 0, level: int = 1) -> str:
-    """JSON as `json.dumps` lays it out, with numbers as they were spelled."""
-    if isinstance(value, dict):
-        fields = cast("dict[str, object]", value)
-        parts = [f"{_ENCODER.encode(key)}: {_written(held, indent, level + 1)}" for key, held in fields.items()]
-        return _enclosed("{", parts, "}", indent, level)
-    if isinstance(value, list):
-        parts = [_written(item, indent, level + 1) for item in cast("list[object]", value)]
-        return _enclosed("[", parts, "]", indent, level)
-    return repr(value) if isinstance(value, _Number) else _ENCODER.encode(value)
-
-
-def _enclosed(start: str, parts: Sequence[str], end: str, indent: int, level: int) -> str:
-    if not indent or not parts:
-        return start + ", ".join(parts) + end
-    line = "\n" + " " * (indent * level)
-    return start + line + f",{line}".join(parts) + line[: len(line) - indent] + end
 
 
 def _text(path: Path) -> str:
@@ -279,7 +229,7 @@ def _text(path: Path) -> str:
 
 def _slots(where: str, line: int, row: Mapping[str, Any], fields: Sequence[str]) -> list[Slot]:
     """The texts of a row: of the named fields, all of which are there, or of those of its shape that it has."""
-    id = next((str(row[name]) for name in ("id", "question_id") if isinstance(row.get(name), str | _Number)), "")
+    id = next((str(row[name]) for name in ("id", "question_id") if isinstance(row.get(name), str | Number)), "")
     shape = next((shape for shape in SHAPES if shape.known_by in row), None)
     if not fields and shape is None:
         raise UserError(

@@ -101,7 +101,7 @@ def table_rows(path: Path, *, inside: str | None = None) -> Iterator[Row]:
     readers: dict[str, Callable[[Path], Iterator[Row]]] = {
         ".csv": lambda path: _delimited_rows(path, ","),
         ".tsv": lambda path: _delimited_rows(path, "\t"),
-        ".jsonl": lambda path: _json_lines(path, _decoded(path)),
+        ".jsonl": lambda path: _rows_of_lines(path, _decoded(path)),
         ".json": lambda path: _json_rows(path, inside),
         ".parquet": _parquet_rows,
     }
@@ -176,25 +176,34 @@ def _json_rows(path: Path, inside: str | None) -> Iterator[Row]:
     if isinstance(whole, dict) and inside is not None and inside in whole:
         whole = cast("dict[str, object]", whole)[inside]
     if not isinstance(whole, list):
-        yield from _json_lines(path, text)
+        yield from _rows_of_lines(path, text)
         return
     for number, item in enumerate(cast("list[object]", whole), start=1):
         yield _object_row(f"{path}, item {number}", item)
 
 
-def _json_lines(path: Path, text: str) -> Iterator[Row]:
+def json_lines(path: Path, text: str, parsed: Callable[[str], object]) -> Iterator[tuple[int, str, object]]:
+    """The number of each line that is not blank, where errors say it is, and the value in it.
+
+    Raises:
+        UserError: a line that `parsed` cannot read.
+    """
     # Not str.splitlines: JSON allows U+2028 and its like inside of a string.
     for number, line in enumerate(text.split("\n"), start=1):
         if not line.strip():
             continue
         where = f"{path}:{number}"
         try:
-            value = _parsed(line)
-        except ValueError as error:
+            value = parsed(line)
+        except (ValueError, RecursionError) as error:
             raise UserError(
                 where, f"not JSON Lines: {error}", expected="one JSON object on each line", do="mend the line"
             ) from None
-        yield _object_row(where, value)
+        yield number, where, value
+
+
+def _rows_of_lines(path: Path, text: str) -> Iterator[Row]:
+    return (_object_row(where, value) for _, where, value in json_lines(path, text, _parsed))
 
 
 def _object_row(where: str, value: object) -> Row:

@@ -6,19 +6,14 @@ Narrow no-break spaces join a number to its unit; the minus is a minus.
 import math
 from collections.abc import Iterable, Mapping
 
+from loanword.language_names import NAMES
+
 Setting = str | int | float
 
 NARROW = "\u202f"
 MINUS = "\u2212"
 NOT_PLANNED = "\u2013"
 MISSING = "missing"
-
-LANGUAGE_NAMES: Mapping[str, str] = {
-    "ar": "Arabic", "bn": "Bengali", "de": "German", "en": "English", "es": "Spanish", "fr": "French",
-    "gu": "Gujarati", "hi": "Hindi", "id": "Indonesian", "ja": "Japanese", "ko": "Korean", "ml": "Malayalam",
-    "mr": "Marathi", "ne": "Nepali", "pt": "Portuguese", "ru": "Russian", "sw": "Swahili", "ta": "Tamil",
-    "te": "Telugu", "ur": "Urdu", "vi": "Vietnamese", "zh": "Chinese",
-}  # fmt: skip
 
 BENCHMARK_NAMES: Mapping[str, str] = {
     "ceval": "C-Eval", "mmlu": "MMLU", "agieval": "AGIEval", "gaokao": "GAOKAO-Bench",
@@ -45,7 +40,7 @@ SETTING_NAMES: Mapping[str, str] = {
 
 def language_name(code: str) -> str:
     """A language's English name, or its code where we know no name."""
-    return LANGUAGE_NAMES.get(code, code)
+    return NAMES.get(code, code)
 
 
 def benchmark_name(name: str) -> str:

@@ -1,4 +1,4 @@
-"""English names of languages by their BCP-47 codes, as a prompt speaks of them.
+"""English names of languages by their BCP-47 codes, as prompts and reports speak of them.
 
 Source: ISO 639-1, with some languages of ISO 639-3 that it lacks; ISO 15924 for scripts.
 """
