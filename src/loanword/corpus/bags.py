@@ -11,7 +11,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from loanword.corpus.ngrams import Bools, Numbers, Places, Units, changes, ngrams
+from loanword.corpus.ngrams import Bools, Numbers, Places, Units, ngrams
+from loanword.corpus.order import changes
 
 
 class Weights(NamedTuple):
@@ -63,7 +64,7 @@ def distinct_pairs(numbers: Numbers, owners: Places) -> tuple[Numbers, Places]:
     """Pairs of a number and its owner, each once, by number and then by owner; owners are given in ascending order."""
     order = np.argsort(numbers, kind="stable")
     numbers, owners = numbers[order], owners[order]
-    first = changes(numbers) | changes(owners)
+    first = changes(numbers, owners)
     return numbers[first], owners[first]
 
 

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from pydantic_core import from_json, to_json
 
 from loanword.corpus.instruction_sift import Kept, compared_text
-from loanword.corpus.order import Integers, Keys, in_order, text_digest
+from loanword.corpus.order import Integers, Keys, changes, in_order, text_digest
 
 DUPLICATE, NEAR_DUPLICATE = 1, 2
 
@@ -108,8 +108,7 @@ def ranks(spooled: Spooled) -> Ranks:
     by_rest = np.lexsort((spooled.id_N, spooled.exact_N))
     by_order = by_rest[in_order(spooled.order_N[by_rest], spooled.high_N[by_rest], spooled.low_N[by_rest])]
     high, low = spooled.high_N[by_order], spooled.low_N[by_order]
-    is_first = np.ones(len(by_order), np.bool_)
-    is_first[1:] = (high[1:] != high[:-1]) | (low[1:] != low[:-1])
+    is_first = changes(high, low)
     first_N, rank_N = np.empty(len(by_order), np.int64), np.full(len(by_order), -1, np.int64)
     first_N[by_order] = by_order[np.maximum.accumulate(np.where(is_first, np.arange(len(by_order)), 0))]
     rank_N[by_order[is_first]] = np.arange(int(is_first.sum()))

@@ -16,7 +16,8 @@ from typing import NamedTuple
 import numpy as np
 
 from loanword.corpus.bags import Bag, distinct_pairs, held_share, make_bag, owned_ngrams, weights, worded_ngrams
-from loanword.corpus.ngrams import Bools, Keys, Numbers, Places, Units, changes, ngrams, units
+from loanword.corpus.ngrams import Bools, Keys, Numbers, Places, Units, ngrams, units
+from loanword.corpus.order import changes
 from loanword.recipe import OverlapConfig
 
 COMMON = 10
@@ -135,7 +136,7 @@ class _Part:
         ngrams_H, texts_H = np.concatenate([ngrams_V, ngrams_S]), cut.text_at(places_H)
         order_H = np.lexsort((places_H, owners_H, texts_H))
         places_H, owners_H, ngrams_H, texts_H = (of_H[order_H] for of_H in (places_H, owners_H, ngrams_H, texts_H))
-        begins_H = changes(texts_H) | changes(owners_H)
+        begins_H = changes(texts_H, owners_H)
         begins_H[1:] |= np.diff(places_H) > self._width_E[owners_H[1:]]
         stretch_H, first_S = np.cumsum(begins_H) - 1, np.flatnonzero(begins_H)
         last_S = np.append(first_S[1:], len(places_H))
@@ -174,7 +175,7 @@ class _Part:
         """Which stretches hold something verbatim, or as many different short n-grams as they need."""
         order_H = np.lexsort((ngrams_H, stretch_H))
         stretch_H, ngrams_H = stretch_H[order_H], ngrams_H[order_H]
-        is_new_H = changes(stretch_H) | changes(ngrams_H)
+        is_new_H = changes(stretch_H, ngrams_H)
         enough_S = np.bincount(stretch_H[is_new_H & (ngrams_H < 0)], minlength=len(needed_S)) >= needed_S
         enough_S[stretch_H[ngrams_H >= 0]] = True
         return enough_S

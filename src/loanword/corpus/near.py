@@ -143,6 +143,34 @@ class _Resemblance:
         return known
 
 
+class Holders:
+    """The distinct n-grams of some texts in ascending order, and which of the texts hold each.
+
+    Shapes: T texts.
+    """
+
+    def __init__(self, texts: Sequence[str]) -> None:
+        sets = [np.unique(ngrams(text)) for text in texts]
+        self.num_ngrams_T = np.array([len(one) for one in sets], np.int64)
+        every = np.concatenate([np.zeros(0, np.uint64), *sets])
+        by_hash = np.argsort(every, kind="stable")
+        self.owners = np.repeat(np.arange(len(sets)), self.num_ngrams_T)[by_hash]
+        self.hashes, self._firsts = np.unique(every[by_hash], return_index=True)
+        self.counts = np.diff(self._firsts, append=len(every))
+
+    def known(self, hashes: Hashes) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.int64]]:
+        """Which of some n-grams are among these, and the numbers of those that are."""
+        numbers = np.searchsorted(self.hashes, hashes)
+        is_known = self.hashes[np.minimum(numbers, len(self.hashes) - 1)] == hashes
+        return is_known, numbers[is_known]
+
+    def of(self, numbers: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+        """Pairs of a place in `numbers` and a text that holds the n-gram of that number."""
+        firsts, counts = self._firsts[numbers], self.counts[numbers]
+        within = np.arange(int(counts.sum())) - np.repeat(np.cumsum(counts) - counts, counts)
+        return np.repeat(np.arange(len(numbers)), counts), self.owners[np.repeat(firsts, counts) + within]
+
+
 class Likeness:
     """Which of some hundred texts a text is near, over a whole corpus.
 
@@ -153,22 +181,17 @@ class Likeness:
 
     def __init__(self, texts: Sequence[str], threshold: float) -> None:
         self._threshold = threshold
-        sets = [np.unique(ngrams(text)) for text in texts]
-        self._num_ngrams = np.array([len(one) for one in sets], np.int64)
-        every = np.concatenate([np.zeros(0, np.uint64), *sets])
-        owner = np.repeat(np.arange(len(sets)), self._num_ngrams)
-        by_hash = np.argsort(every, kind="stable")
-        self._owners = owner[by_hash]
-        self._hashes, self._firsts = np.unique(every[by_hash], return_index=True)
-        self._counts = np.diff(self._firsts, append=len(every))
+        self.holders = holders = Holders(texts)
+        self._num_ngrams = holders.num_ngrams_T
+        hashes, owners = np.repeat(holders.hashes, holders.counts), holders.owners
         # By the highest bits of a number, whose it may be: 0 nobody's, from 1 on one text's, the last several texts'.
-        bits = (8 * len(every) | 1).bit_length()
+        bits = (8 * len(hashes) | 1).bit_length()
         self._shift = np.uint64(64 - bits)
-        self._whose = np.zeros(1 << bits, np.min_scalar_type(len(sets) + 1))
-        places = (every >> self._shift).astype(np.int64)
-        self._whose[places] = owner + 1
-        several = places[self._whose[places] != owner + 1]
-        self._whose[several] = len(sets) + 1
+        self._whose = np.zeros(1 << bits, np.min_scalar_type(len(texts) + 1))
+        places = (hashes >> self._shift).astype(np.int64)
+        self._whose[places] = owners + 1
+        several = places[self._whose[places] != owners + 1]
+        self._whose[several] = len(texts) + 1
 
     def resembled(self, text: str) -> list[int]:
         """Numbers of the texts that are at least as similar as the threshold, in order."""
@@ -189,8 +212,5 @@ class Likeness:
 
     def _num_shared(self, hashes: Hashes) -> npt.NDArray[np.int64]:
         """How many of some distinct numbers each of the texts has."""
-        at = np.searchsorted(self._hashes, hashes)
-        at = at[self._hashes[np.minimum(at, len(self._hashes) - 1)] == hashes]
-        firsts, counts = self._firsts[at], self._counts[at]
-        within = np.arange(int(counts.sum())) - np.repeat(np.cumsum(counts) - counts, counts)
-        return np.bincount(self._owners[np.repeat(firsts, counts) + within], minlength=len(self._num_ngrams))
+        _, numbers = self.holders.known(hashes)
+        return np.bincount(self.holders.of(numbers)[1], minlength=len(self._num_ngrams))

@@ -12,11 +12,12 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
-from typing import Any
 
 import numpy as np
 import regex
 from numpy.typing import NDArray
+
+from loanword.corpus.order import changes
 
 Numbers = NDArray[np.uint64]
 Places = NDArray[np.int64]
@@ -176,13 +177,6 @@ class Keys:
         ranks = np.minimum(np.searchsorted(self.keys_K, numbers[places]), len(self.keys_K) - 1)
         found = self.keys_K[ranks] == numbers[places]
         return places[found], ranks[found]
-
-
-def changes(values: NDArray[np.integer[Any]]) -> Bools:
-    """Where a value is not the one before it; at the first place too."""
-    changed = np.ones(len(values), dtype=np.bool_)
-    np.not_equal(values[1:], values[:-1], out=changed[1:])
-    return changed
 
 
 def _mixed(numbers: Numbers) -> Numbers:

@@ -1,6 +1,7 @@
 """Seeded orders that depend on what is ordered and on nothing else."""
 
 import hashlib
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -25,6 +26,15 @@ def text_digest(*parts: str) -> bytes:
         digest.update(len(encoded).to_bytes(8))
         digest.update(encoded)
     return digest.digest()
+
+
+def changes(column: npt.NDArray[Any], *more: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
+    """Where a value, or one of several side by side, is not the one before it; at the first place too."""
+    changed = np.ones(len(column), np.bool_)
+    np.not_equal(column[1:], column[:-1], out=changed[1:])
+    for other in more:
+        changed[1:] |= other[1:] != other[:-1]
+    return changed
 
 
 def in_order(order: Keys, text_high: Keys, text_low: Keys) -> Integers:

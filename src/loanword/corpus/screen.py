@@ -12,12 +12,11 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from loanword.corpus.near import Likeness
-from loanword.corpus.order import Integers, Keys
+from loanword.corpus.order import Integers, Keys, changes
 from loanword.corpus.shingles import NGRAM_TOKENS, ngrams
 
 BATCH_CHARACTERS = 60_000
 _PARTING = "qzxqzx " * NGRAM_TOKENS
-_NO_KEYS = np.zeros(0, np.uint64)
 
 
 class Screen:
@@ -26,18 +25,13 @@ class Screen:
     def __init__(self, texts: Sequence[str], threshold: float) -> None:
         self._likeness = Likeness(texts, threshold)
         self._threshold = threshold
-        sets = [np.unique(ngrams(text)) for text in texts]
-        self._num_ngrams_T = np.array([len(one) for one in sets], np.int64)
-        keys = np.concatenate([_NO_KEYS, *sets])
-        by_key = np.argsort(keys, kind="stable")
-        self._text_of = np.repeat(np.arange(len(sets)), self._num_ngrams_T)[by_key]
-        self._keys, self._first_of = np.unique(keys[by_key], return_index=True)
-        self._num_of = np.diff(np.append(self._first_of, len(keys)))
-        # A table of the keys' first bits lets one in sixteen of what is no key pass at most.
-        bits = max(1, (16 * len(keys)).bit_length())
+        self._holders = self._likeness.holders
+        self._num_ngrams_T = self._holders.num_ngrams_T
+        # A table of the n-grams' first bits lets one in sixteen of what is none of them pass at most.
+        bits = max(1, (16 * len(self._holders.owners)).bit_length())
         self._shift = np.uint64(64 - bits)
-        self._known = np.zeros(1 << bits, np.bool_)
-        self._known[self._keys >> self._shift] = True
+        self._may_be_known = np.zeros(1 << bits, np.bool_)
+        self._may_be_known[self._holders.hashes >> self._shift] = True
         (self._parting,) = ngrams(_PARTING)
 
     def near(self, documents: Sequence[str]) -> Iterator[tuple[int, list[int]]]:
@@ -66,19 +60,17 @@ class Screen:
         Few pairs of B x T have.
         """
         num_documents, num_texts = len(ends_B), len(self._num_ngrams_T)
-        places = np.flatnonzero(self._known.take((keys_G >> self._shift).astype(np.intp)))
-        known = np.searchsorted(self._keys, keys_G[places])
-        found = self._keys[np.minimum(known, len(self._keys) - 1)] == keys_G[places]
-        document, known = np.searchsorted(ends_B, places[found]), known[found]
+        places = np.flatnonzero(self._may_be_known.take((keys_G >> self._shift).astype(np.intp)))
+        is_known, ngram = self._holders.known(keys_G[places])
+        document = np.searchsorted(ends_B, places[is_known])
         # Most documents share too little with all texts together, and their repeats need not be told.
         many = (np.bincount(document, minlength=num_documents) >= self._threshold * self._num_ngrams_T.min())[document]
-        pairs = np.sort(document[many] * len(self._keys) + known[many])
-        document, known = np.divmod(pairs[np.diff(pairs, prepend=-1) > 0], len(self._keys))
+        num_ngrams = len(self._holders.hashes)
+        pairs = np.sort(document[many] * num_ngrams + ngram[many])
+        document, ngram = np.divmod(pairs[changes(pairs)], num_ngrams)
         # Each n-gram counts for every text that has it.
-        first_of, num_of = self._first_of[known], self._num_of[known]
-        within = np.arange(int(num_of.sum())) - np.repeat(np.cumsum(num_of) - num_of, num_of)
-        cells = np.repeat(document, num_of) * num_texts + self._text_of[np.repeat(first_of, num_of) + within]
-        pairs, num_shared = np.unique(cells, return_counts=True)
+        place, text = self._holders.of(ngram)
+        pairs, num_shared = np.unique(document[place] * num_texts + text, return_counts=True)
         return *np.divmod(pairs, num_texts), num_shared
 
 

@@ -12,7 +12,7 @@ from typing import Literal, NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from loanword.corpus.order import Integers, Keys, in_order
+from loanword.corpus.order import Integers, Keys, changes, in_order
 from loanword.records import Count, Record
 
 GROUP_DOCUMENTS = 65_536
@@ -78,7 +78,7 @@ def mark_duplicates(
     for group in _groups(parts, "text_high", ("text_low", "order", "id"), group_documents):
         high, low, order, id = (group.columns[name] for name in ("text_high", "text_low", "order", "id"))
         by_text = np.lexsort((id, order, low, high))
-        first = _differs_from_previous(high[by_text], low[by_text])
+        first = changes(high[by_text], low[by_text])
         first_of = by_text[np.maximum.accumulate(np.where(first, np.arange(len(first)), 0))]
         left_out, stays = by_text[~first], first_of[~first]
         fates[group.number[left_out]] = DUPLICATE
@@ -95,7 +95,7 @@ def mark_repeated_ids(parts: Sequence[Columns], fates: Fates, group_documents: i
         stay = np.flatnonzero(kept(fates[group.number]))
         id, order, high = (group.columns[name][stay] for name in ("id", "order", "text_high"))
         by_id = np.lexsort((high, order, id))
-        repeated = by_id[~_differs_from_previous(id[by_id])]
+        repeated = by_id[~changes(id[by_id])]
         fates[group.number[stay[repeated]]] = KEPT_UNDER_OWN_ID
 
 
@@ -176,11 +176,3 @@ def _rows(keys: Keys, bits: int, group: int) -> Integers:
     if not bits:
         return np.arange(len(keys))
     return np.flatnonzero(keys >> np.uint64(64 - bits) == np.uint64(group))
-
-
-def _differs_from_previous(*columns: Keys) -> npt.NDArray[np.bool_]:
-    differs = np.zeros(len(columns[0]), np.bool_)
-    differs[:1] = True
-    for column in columns:
-        differs[1:] |= column[1:] != column[:-1]
-    return differs
