@@ -16,7 +16,7 @@ from typing import Any
 
 from loanword.errors import UserError
 from loanword.recipe import BaseConfig, CheckpointSource, DescriptionConfig, HubFiles
-from loanword.records import Record, SourceFile, canonical_json, file_sha256
+from loanword.records import OutsideFile, Record, canonical_json, file_sha256
 
 NAME_LENGTH = 20
 UNRESOLVED = "unresolved"
@@ -217,7 +217,7 @@ def _plain(hint: Any, value: Any, sources: Sources) -> Any:
     if isinstance(value, dict):
         entries = typing.cast("dict[str, Any]", value)
         return {key: _plain(hint, item, sources) for key, item in sorted(entries.items())}
-    if isinstance(value, str) and _marked(hint, SourceFile):
+    if isinstance(value, str) and _marked(hint, OutsideFile):
         return f"sha256:{sources.digest(value)}"
     if isinstance(value, str) and _marked(hint, CheckpointSource):
         return sources.checkpoint(value)
