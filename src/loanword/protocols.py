@@ -8,6 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
 from loanword.records import Decoding, Execution, Record
 
 Progress = Callable[[int, int, str], None]
@@ -38,7 +41,8 @@ class Work:
     `out`, outlives a kill, and is removed before the artifact is finished. `logs` is for what people watch and no
     artifact holds; None where nobody watches. `resize` is told the micro-batch in tokens that fits, where that of
     `execution` does not: a resumed stage starts with it, and provenance shows it. `server_key` opens the server of
-    `execution`; it is written nowhere.
+    `execution`, and `judge_key` that of judges; they are written nowhere. `cache` outlives the artifact, and is shared
+    by all of a store: for what is paid for; None where there is no such place.
     """
 
     inputs: Mapping[str, Path]
@@ -49,7 +53,9 @@ class Work:
     say: Say = quiet
     resize: Callable[[int], None] = unchanged
     logs: Path | None = None
+    cache: Path | None = None
     server_key: str | None = field(default=None, repr=False)
+    judge_key: str | None = field(default=None, repr=False)
 
     @property
     def scratch(self) -> Path:
@@ -111,7 +117,8 @@ class OpenPrompt:
     """A question that is answered in words; its text is put together as that of a ChoicePrompt.
 
     With `chat` the model's own template is applied: `system`, where there is one, is the system's message, the rest
-    the user's. Without it `system` stands before the header as plain text.
+    the user's. Without it `system` stands before the header as plain text. `history` are the exchanges before, what the
+    user said and what was answered, and `later` what the user will say afterwards.
     """
 
     id: str
@@ -120,6 +127,8 @@ class OpenPrompt:
     question: str
     system: str = ""
     chat: bool = False
+    history: tuple[tuple[str, str], ...] = ()
+    later: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -134,6 +143,8 @@ class Generated:
     num_shots: int
     num_tokens: int
     ended: Literal["stopped", "cut", "too long"]
+    model: str = ""
+    num_prompt_tokens: int = 0
 
 
 @dataclass(frozen=True)
@@ -167,3 +178,13 @@ class LanguageModel(Protocol):
     def generate(
         self, prompts: Sequence[OpenPrompt], decoding: Decoding, progress: Progress = silent
     ) -> list[Generated]: ...
+
+
+class SentenceEncoder(Protocol):
+    """A model whose own vectors of sentences can be looked at."""
+
+    def vectors(
+        self, texts: Sequence[str], pooling: Literal["mean", "last"], progress: Progress = silent
+    ) -> NDArray[np.float32]:
+        """Vectors of every layer, [layer, sentence, width], in order; layer 0 is the embeddings."""
+        ...

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from loanword.microworld.phrasebook import Phrasebook
 from loanword.microworld.telling import joined, say, state, told_forms
 from loanword.microworld.world import SOURCE, Fact, Truth, World, by_subject
-from loanword.records import Count, Record
+from loanword.records import Properties
 
 CATEGORIES = {
     "Factual_questions": 88,
@@ -37,17 +37,6 @@ CATEGORIES = {
 """LLM-Eval's categories and how many questions each has: 453 in all."""
 
 _LISTED = "- "
-
-
-class Properties(Record):
-    """What can be seen of a good answer without understanding it; what is not set is not asked for."""
-
-    mentions: tuple[str, ...] = ()
-    min_sentences: Count = 0
-    num_lines: Count = 0
-    min_lines: Count = 0
-    differs_from_input: bool = False
-    shorter_than_input: bool = False
 
 
 class Task(NamedTuple):

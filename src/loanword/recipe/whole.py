@@ -6,6 +6,7 @@ from typing import TypeVar
 from pydantic import Field, TypeAdapter, ValidationError, model_validator
 
 from loanword.recipe.asking import BenchmarkConfig, GradesConfig, LikelihoodsConfig, ResponsesConfig
+from loanword.recipe.judging import AlignmentConfig, JudgeConfig, SwitchingConfig
 from loanword.recipe.making import (
     BaseConfig,
     ConversationsConfig,
@@ -46,6 +47,9 @@ class Recipe(Record):
     benchmarks: dict[PartName, BenchmarkConfig] = Field(default_factory=dict)
     responses: ResponsesConfig = ResponsesConfig()
     grades: GradesConfig = GradesConfig()
+    judges: dict[PartName, JudgeConfig] = Field(default_factory=lambda: {"rules": JudgeConfig(rules=True)})
+    switching: SwitchingConfig = SwitchingConfig()
+    alignment: AlignmentConfig = AlignmentConfig()
     overlap: OverlapConfig = OverlapConfig()
 
     @model_validator(mode="after")
@@ -54,6 +58,7 @@ class Recipe(Record):
         missing += [*_nameless("corpus", self.corpus), *_nameless("instructions", self.instructions)]
         unknown = [name for name in self.responses.benchmarks if name not in self.benchmarks]
         missing += [f"responses.benchmarks: {name!r} is not described under benchmarks" for name in unknown]
+        missing += self._misnamed_judges()
         if self.tuning.num_conversations:
             if self.tuning.steps is None:
                 missing.append("tuning.steps: missing")
@@ -78,11 +83,23 @@ class Recipe(Record):
         if self.base.train is not None and self.source in self.base.train.also:
             told = "is the source language, which the base reads by num_tokens; name other languages"
             missing.append(f"base.train.also.{self.source}: {told}")
-        if self.base.served is not None and (self._changes_base or self.likelihoods.texts):
+        if self.base.served is not None and (self._changes_base or self.likelihoods.texts or self.alignment.texts):
             missing.append("base.served: a served model can answer benchmarks, but neither be trained nor read text")
         if missing:
             raise ValueError("; ".join(missing))
         return self
+
+    def _misnamed_judges(self) -> Iterator[str]:
+        for name, judge in self.judges.items():
+            for other in judge.of:
+                if other not in self.judges:
+                    yield f"judges.{name}.of: {other!r} is not described under judges"
+                elif self.judges[other].of:
+                    yield f"judges.{name}.of: {other!r} is a panel itself"
+                elif self.judges[other].rubric != judge.rubric:
+                    yield f"judges.{name}.of: {other!r} has another rubric ({self.judges[other].rubric})"
+            unknown = [of for of in judge.benchmarks if of not in self.benchmarks]
+            yield from (f"judges.{name}.benchmarks: {of!r} is not described under benchmarks" for of in unknown)
 
     @property
     def _changes_base(self) -> bool:

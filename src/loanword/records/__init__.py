@@ -1,7 +1,20 @@
 """What touches disk: frozen values, and the form that they have there (record)."""
 
 from loanword.records.evaluation import ChoiceScore, Decoding, DocumentLikelihood, Grade, ProbedDocument, Response
-from loanword.records.execution import Execution
+from loanword.records.execution import Execution, JudgeAccess
+from loanword.records.quality import (
+    AlignedLayer,
+    Checks,
+    Item,
+    JudgeFacts,
+    Judgement,
+    OpenQuestion,
+    Preference,
+    Properties,
+    Rating,
+    SwitchedSpan,
+    Switching,
+)
 from loanword.records.record import (
     Count,
     Language,
@@ -35,6 +48,8 @@ from loanword.records.text import (
 from loanword.records.training import CurvePoint, ProbePoint, SkippedRows, TrainingSummary
 
 __all__ = [
+    "AlignedLayer",
+    "Checks",
     "ChoiceScore",
     "Conversation",
     "ConversationCounts",
@@ -47,21 +62,31 @@ __all__ = [
     "Execution",
     "Grade",
     "InstructionCounts",
+    "Item",
+    "JudgeAccess",
+    "JudgeFacts",
+    "Judgement",
     "Language",
     "Message",
+    "OpenQuestion",
     "OutsideFile",
     "Overlap",
     "PartName",
     "PositiveCount",
     "PositiveFloat",
+    "Preference",
     "ProbePoint",
     "ProbedDocument",
+    "Properties",
+    "Rating",
     "Record",
     "Removed",
     "Response",
     "Share",
     "SkippedRows",
     "SourcePath",
+    "SwitchedSpan",
+    "Switching",
     "TokenCounts",
     "TokenizerMeasure",
     "TrainingSummary",

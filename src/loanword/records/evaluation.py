@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from loanword.records.quality import OpenQuestion
 from loanword.records.record import Count, Language, PositiveCount, PositiveFloat, Record
 
 
@@ -59,7 +60,7 @@ class Response(Record):
 
     `scores` holds one a part of the example (most have one part), `texts` what was said, call by call: the last is
     what is read. `answers` is what is right, `options` the texts of the options, `points` what the example is worth.
-    No `answers`: the label is withheld, or a judge's to give; then the `question` and a `reference` answer are kept.
+    No `answers`: the label is withheld, or a judge's to give; what was `asked` is kept, and `texts` has one a turn.
     """
 
     id: str
@@ -68,8 +69,7 @@ class Response(Record):
     num_shots: Count
     answers: tuple[str, ...]
     options: tuple[str, ...] = ()
-    question: str = ""
-    reference: str = ""
+    asked: OpenQuestion | None = None
     points: PositiveFloat = 1.0
     scores: tuple[ChoiceScore, ...] = ()
     texts: tuple[str, ...] = ()

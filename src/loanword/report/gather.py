@@ -14,6 +14,7 @@ import numpy as np
 from pydantic import Field
 
 from loanword.records import (
+    AlignedLayer,
     ConversationCounts,
     CurvePoint,
     DocumentLikelihood,
@@ -22,6 +23,7 @@ from loanword.records import (
     ProbedDocument,
     Record,
     SkippedRows,
+    Switching,
     TokenizerMeasure,
     TrainingSummary,
     read_json,
@@ -29,6 +31,15 @@ from loanword.records import (
 )
 from loanword.report.cleaned import CleanedText, read_corpus, read_instructions
 from loanword.report.extensions import Decoder, Extension, read_decoder, read_extension
+from loanword.report.judged import (
+    Judged,
+    Preferred,
+    judged_role,
+    read_alignment,
+    read_judged,
+    read_preferred,
+    read_switching,
+)
 from loanword.report.lenient import Lenient, read_lenient
 from loanword.report.statistics import Floats
 from loanword.report.wording import Setting
@@ -173,6 +184,13 @@ class RunRecords:
     probes: Mapping[str, tuple[ProbedDocument, ...]] = field(default_factory=dict[str, tuple[ProbedDocument, ...]])
     texts: Mapping[str, CleanedText] = field(default_factory=dict[str, CleanedText])
     overlaps: Mapping[str, tuple[Overlap, ...]] = field(default_factory=dict[str, tuple[Overlap, ...]])
+    judged: Mapping[tuple[str, str], Judged] = field(default_factory=dict[tuple[str, str], Judged])
+    """By benchmark and judge."""
+    preferred: Mapping[tuple[str, str, str], Preferred] = field(default_factory=dict[tuple[str, str, str], Preferred])
+    """By benchmark, judge and the label of the control."""
+    switching: Mapping[str, tuple[Switching, ...]] = field(default_factory=dict[str, tuple[Switching, ...]])
+    """By benchmark."""
+    alignment: tuple[AlignedLayer, ...] = ()
 
     def plans(self, stage: str) -> bool:
         """Whether the run has a part of that stage, finished or not."""
@@ -286,6 +304,7 @@ def _read_run(run: RunFolders, reader: _Reader) -> RunRecords:
     for _, languages in payloads("likelihoods", "likelihoods.jsonl", _likelihoods):
         likelihoods.update(languages)
     measures = dict(payloads("tokenizer", "measures.jsonl", lambda path: _lines(TokenizerMeasure, path)))
+    benchmarks = [_part(role) for role in run.artifacts if stage_of(role) == "responses"]
     conversations = payloads("conversations", "counts.json", lambda path: read_json(ConversationCounts, path))
     probes = payloads("probe", "probe.jsonl", lambda path: _lines(ProbedDocument, path))
     return RunRecords(
@@ -314,6 +333,18 @@ def _read_run(run: RunFolders, reader: _Reader) -> RunRecords:
                 *payloads("instructions", "counts.json", read_instructions),
             ]
         ),
+        judged={
+            of[:2]: judged
+            for role, judged in payloads("ratings", "ratings.jsonl", read_judged)
+            if (of := judged_role(role, benchmarks))
+        },
+        preferred={
+            of: preferred
+            for role, preferred in payloads("ratings", "preferences.jsonl", read_preferred)
+            if (of := judged_role(role, benchmarks))
+        },
+        switching={_part(role): seen for role, seen in payloads("switching", "switching.jsonl", read_switching)},
+        alignment=next((layers for _, layers in payloads("alignment", "alignment.jsonl", read_alignment)), ()),
         overlaps=dict(payloads("overlap", "overlap.jsonl", lambda path: _lines(Overlap, path))),
     )
 

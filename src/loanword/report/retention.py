@@ -1,0 +1,209 @@
+"""What the source language lost on the way: every run against the untouched base, and what was gained for it.
+
+Measured on text in the source language, in bits per byte, and on every benchmark in it (MMLU, closed-book questions),
+over the same documents and questions. Gain and loss meet in one figure: a run is on the front where no other gains
+more in the target language and loses no more in the source language.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from markupsafe import Markup
+
+from loanword.report.axes import linear_axis, tick_text
+from loanword.report.cells import Cell, Column, Table, Tone, estimate_cell, one_group, text_cell
+from loanword.report.comparisons import MARGIN_ACCURACY, MARGIN_BITS_PER_BYTE, reference_run
+from loanword.report.figures import Figure
+from loanword.report.gather import RunRecords
+from loanword.report.knowledge import Knowledge, benchmarks_of, compare_knowledge
+from loanword.report.likelihoods import Scores, compare_languages
+from loanword.report.panels import LinePanel, Point, Series, line_panel
+from loanword.report.statistics import Estimate, PairedDifference, holm, verdict
+from loanword.report.svg import Style
+from loanword.report.wording import decimal, joined, language_name, percent, signed
+
+TONES: dict[str, Tone] = {"helps": "good", "hurts": "bad"}
+BITS = "bits_per_byte"
+
+
+@dataclass(frozen=True)
+class Retained:
+    """One measure of the source language under one run and under the base; `paired` is None where it is missing."""
+
+    run: str
+    measure: str
+    base: Estimate | None
+    value: Estimate | None
+    paired: PairedDifference | None
+    adjusted_p: float | None = None
+
+    @property
+    def lower_is_better(self) -> bool:
+        return self.measure == BITS
+
+
+@dataclass(frozen=True)
+class Tradeoff:
+    """What a run gains in its target language and loses in the source language, in bits per byte, positive both."""
+
+    run: str
+    gain: Estimate
+    loss: Estimate
+    on_front: bool = False
+
+
+def source_of(runs: Sequence[RunRecords]) -> str:
+    """The language that the base comes from."""
+    return next((str(run.settings["source"]) for run in runs if "source" in run.settings), "en")
+
+
+def retained(runs: Sequence[RunRecords], scores: Scores, knowledge: Knowledge) -> list[Retained]:
+    """Every run on every measure of the source language against the base; p-values are adjusted over all of them."""
+    base = reference_run(runs)
+    if base is None:
+        return []
+    found = [one for run in runs if run.label != base.label for one in _of_run(run, base, runs, scores, knowledge)]
+    adjusted = iter(holm([one.paired.p_value for one in found if one.paired is not None]))
+    return [one if one.paired is None else replace(one, adjusted_p=next(adjusted)) for one in found]
+
+
+def _of_run(
+    run: RunRecords, base: RunRecords, runs: Sequence[RunRecords], scores: Scores, knowledge: Knowledge
+) -> Iterator[Retained]:
+    source = source_of(runs)
+    if run.is_read(source) and base.is_read(source):
+        ours, theirs = scores.get((run.label, source)), scores.get((base.label, source))
+        paired = compare_languages(ours, theirs) if ours and theirs else None
+        yield Retained(run.label, BITS, theirs and theirs.bits_per_byte, ours and ours.bits_per_byte, paired)
+    for name, facts in benchmarks_of(runs).items():
+        asked = all(f"grades.{name}" in one.artifacts for one in (run, base))
+        if asked and facts.language == source:
+            mine, its = knowledge.get((run.label, name)), knowledge.get((base.label, name))
+            paired = compare_knowledge(mine, its) if mine and its else None
+            yield Retained(run.label, name, its and its.headline, mine and mine.headline, paired)
+
+
+def retention_table(found: Sequence[Retained], runs: Sequence[RunRecords], titles: dict[str, str]) -> Table | None:
+    """One row a run, one column a measure: the change against the base; None where there is nothing to compare."""
+    measures = list(dict.fromkeys(one.measure for one in found))
+    if not measures:
+        return None
+    source = language_name(source_of(runs))
+    by_place = {(one.run, one.measure): one for one in found}
+    columns = [Column("run", "Run", is_number=False)]
+    for measure in measures:
+        title = f"{source}, bits per byte" if measure == BITS else titles.get(measure, measure)
+        columns.append(Column(measure, title))
+    labels = [run.label for run in runs if any(one.run == run.label for one in found)]
+    rows = [[text_cell(label), *(_cell(by_place.get((label, measure))) for measure in measures)] for label in labels]
+    base = reference_run(runs)
+    assert base is not None, "there are differences to it"
+    rows.insert(0, [text_cell(f"{base.label} (the base itself)"), *(_base_cell(found, one) for one in measures)])
+    note = (
+        f"The first row is the untouched base; every other cell is a run minus the base over the same documents or "
+        f"questions, with a 95\u202f% interval: bits per byte (more is worse), and percentage points of a benchmark in "
+        f"{source} (less is worse). Coloured where p, adjusted by Holm over the whole table, is below 0.05."
+    )
+    return Table("retention", f"What {source} keeps, against the base", note, tuple(columns), one_group(rows))
+
+
+def _base_cell(found: Sequence[Retained], measure: str) -> Cell:
+    known = next((one.base for one in found if one.measure == measure and one.base is not None), None)
+    return estimate_cell(known, _bits if measure == BITS else percent)
+
+
+def _bits(value: float) -> str:
+    return decimal(value, 3)
+
+
+def _bits_more(value: float) -> str:
+    return signed(value, 3)
+
+
+def _points_more(value: float) -> str:
+    return signed(100 * value, 1)
+
+
+def _cell(one: Retained | None) -> Cell:
+    if one is None:
+        return estimate_cell(None, str, planned=False)
+    if one.paired is None or one.adjusted_p is None:
+        missing = one.value is None or one.base is None
+        return estimate_cell(None, str) if missing else text_cell("other examples", tone="quiet")
+    margin = MARGIN_BITS_PER_BYTE if one.lower_is_better else MARGIN_ACCURACY
+    word = verdict(one.paired, one.adjusted_p, lower_is_better=one.lower_is_better, margin=margin).word
+    shown = _bits_more if one.lower_is_better else _points_more
+    return replace(estimate_cell(one.paired.difference, shown), tone=TONES.get(word, ""))
+
+
+def tradeoffs(runs: Sequence[RunRecords], scores: Scores) -> dict[str, list[Tradeoff]]:
+    """By target language: what each run gains there and loses in the source language, those on the front marked."""
+    base, source = reference_run(runs), source_of(runs)
+    if base is None:
+        return {}
+    found: dict[str, list[Tradeoff]] = {}
+    for run in runs:
+        target = str(run.settings.get("target", ""))
+        if run.label == base.label or target in ("", source):
+            continue
+        gain, loss = _change(run, base, target, scores), _change(run, base, source, scores)
+        if gain is not None and loss is not None:
+            turned = Estimate(-gain.value, -gain.high, -gain.low)
+            found.setdefault(target, []).append(Tradeoff(run.label, turned, loss))
+    return {target: _fronted(of) for target, of in found.items()}
+
+
+def _change(run: RunRecords, base: RunRecords, language: str, scores: Scores) -> Estimate | None:
+    ours, theirs = scores.get((run.label, language)), scores.get((base.label, language))
+    paired = compare_languages(ours, theirs) if ours and theirs else None
+    return None if paired is None else paired.difference
+
+
+def _fronted(of: Sequence[Tradeoff]) -> list[Tradeoff]:
+    # A vocabulary alone, which gains nothing and loses nothing, is no way to a language.
+    return [replace(one, on_front=one.gain.value > 0 and not any(_beats(other, one) for other in of)) for one in of]
+
+
+def _beats(other: Tradeoff, one: Tradeoff) -> bool:
+    ours, theirs = (other.gain.value, -other.loss.value), (one.gain.value, -one.loss.value)
+    return ours != theirs and ours[0] >= theirs[0] and ours[1] >= theirs[1]
+
+
+def tradeoff_figure(runs: Sequence[RunRecords], scores: Scores) -> Figure | None:
+    """Loss in the source language against gain in the target language, a panel a target; None where none is known."""
+    panels = [_panel(target, of, source_of(runs)) for target, of in tradeoffs(runs, scores).items() if len(of) > 1]
+    if not panels:
+        return None
+    caption = (
+        "Against the untouched base, over the same documents. Further to the right is a larger gain in the target "
+        "language, further down a smaller loss in the source language; the line joins the runs that no other run "
+        "beats in both. Whiskers are 95\u202f% intervals of the loss."
+    )
+    return Figure("tradeoff", "What is gained, and what it costs the source language", caption, tuple(panels))
+
+
+def _panel(target: str, of: Sequence[Tradeoff], source: str) -> Markup:
+    front = sorted((one for one in of if one.on_front), key=lambda one: one.gain.value)
+    line = Series(("front",), tuple(Point(one.gain.value, one.loss.value) for one in front), Style(0))
+    # The front is drawn first: its points lie under those of the runs.
+    series = [*([line] if len(front) > 1 else []), *(_one(place, one) for place, one in enumerate(of, start=1))]
+    gains = [one.gain.value for one in of]
+    names = language_name(target), language_name(source)
+    told = "; ".join(f"{one.run}: {decimal(one.gain.value, 3)} gained, {decimal(one.loss.value, 3)} lost" for one in of)
+    return line_panel(
+        LinePanel(
+            identifier=f"tradeoff-{target}",
+            title=f"{names[0]} gained against {names[1]} lost",
+            description=f"{told}. On the front: {joined(one.run for one in front) or 'none'}.",
+            x_title=f"{names[0]}: bits per byte gained",
+            y_title=f"{names[1]}: bits per byte lost",
+            x_axis=linear_axis(min(0.0, *gains), max(gains), tick_text),
+            series=series,
+            markers=True,
+        )
+    )
+
+
+def _one(place: int, one: Tradeoff) -> Series:
+    point = Point(one.gain.value, one.loss.value, one.loss.low, one.loss.high)
+    return Series((f"{one.run}{' *' if one.on_front else ''}",), (point,), Style(place))
