@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +18,17 @@ from loanword.recipe import (
     SourceConfig,
     TrunkConfig,
 )
-from loanword.records import Document, DocumentLikelihood, TokenizerMeasure
+from loanword.records import (
+    Document,
+    DocumentLikelihood,
+    JudgeFacts,
+    Judgement,
+    Response,
+    Switching,
+    TokenizerMeasure,
+    read_json,
+    read_lines,
+)
 
 if TYPE_CHECKING:
     from loanword.corpus.overlap import FrozenList
@@ -201,3 +212,41 @@ def asked_model(work: Work, config: BenchmarkConfig | None = None) -> LanguageMo
         choice_ids="in-context" if config is None else config.choice_ids,
         key=work.server_key,
     )
+
+
+def judging_model(work: Work) -> LanguageModel | None:
+    """The model that judges, in this process or behind the server that the execution names for judges; None for none.
+
+    Raises:
+        UserError: a served judge and no server, or one that does not have it.
+    """
+    from loanword.model.opening import open_judge
+    from loanword.tokens.chat import prompt_encoder
+
+    folder = work.inputs.get("judge")
+    return None if folder is None else open_judge(folder, work.execution, prompt_encoder, key=work.judge_key)
+
+
+def required(model: LanguageModel | None) -> LanguageModel:
+    assert model is not None, "only models compare responses"
+    return model
+
+
+def open_responses(folder: Path) -> list[Response]:
+    """The responses of an artifact to open questions, in order."""
+    return [one for one in read_lines(Response, folder / "responses.jsonl") if one.asked is not None]
+
+
+def language_of(folder: Path) -> str:
+    """The language of the benchmark that an artifact has the responses to."""
+    return json.loads((folder / "benchmark.json").read_text(encoding="utf-8"))["language"]
+
+
+def switched(folder: Path) -> frozenset[str]:
+    """Ids of the responses that leave their language."""
+    return frozenset(one.id for one in read_lines(Switching, folder / "switching.jsonl") if one.switched)
+
+
+def judgements(folder: Path) -> tuple[JudgeFacts, list[Judgement]]:
+    """Who judged, and what was said."""
+    return read_json(JudgeFacts, folder / "judge.json"), list(read_lines(Judgement, folder / "judgements.jsonl"))

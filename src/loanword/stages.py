@@ -16,6 +16,7 @@ from loanword import inputs
 from loanword.inputs import CHECKPOINT
 from loanword.protocols import Stage, Work
 from loanword.recipe import (
+    AlignmentConfig,
     BaseConfig,
     BenchmarkConfig,
     Budget,
@@ -25,11 +26,14 @@ from loanword.recipe import (
     GradesConfig,
     InitialisationConfig,
     InstructionsConfig,
+    JudgementsConfig,
     LearnedTokenizerConfig,
     LikelihoodsConfig,
     MeasuredOverlapConfig,
+    MeasuredSwitchingConfig,
     PretrainingConfig,
     ProbeConfig,
+    RatingsConfig,
     TokensConfig,
     TrunkConfig,
     TuningConfig,
@@ -341,6 +345,72 @@ def grades(config: GradesConfig, work: Work) -> None:
         write_json(submitted, work.out / "submission.json")
 
 
+def judgements(config: JudgementsConfig, work: Work) -> None:
+    """Responses to open questions -> what a judge says of them, or of them and a control's, word for word.
+
+    Every reply is kept the moment it comes, and never asked for again.
+    """
+    from loanword.evaluation.judging import judge
+
+    answered, language = inputs.open_responses(work.inputs["responses"]), inputs.language_of(work.inputs["responses"])
+    if config.only_switched:
+        switched = inputs.switched(work.inputs["switching"])
+        answered = [response for response in answered if response.id in switched]
+    model = inputs.judging_model(work)
+    if "control" in work.inputs:
+        others = inputs.open_responses(work.inputs["control"])
+        said = judge.judge_pairs(inputs.required(model), answered, others, config, work, language=language)
+    else:
+        people = None if config.ratings is None else work.source(config.ratings)
+        said = judge.judge_responses(model, answered, config, work, language=language, people=people)
+    write_lines(said, work.out / "judgements.jsonl")
+    write_json(judge.judge_facts(model, config, said), work.out / "judge.json")
+
+
+def ratings(config: RatingsConfig, work: Work) -> None:
+    """Judgements -> numbers; what cannot be read is counted and is no number. No judge is asked again."""
+    from loanword.evaluation.judging import rate
+
+    answered = inputs.open_responses(work.inputs["responses"])
+    said = {name: inputs.judgements(folder) for name, folder in inputs.each(work, "judgements").items()}
+    if config.combine is not None:
+        rated = {name: (facts, rate.rated(answered, of, facts)) for name, (facts, of) in said.items()}
+        facts, scores = rate.combined(rated, config.combine)
+        write_lines(scores, work.out / "ratings.jsonl")
+    else:
+        ((facts, of),) = said.values()
+        if any(judgement.shown_first is not None for judgement in of):
+            write_lines(rate.preferred(answered, of, facts), work.out / "preferences.jsonl")
+        else:
+            write_lines(rate.rated(answered, of, facts), work.out / "ratings.jsonl")
+    write_json(facts, work.out / "judge.json")
+
+
+def switching(config: MeasuredSwitchingConfig, work: Work) -> None:
+    """Responses -> where each leaves the language that it was to be in."""
+    from loanword.evaluation.switching.detect import detector
+
+    answered = list(read_lines(Response, work.inputs["responses"] / "responses.jsonl"))
+    said = [response for response in answered if response.texts]
+    languages = {response.asked.language if response.asked else None for response in said}
+    detect = {
+        language: detector(config.model_copy(update={"language": language or config.language}))
+        for language in languages
+    }
+    seen = (detect[response.asked.language if response.asked else None](response) for response in said)
+    write_lines(seen, work.out / "switching.jsonl")
+
+
+def alignment(config: AlignmentConfig, work: Work) -> None:
+    """A model and parallel text -> how well each layer's vectors tell translations from other sentences."""
+    from loanword.evaluation.alignment import aligned, read_parallel
+    from loanword.model.opening import open_encoder
+
+    texts = read_parallel({language: work.source(file) for language, file in config.texts.items()}, config)
+    encoder = open_encoder(work.inputs["model"], work.execution)
+    write_lines(aligned(encoder, texts, config, work.progress), work.out / "alignment.jsonl")
+
+
 def overlap(config: MeasuredOverlapConfig, work: Work) -> None:
     """A text that is trained on, and the questions of a benchmark -> how much of each question is in the text."""
     from loanword.corpus.overlap import ExampleText, measure
@@ -374,7 +444,11 @@ STAGES: dict[str, Stage] = {
     "conversations": Stage(conversations, version=2),
     "tuning": Stage(tuning, trains=_always),
     "likelihoods": Stage(likelihoods, model_input="model"),
-    "responses": Stage(responses, version=2, model_input="model"),
+    "responses": Stage(responses, version=3, model_input="model"),
     "grades": Stage(grades, version=2),
+    "judgements": Stage(judgements, model_input="judge"),
+    "ratings": Stage(ratings),
+    "switching": Stage(switching),
+    "alignment": Stage(alignment, model_input="model"),
     "overlap": Stage(overlap),
 }

@@ -7,12 +7,15 @@ Settings that do not act stay out of the configs.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
 
 from loanword.recipe import (
+    AlignmentConfig,
     BaseConfig,
     BenchmarkConfig,
     GradesConfig,
     InitialisationConfig,
+    JudgeConfig,
     LikelihoodsConfig,
     MeasuredOverlapConfig,
     OverlapConfig,
@@ -20,11 +23,13 @@ from loanword.recipe import (
     ProbeConfig,
     Recipe,
     StepsConfig,
+    SwitchingConfig,
     TokensConfig,
     TrunkConfig,
     in_language,
 )
 from loanword.store import Job
+from loanword.wiring_judged import judged_by, judging_models, require_open, switching_of
 
 
 def wire(recipe: Recipe, job: Callable[..., Job]) -> Mapping[str, Job]:
@@ -75,7 +80,20 @@ def wire(recipe: Recipe, job: Callable[..., Job]) -> Mapping[str, Job]:
 
     benchmarks = {name: recipe.benchmarks[name] for name in recipe.responses.benchmarks}
     jobs |= _overlaps(recipe.overlap, benchmarks, _trained_on(recipe, jobs), job)
-    return jobs | asked_of(model, recipe.likelihoods, benchmarks, recipe.grades, job)
+    return jobs | asked_of(model, recipe.likelihoods, benchmarks, recipe.grades, judging_of(recipe), job)
+
+
+class Judging(NamedTuple):
+    """Who judges responses, what is looked for in them, and on which texts a model's vectors are compared."""
+
+    judges: Mapping[str, JudgeConfig]
+    switching: SwitchingConfig
+    alignment: AlignmentConfig = AlignmentConfig()
+
+
+def judging_of(recipe: Recipe) -> Judging:
+    """What a recipe says of judging."""
+    return Judging(recipe.judges, recipe.switching, recipe.alignment)
 
 
 def asked_of(
@@ -83,18 +101,32 @@ def asked_of(
     likelihoods: LikelihoodsConfig,
     benchmarks: Mapping[str, BenchmarkConfig],
     grades: GradesConfig,
+    judging: Judging,
     job: Callable[..., Job],
 ) -> dict[str, Job]:
     """The jobs of asking one model, by role: held-out text, and benchmarks by the names they are given."""
-    from loanword.evaluation.benchmarks import settled
+    from loanword.evaluation.benchmarks import openness, settled
 
     jobs: dict[str, Job] = {}
     if likelihoods.texts:
         jobs["likelihoods"] = job("likelihoods", likelihoods, model=model)
-    for name, config in benchmarks.items():
-        asked = settled(config.model_copy(update={"name": config.name or name}))
-        responses = jobs[f"responses.{name}"] = job("responses", asked, model=model)
-        jobs[f"grades.{name}"] = job("grades", grades, responses=responses)
+    if judging.alignment.texts:
+        jobs["alignment"] = job("alignment", judging.alignment, model=model)
+    asked = {name: settled(one.model_copy(update={"name": one.name or name})) for name, one in benchmarks.items()}
+    closed = [name for name, config in asked.items() if openness(config) == "none"]
+    require_open(judging.judges, closed)
+    models = judging_models(judging.judges, job) if len(closed) < len(asked) else {}
+    jobs |= {f"judge.{name}": made for name, made in models.items()}
+    for name, config in asked.items():
+        answered = {"responses": job("responses", config, model=model)}
+        jobs[f"responses.{name}"] = answered["responses"]
+        if openness(config) != "all":
+            jobs[f"grades.{name}"] = job("grades", grades, **answered)
+        switching = switching_of(config, judging.switching, answered["responses"], job)
+        if switching is not None:
+            jobs[f"switching.{name}"] = answered["switching"] = switching
+        if name not in closed:
+            jobs |= judged_by(name, config, judging.judges, models, answered, job)
     return jobs
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from loanword.cli.checkpoints import check_device
+from loanword.cli.judge_access import add_judge_arguments, judge_access
 from loanword.cli.machine import num_cores
 from loanword.cli.opening import Opened, add_study_arguments, lock_path, open_study, read_lock
 from loanword.cli.report import write_study_report
@@ -56,6 +57,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--smoke", action="store_true", help="the study at 1/1000 of its budgets, in a store of its own"
     )
     parser.add_argument("--no-report", action="store_true", help="build only")
+    add_judge_arguments(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -163,6 +165,7 @@ def _execution(arguments: argparse.Namespace) -> Execution:
         checkpoint_seconds=arguments.checkpoint_seconds,
         trackers=tuple(arguments.tracker),
         commits=tuple(sorted(read_lock(arguments.study).items())),
+        judge=judge_access(arguments),
     )
 
 

@@ -143,7 +143,7 @@ class Scheduler:
     def _sharing_a_model(self, job: Job) -> list[Job]:
         """A job and the other ready ones that read the same model: they load it once."""
         role = self.stages[job.stage].model_input
-        if role is None:
+        if role is None or role not in job.inputs:
             return [job]
         model = job.inputs[role].key
         return [
@@ -151,6 +151,7 @@ class Scheduler:
             for other in self._order
             if other.key in self._waiting
             and self.stages[other.stage].model_input == role
+            and role in other.inputs
             and other.inputs[role].key == model
             and self._ready(other)
         ]

@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -31,6 +31,8 @@ from loanword.store.leases import HEARTBEAT_SECONDS, Lease
 PROGRESS_SECONDS = 0.1
 SERVER_KEYS = ("LOANWORD_API_KEY", "OPENAI_API_KEY")
 """Where the environment holds the key of the server that an Execution names; the first that is set."""
+JUDGE_KEYS = ("LOANWORD_JUDGE_KEY", *SERVER_KEYS)
+"""The same of the server that has judges."""
 
 
 @dataclass(frozen=True)
@@ -111,7 +113,9 @@ def _fill(
         said.say,
         resize=lambda micro_batch_tokens: _change(begun, micro_batch_tokens=micro_batch_tokens),
         logs=store.root / "logs" / out.name if trains else None,
-        server_key=next((os.environ[name] for name in SERVER_KEYS if os.environ.get(name)), None),
+        cache=store.root / "cache",
+        server_key=_key(SERVER_KEYS),
+        judge_key=_key(JUDGE_KEYS),
     )
     _use_threads(work.execution.threads)
     spent = Spent(scratch / "spent.json")
@@ -131,6 +135,10 @@ def _fill(
         **spent.total(),
     )
     store.finish(job, provenance)
+
+
+def _key(names: Sequence[str]) -> str | None:
+    return next((os.environ[name] for name in names if os.environ.get(name)), None)
 
 
 class Begun(Record):

@@ -31,6 +31,7 @@ def scaled(recipe: Recipe, factor: float) -> Recipe:
         changes["tuning"] = tuning.model_copy(update={"num_conversations": number})
     changes["probe"] = recipe.probe.model_copy(update={"num_steps": min(recipe.probe.num_steps, FEW)})
     changes["likelihoods"] = recipe.likelihoods.model_copy(update={"limit_documents": FEW})
+    changes["alignment"] = recipe.alignment.model_copy(update={"limit_sentences": FEW})
     changes["benchmarks"] = {
         name: config.model_copy(update={"limit_examples": 1}) for name, config in recipe.benchmarks.items()
     }

@@ -1,7 +1,7 @@
 """Runs and the jobs that they need; equal work of different runs is one job."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -10,6 +10,7 @@ from loanword.recipe import CorpusConfig, Recipe
 from loanword.store import Job, Naming, Sources
 from loanword.study.file import Comparison, cells, flat, read_study
 from loanword.study.scale import scaled
+from loanword.wiring_judged import compared
 
 ALSO = "base.train.also"
 
@@ -33,7 +34,17 @@ class Run:
 
     def settings(self) -> dict[str, str | int | float]:
         """What the run's model is made of, as dotted paths; what it is only asked afterwards is left out."""
-        asked = {"likelihoods", "benchmarks", "responses", "grades", "probe", "overlap"}
+        asked = {
+            "likelihoods",
+            "benchmarks",
+            "responses",
+            "grades",
+            "judges",
+            "switching",
+            "alignment",
+            "probe",
+            "overlap",
+        }
         made = flat(self.recipe.model_dump(mode="json", exclude=asked, exclude_none=True))
         also = {} if self.recipe.base.train is None else self.recipe.base.train.also
         if also:
@@ -83,4 +94,9 @@ def load_study(path: Path, stages: StageModule, sources: Sources, *, scale: floa
         if key not in wired:
             wired[key] = stages.wire(recipe, naming.job)
         runs.append(Run(cell.label, cell.position, recipe, wired[key]))
-    return Study(file.name, file.summary, tuple(runs), file.compare)
+    by_label = {run.label: run for run in runs}
+    for pair in file.compare:
+        arm, control = by_label[pair.arm], by_label[pair.control]
+        preferred = compared(arm.recipe, arm.jobs, control.jobs, control.label, naming.job)
+        by_label[pair.arm] = replace(arm, jobs={**arm.jobs, **preferred})
+    return Study(file.name, file.summary, tuple(by_label.values()), file.compare)
