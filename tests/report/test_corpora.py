@@ -20,7 +20,8 @@ from loanword.report import RunFolders, StudyInfo
 from loanword.report.cells import Table
 from loanword.report.corpora import SHOWN_EXAMPLES, example_groups, text_tables, visible
 from loanword.report.gather import RunRecords, read_runs
-from loanword.report.page import compose, render
+from loanword.report.page import render
+from loanword.report.sections import compose
 
 CHINESE = CorpusCounts(
     language="zh",

@@ -14,7 +14,8 @@ from loanword.report.gather import RunFolders, RunRecords, read_runs
 from loanword.report.knowledge import score_knowledge
 from loanword.report.overlap import Earned, difference, source_overlaps, sources_of, split_scores
 from loanword.report.overlap_tables import overlap_tables, touched_tables
-from loanword.report.page import compose, render, write_report
+from loanword.report.page import render, write_report
+from loanword.report.sections import compose
 from loanword.report.statistics import wilson
 from tests.report.conftest import GRADED, StoreLike, SyntheticStudy
 

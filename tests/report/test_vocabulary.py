@@ -17,7 +17,8 @@ from loanword.report.extensions import Decoder, Extension, PassedOver, SourceCha
 from loanword.report.gather import RunRecords, StudyInfo, read_runs
 from loanword.report.knowledge import score_knowledge
 from loanword.report.likelihoods import score_languages
-from loanword.report.page import compose, render
+from loanword.report.page import render
+from loanword.report.sections import compose
 from loanword.report.vocabulary import NEVER, break_even, vocabulary_pairs
 from loanword.report.vocabulary_tables import costs_table, extensions_table, levels_table
 from loanword.report.vocabulary_words import answers, break_even_text, interval_text

@@ -1,5 +1,6 @@
 """Scores on benchmarks, by run: the numbers that each benchmark's authors report, and what stands beside them."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,6 +18,7 @@ from loanword.report.statistics import (
     share_estimate,
     wilson,
 )
+from loanword.report.wording import benchmark_name
 
 
 @dataclass(frozen=True)
@@ -82,6 +84,13 @@ def benchmarks_of(runs: Sequence[RunRecords]) -> dict[str, BenchmarkFacts]:
     )
     known = {name: facts for run in runs for name, facts in run.benchmarks.items()}
     return {name: known.get(name, BenchmarkFacts(name=name)) for name in planned}
+
+
+def benchmark_titles(benchmarks: Mapping[str, BenchmarkFacts]) -> dict[str, str]:
+    """What to call each of some benchmarks; where several have one title, also by the name that the study gives it."""
+    titles = {name: facts.title or benchmark_name(name) for name, facts in benchmarks.items()}
+    times = Counter(titles.values())
+    return {name: title if times[title] == 1 else f"{title}: {name}" for name, title in titles.items()}
 
 
 def score_grades(grades: Sequence[Grade], facts: BenchmarkFacts) -> KnowledgeScore:

@@ -17,7 +17,7 @@ from loanword.report.cells import (
 )
 from loanword.report.corpora import visible
 from loanword.report.gather import RunRecords
-from loanword.report.knowledge import benchmarks_of
+from loanword.report.knowledge import benchmark_titles, benchmarks_of
 from loanword.report.overlap import SourceOverlap, Splits, SplitScore
 from loanword.report.statistics import SMALLEST_NUM_EXAMPLES, Estimate
 from loanword.report.tables import RUN
@@ -30,10 +30,10 @@ MOST_LISTED = 200
 def overlap_tables(runs: Sequence[RunRecords], splits: Splits) -> tuple[Table, ...]:
     """One table a benchmark that any run's texts were measured against."""
     tables: list[Table] = []
-    for name, facts in benchmarks_of(runs).items():
+    for name, title in benchmark_titles(benchmarks_of(runs)).items():
         rows = [(run.label, splits[run.label, name]) for run in runs if (run.label, name) in splits]
         if rows:
-            tables.append(_splits_table(name, facts.title or benchmark_name(name), rows))
+            tables.append(_splits_table(name, title, rows))
     return tuple(tables)
 
 

@@ -18,11 +18,10 @@ from loanword.report.cells import (
 )
 from loanword.report.comparisons import Comparison, Difference
 from loanword.report.gather import BenchmarkFacts, RunRecords
-from loanword.report.knowledge import Knowledge, benchmarks_of
+from loanword.report.knowledge import Knowledge, benchmark_titles, benchmarks_of
 from loanword.report.likelihoods import Scores, languages_of
 from loanword.report.wording import (
     Setting,
-    benchmark_name,
     decimal,
     joined,
     language_name,
@@ -119,7 +118,9 @@ def likelihoods_table(language: str, runs: Sequence[RunRecords], scores: Scores)
     return Table(f"likelihoods.{language}", f"Held-out {name}", note, columns, one_group(rows))
 
 
-def knowledge_table(benchmark: str, facts: BenchmarkFacts, runs: Sequence[RunRecords], knowledge: Knowledge) -> Table:
+def knowledge_table(
+    benchmark: str, title: str, facts: BenchmarkFacts, runs: Sequence[RunRecords], knowledge: Knowledge
+) -> Table:
     """Every whole score on one benchmark of every run that was to answer it."""
     asked = [run for run in runs if f"grades.{benchmark}" in run.artifacts]
     scored = {run.label: score for run in asked if (score := knowledge.get((run.label, benchmark)))}
@@ -151,7 +152,6 @@ def knowledge_table(benchmark: str, facts: BenchmarkFacts, runs: Sequence[RunRec
         Column("mean_shots", "Shots that fitted"),
         Column("fewest_shots", "Fewest shots"),
     ]
-    title = facts.title or benchmark_name(benchmark)
     return Table(f"knowledge.{benchmark}", title, _knowledge_note(facts), tuple(columns), one_group(rows))
 
 
@@ -240,7 +240,9 @@ def likelihood_tables(runs: Sequence[RunRecords], scores: Scores) -> list[Table]
 
 def knowledge_tables(runs: Sequence[RunRecords], knowledge: Knowledge) -> list[Table]:
     """One table a benchmark."""
-    return [knowledge_table(name, facts, runs, knowledge) for name, facts in benchmarks_of(runs).items()]
+    benchmarks = benchmarks_of(runs)
+    titles = benchmark_titles(benchmarks)
+    return [knowledge_table(name, titles[name], facts, runs, knowledge) for name, facts in benchmarks.items()]
 
 
 def _points(share: float) -> str:
