@@ -188,3 +188,7 @@ class SentenceEncoder(Protocol):
     ) -> NDArray[np.float32]:
         """Vectors of every layer, [layer, sentence, width], in order; layer 0 is the embeddings."""
         ...
+
+    def num_cut(self, texts: Sequence[str]) -> int:
+        """How many texts are longer than the context: of those only the beginning is read."""
+        ...

@@ -1,7 +1,7 @@
 """Whoever answers for an artifact: its checkpoint in this process, the same in vLLM, or a model that a server has.
 
 In: the folder of an artifact, with a `checkpoint` in it or the name of a served model (served.json). Out: a
-LanguageModel. A checkpoint is loaded once for all that one process asks it.
+LanguageModel, or a SentenceEncoder. A checkpoint is loaded once for all that one process asks it.
 """
 
 import json
@@ -12,6 +12,7 @@ from pathlib import Path
 
 from loanword.errors import UserError
 from loanword.model.score import LocalModel, open_language_model
+from loanword.model.vectors import LocalEncoder
 from loanword.protocols import LanguageModel
 from loanword.recipe import ChoiceIds, Precision
 from loanword.records import Execution, Message
@@ -43,6 +44,48 @@ def open_asked(
     )
 
 
+def open_judge(folder: Path, execution: Execution, talk: Talk, *, key: str | None) -> LanguageModel:
+    """The model of an artifact as a judge: behind the server of judges, or its checkpoint as `execution` says.
+
+    Raises:
+        UserError: a checkpoint that cannot be opened; no server, or one that does not have the model.
+    """
+    served, access = folder / SERVED, execution.judge
+    if not served.is_file():
+        return open_asked(folder, execution, talk, precision="float32", choice_ids="in-context", key=None)
+    from loanword.model.server_opening import open_server_model
+    from loanword.model.server_transport import Patience
+
+    name = json.loads(served.read_bytes())["model"]
+    if access.server is None:
+        raise UserError(
+            f"judges: the served model {name!r}",
+            "no server of judges is named",
+            expected="its address",
+            do="give it with --judge, or in LOANWORD_JUDGE_URL",
+        )
+    patience = Patience(seconds=access.patience_seconds, answer_seconds=access.answer_seconds)
+    return open_server_model(access.server, name, key=key, at_once=access.at_once, patience=patience)
+
+
+def open_encoder(folder: Path, execution: Execution) -> LocalEncoder:
+    """The vectors of an artifact's checkpoint in float32, in this process whatever engine answers its benchmarks.
+
+    Raises:
+        UserError: a model that a server has; a checkpoint that cannot be opened.
+    """
+    served = folder / SERVED
+    if served.is_file():
+        raise UserError(
+            f"base.served {json.loads(served.read_bytes())['model']!r}",
+            "a server does not show a model's own vectors",
+            expected="a checkpoint, whose layers can be compared",
+            do="name a checkpoint as base.model, or take alignment.texts out",
+        )
+    opened = _loaded(folder / CHECKPOINT, execution.device, execution.micro_batch_tokens, "float32")
+    return LocalEncoder(opened.model, opened.tokenizer, opened.micro_batch_tokens)
+
+
 def _served(name: str, address: str | None, key: str | None, choice_ids: ChoiceIds) -> LanguageModel:
     from loanword.model.server_opening import open_server_model
 
@@ -62,10 +105,14 @@ def _in_vllm(checkpoint: Path, talk: Talk, precision: Precision, choice_ids: Cho
     return open_vllm_model(checkpoint, tokenizer, dtype=dtype, choice_ids=choice_ids, encode_prompt=talk(tokenizer))
 
 
-@lru_cache(maxsize=1)
 def _local(
     checkpoint: Path, talk: Talk, device: str, micro_batch_tokens: int | None, precision: Precision
 ) -> LocalModel:
-    on = Execution(device=device, micro_batch_tokens=micro_batch_tokens)
-    opened = open_language_model(checkpoint, on, precision=precision)
+    opened = _loaded(checkpoint, device, micro_batch_tokens, precision)
     return replace(opened, encode_prompt=talk(opened.tokenizer))
+
+
+@lru_cache(maxsize=1)
+def _loaded(checkpoint: Path, device: str, micro_batch_tokens: int | None, precision: Precision) -> LocalModel:
+    on = Execution(device=device, micro_batch_tokens=micro_batch_tokens)
+    return open_language_model(checkpoint, on, precision=precision)

@@ -155,7 +155,8 @@ class AlignedLayer(Record):
 
     Layer 0 is the embeddings. Forward: from a sentence of `source` to those of `target`; a hit ("1") has its own
     translation nearest. Margins are means over sentences of cosine to the translation minus the largest cosine to any
-    other. `shuffled_accuracy` is that of the same vectors with translations dealt out at random.
+    other. `shuffled_accuracy` is that of both directions, with translations dealt out at random. `num_cut` counts
+    sentences of either language that are longer than the context.
     """
 
     source: Language
@@ -167,3 +168,4 @@ class AlignedLayer(Record):
     forward_margin: float
     backward_margin: float
     shuffled_accuracy: float
+    num_cut: Count = 0

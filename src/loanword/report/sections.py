@@ -3,6 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from loanword.report.alignment import compare_alignment
+from loanword.report.alignment_tables import alignment_figure, alignment_layer_tables, alignment_tables
+from loanword.report.alignment_words import alignment_findings
 from loanword.report.cells import Table
 from loanword.report.comparisons import all_pairs, compare
 from loanword.report.consistency import consistencies, consistency_table
@@ -83,6 +86,7 @@ def compose(runs: Sequence[RunRecords], study: StudyInfo) -> Report:
             tuple(likelihood_tables(runs, scores)),
         ),
         _vocabulary_section(runs, scores, pairs),
+        _alignment_section(runs),
         Section(
             "comparisons",
             "Comparisons",
@@ -122,6 +126,20 @@ def _vocabulary_section(runs: Sequence[RunRecords], scores: Scores, pairs: Seque
         _present(compute_figure(pairs, scores)),
         (*(table for one in tables for table in _filled(one)), *probe_tables(runs)),
         tuple(vocabulary_findings(answers(pairs))),
+    )
+
+
+def _alignment_section(runs: Sequence[RunRecords]) -> Section:
+    compared = compare_alignment(runs)
+    return Section(
+        "alignment",
+        "Are the languages aligned?",
+        "Whether a sentence and its translation are alike to the model itself: how often the translation is the "
+        "nearest of all sentences, layer by layer, and whether new pieces cost it.",
+        _present(alignment_figure(runs)),
+        alignment_tables(runs, compared),
+        alignment_findings(runs, compared),
+        folded=alignment_layer_tables(runs),
     )
 
 
