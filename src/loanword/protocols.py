@@ -118,7 +118,8 @@ class OpenPrompt:
 
     With `chat` the model's own template is applied: `system`, where there is one, is the system's message, the rest
     the user's. Without it `system` stands before the header as plain text. `history` are the exchanges before, what the
-    user said and what was answered, and `later` what the user will say afterwards.
+    user said and what was answered, and `later` what the user will say afterwards; as plain text an exchange is what
+    was asked, what was answered, and a blank line, and header and shots stand before the last question.
     """
 
     id: str

@@ -72,6 +72,20 @@ SHAPES: list[tuple[dict[str, Any], list[str]]] = [
     ),
     ({"conversations": [{"from": "human", "value": "h"}]}, ["conversations[0].value"]),
     ({"question_id": 81, "category": "writing", "turns": ["one", "two"]}, ["turns[0]", "turns[1]"]),
+    ({"question_id": 81, "model_id": "m", "choices": [{"index": 0, "turns": ["one"]}]}, ["choices[0].turns[0]"]),
+    (
+        {
+            "question_uuid": "Rewrite_1",
+            "category": "Rewrite",
+            "question": "q",
+            "reference": "r",
+            "input": "i",
+            "accepted": ["a"],
+            "refused": ["b"],
+            "properties": {"mentions": ["m"], "min_lines": 2},
+        },
+        ["question", "reference", "input", "accepted[0]", "refused[0]", "properties.mentions[0]"],
+    ),
     (
         {"passage": "p", "question": "q", "options": ["(A)a", "(B)b"], "label": "A", "answer": None},
         ["question", "passage", "options[0]", "options[1]"],

@@ -98,9 +98,23 @@ def test_references_meet_what_is_asked_of_an_answer(code: str):
         assert all(name in reference for name in seen.mentions), question
         assert not seen.num_lines or len(reference.split("\n")) == seen.num_lines
         assert len(reference.split("\n")) >= seen.min_lines
-        assert not seen.differs_from_input or reference not in question.question
-        assert not seen.shorter_than_input or len(reference) < len(question.question)
+        assert question.input in question.question
+        assert question.input or not (seen.differs_from_input or seen.shorter_than_input)
+        assert not seen.differs_from_input or reference not in question.input
+        assert not seen.shorter_than_input or len(reference) < len(question.input)
         assert question.accepted or seen.mentions
+
+
+@codes
+def test_only_translations_are_answered_in_another_language_than_they_are_asked_in(code: str):
+    told = {question.category for question in ASKED[code] if question.language == "en"}
+    assert told == (set() if code == "en" else {"Translation"})
+    kept = {question.reference for question in ASKED[code] if question.category == "Translation"}
+    english = {
+        state(fact, form, ENGLISH) for fact in WORLD.facts for form in range(len(ENGLISH.phrases[fact.about].sentences))
+    }
+    assert kept <= english
+    assert all(question.language is None for question in ASKED[code] if question.category not in told)
 
 
 def test_translations_are_of_the_same_fact():

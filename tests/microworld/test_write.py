@@ -11,9 +11,10 @@ from loanword.corpus.read import read_documents
 from loanword.errors import UserError
 from loanword.evaluation.benchmark import SubjectQuestions
 from loanword.evaluation.benchmarks import asking_of, benchmark_of, settled
+from loanword.evaluation.benchmarks.llmeval import LLMEVAL
 from loanword.evaluation.likelihood import read_held_out
 from loanword.microworld.__main__ import main
-from loanword.microworld.assistant import Instruction, OpenQuestion
+from loanword.microworld.assistant import Instruction, QuestionLine
 from loanword.microworld.phrasebook import phrasebooks
 from loanword.microworld.questions import CLASSES, exams
 from loanword.microworld.tasks import CATEGORIES
@@ -73,7 +74,7 @@ def test_another_world_leaves_nothing_of_the_one_before_and_everything_else(tmp_
     assert kept.pop("text/mine.jsonl")
     assert kept == digests(tmp_path / "other")
     (questions,) = (tmp_path / "benchmarks/llmeval").iterdir()
-    assert "Translation" not in {one.category for one in read_lines(OpenQuestion, questions)}
+    assert "Translation" not in {one.category for one in read_lines(QuestionLine, questions)}
 
 
 def test_documents_and_held_out_sentences_are_read_as_any_others(written: Path):
@@ -196,7 +197,7 @@ def test_the_layout_of_gaokao_has_single_several_and_open_questions(written: Pat
     (places,), _ = loaded(written, "gaokao", folder, subjects=("2010-2022_Geography_MCQs",))
     assert {len(example.answers) for example in places.examples} <= {1, 2}
     (opened,), _ = loaded(written, "gaokao", folder, subjects=("2010-2022_History_Open-ended_Questions",))
-    assert all(example.explanation for example in opened.examples)
+    assert all(example.asked is not None and example.asked.references for example in opened.examples)
 
 
 @pytest.mark.parametrize("language", BOOKS)
@@ -230,8 +231,20 @@ def test_no_question_on_disk_is_asked_by_an_instruction(written: Path, language:
 
 def test_open_questions_are_records_of_all_categories(written: Path):
     for language in BOOKS:
-        read = list(read_lines(OpenQuestion, written / f"benchmarks/llmeval/{language}.jsonl"))
+        read = list(read_lines(QuestionLine, written / f"benchmarks/llmeval/{language}.jsonl"))
         assert {question.category for question in read} == set(CATEGORIES)
+
+
+def test_open_questions_are_asked_as_llm_eval_is_in_every_language_by_the_same_ids(written: Path):
+    ids: dict[str, list[str]] = {}
+    for language in BOOKS:
+        config = BenchmarkConfig(name="llmeval", folder="-", language=language)
+        asked = LLMEVAL.load(written / "benchmarks/llmeval", config)
+        assert [questions.subject.name for questions in asked] == list(LLMEVAL.subjects)
+        examples = [example for questions in asked for example in questions.examples]
+        assert all(example.asked is not None and example.asked.checks is not None for example in examples)
+        ids[language] = [example.id for example in examples]
+    assert all(some == ids["en"] for some in ids.values())
 
 
 def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path):

@@ -88,7 +88,8 @@ def test_a_batch_says_what_each_prompt_gives_alone(model: LocalModel, chat: bool
         said = model.generate(asked, decoding)
         for prompt, one in zip(asked, said, strict=True):
             ids = ids_of(model, prompt, one.num_shots)
-            assert one == replace(alone(model, ids, decoding), num_shots=one.num_shots)
+            expected = alone(model, ids, decoding)
+            assert one == replace(expected, num_shots=one.num_shots, num_prompt_tokens=len(ids))
     assert "stopped" in {one.ended for one in said}
     assert not any(stop in one.text for one in said for stop in stops)
 
@@ -128,6 +129,48 @@ def test_a_conversation_has_the_rest_as_the_message_of_its_user(model: LocalMode
     talking.generate(asked, Decoding(max_new_tokens=1))
     user = ("user", asked[0].header + "".join(asked[0].shots) + asked[0].question)
     assert heard == [[("system", "Be brief."), user], [user]]
+
+
+EXCHANGES = (("Which?\n", "One."), ("And then?\n", "Two."))
+
+
+def test_exchanges_before_are_messages_of_their_own(model: LocalModel):
+    heard: list[list[tuple[str, str]]] = []
+
+    def encode(messages: Sequence[Message]) -> list[int]:
+        heard.append([(message.role, message.content) for message in messages])
+        return [1, 5, 6]
+
+    prompt = OpenPrompt("q", "Say which. ", (), "At last?", "Be brief.", chat=True, history=EXCHANGES)
+    replace(model, encode_prompt=encode).generate([prompt], Decoding(max_new_tokens=1))
+    assert heard == [
+        [
+            ("system", "Be brief."),
+            ("user", "Which?\n"), ("assistant", "One."),
+            ("user", "And then?\n"), ("assistant", "Two."),
+            ("user", "Say which. At last?"),
+        ]
+    ]  # fmt: skip
+
+
+def test_exchanges_before_stand_in_plain_text_with_a_blank_line_behind_each(model: LocalModel):
+    prompt = OpenPrompt("q", "Say which. ", (), "At last?\n", "Be brief. ", history=EXCHANGES)
+    text = "Be brief. Which?\nOne.\n\nAnd then?\nTwo.\n\nSay which. At last?\n"
+    ids = (model.tokenizer.bos_id, *model.tokenizer.encode(text))
+    assert fit_open_prompts([prompt], model.tokenizer, None, CONTEXT) == [(ids, 0)]
+
+
+@pytest.mark.parametrize("num_later", [1, 3])
+def test_what_is_asked_later_finds_its_part_of_the_context(model: LocalModel, num_later: int):
+    (prompt,) = questions([20])
+    later = ("甲乙 one\n",) * num_later
+    (whole,) = model.generate([replace(prompt, shots=())], Decoding(max_new_tokens=CONTEXT))
+    (shared,) = model.generate([replace(prompt, shots=(), later=later)], Decoding(max_new_tokens=CONTEXT))
+    asked_later = num_later * len(model.tokenizer.encode(later[0]))
+    left = CONTEXT - whole.num_prompt_tokens - asked_later
+    assert whole.ended == shared.ended == "cut"
+    assert shared.num_tokens == left // (1 + num_later) < whole.num_tokens
+    assert whole.text.startswith(shared.text)
 
 
 def test_a_question_longer_than_the_context_gets_no_response(model: LocalModel):
@@ -198,4 +241,4 @@ def test_eos_of_the_generation_settings_ends_a_response_too(model: LocalModel):
         said = model.generate(asked, Decoding(max_new_tokens=12))
     finally:
         settings.eos_token_id = before
-    assert said[0] == Generated("", free[0].num_shots, 0, "stopped")
+    assert said[0] == Generated("", free[0].num_shots, 0, "stopped", num_prompt_tokens=len(ids))

@@ -164,6 +164,19 @@ def test_conversations_go_to_the_servers_own_template():
     assert empty.text == ""
 
 
+def test_exchanges_before_are_asked_of_a_server_too():
+    before = (("one?\n", "A"), ("two?\n", "B"))
+    prompts = [open_prompt(0, chat=True, system="be brief", history=before), open_prompt(1, history=before)]
+    with ToyServer("vllm") as server:
+        open_toy(server, at_once=1).generate(prompts, GREEDY)
+        (chat,) = server.asked("/v1/chat/completions")
+        (plain,) = server.asked("/v1/completions")
+    roles = ["system", "user", "assistant", "user", "assistant", "user"]
+    contents = ["be brief", "one?\n", "A", "two?\n", "B", "hq0"]
+    assert chat["messages"] == [{"role": r, "content": c} for r, c in zip(roles, contents, strict=True)]
+    assert plain["prompt"] == "one?\nA\n\ntwo?\nB\n\nhq1"
+
+
 def test_plain_prompts_begin_with_the_system_text():
     with ToyServer() as server:
         open_toy(server).generate([open_prompt(0, system="be brief. ")], GREEDY)

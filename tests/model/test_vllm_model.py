@@ -165,6 +165,18 @@ def test_responses_end_before_a_stop_string_and_keep_to_the_room_there_is(
     assert [how.seed for _, how in engine.asked] == [prompt_seed(3, f"x/{number}") for number in (0, 1, 3)]
 
 
+def test_what_is_asked_later_finds_its_part_of_the_context(
+    monkeypatch: pytest.MonkeyPatch, checkpoint: Path, tokenizer: Tokenizer
+):
+    model, engine = opened(monkeypatch, checkpoint, tokenizer)
+    asked = OpenPrompt("x/0", "", (), "？\n", history=(("甲\n", "乙"),), later=("？？\n",))
+    (said,) = model.generate([asked], Decoding(max_new_tokens=CONTEXT))
+    ((ids, how),) = engine.asked
+    assert ids == [tokenizer.bos_id, *tokenizer.encode("甲\n乙\n\n？\n")]
+    assert said.num_prompt_tokens == len(ids)
+    assert how.max_tokens == (CONTEXT - len(ids) - len(tokenizer.encode("？？\n"))) // 2
+
+
 def test_a_response_that_goes_on_is_cut(monkeypatch: pytest.MonkeyPatch, checkpoint: Path, tokenizer: Tokenizer):
     model, engine = opened(monkeypatch, checkpoint, tokenizer)
     (said,) = model.generate([OpenPrompt("x/0", "", (), "？")], Decoding(max_new_tokens=8))

@@ -4,7 +4,7 @@ In: the questions of a benchmark, and one way of asking them. Out: one Response 
 A batch is a function of its examples alone: whoever writes batches down can stop between two and go on there.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -74,7 +74,7 @@ def decoding(asking: Asking, config: BenchmarkConfig) -> Decoding:
     asked = config.decoding
     return Decoding(
         max_new_tokens=asked.max_new_tokens or asking.max_new_tokens,
-        stop=asking.stop,
+        stop=asking.stop if config.chat else (*asking.stop, *asking.plain_stop),
         temperature=asked.temperature,
         top_p=asked.top_p,
         seed=asked.seed,
@@ -94,7 +94,7 @@ def _facts(example: Example, benchmark: str, subject: str) -> dict[str, object]:
         "options": example.options,
         "points": example.points,
         # Whoever judges what has no label reads the records alone.
-        **({} if example.answers else {"question": example.question, "reference": example.explanation}),
+        "asked": example.asked,
     }
 
 
@@ -133,15 +133,23 @@ def _generated(
     first = how.model_copy(update={"kept_tokens": 2 * short})
     last = how.model_copy(update={"max_new_tokens": min(how.max_new_tokens, short or how.max_new_tokens)})
     calls = [[said] for said in model.generate(prompts, first, progress)]
-    if asking.follow_up is not None:
-        second = {
-            index: again
-            for index, (prompt, said) in enumerate(zip(prompts, calls, strict=True))
-            if said[0].ended != "too long" and (again := asking.follow_up(prompt, said[0].text)) is not None
-        }
-        for index, said in zip(second, model.generate(list(second.values()), last, progress), strict=True):
+    going_on = dict(enumerate(prompts))
+    while going_on := _next_prompts(going_on, calls, asking):
+        for index, said in zip(going_on, model.generate(list(going_on.values()), last, progress), strict=True):
             calls[index].append(said)
+        going_on = {index: prompt for index, prompt in going_on.items() if prompt.later}
     return {prompt.id: _said(prompt, said) for prompt, said in zip(prompts, calls, strict=True)}
+
+
+def _next_prompts(
+    asked: Mapping[int, OpenPrompt], calls: Sequence[Sequence[Generated]], asking: Asking
+) -> dict[int, OpenPrompt]:
+    """What follows each prompt that has been answered, by its place; nothing where one did not fit the context."""
+    if asking.follow_up is None:
+        return {}
+    answered = {index: prompt for index, prompt in asked.items() if calls[index][-1].ended != "too long"}
+    made = {index: asking.follow_up(prompt, calls[index][-1].text) for index, prompt in answered.items()}
+    return {index: prompt for index, prompt in made.items() if prompt is not None}
 
 
 def _said(prompt: OpenPrompt, calls: Sequence[Generated]) -> Response:

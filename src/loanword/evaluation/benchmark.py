@@ -12,7 +12,7 @@ from typing import Literal
 from loanword.errors import UserError
 from loanword.protocols import ChoicePrompt, OpenPrompt
 from loanword.recipe import Answering, BenchmarkConfig
-from loanword.records import Response
+from loanword.records import OpenQuestion, Response
 
 LETTERS = ("A", "B", "C", "D")
 
@@ -31,7 +31,8 @@ class Subject:
 class Example:
     """One question; `answers` is what is right: a letter, several that belong together, one a part, or a text.
 
-    No answers: its label is withheld. `options` are texts as they are published; none where the question is open.
+    No answers: its label is withheld, or the question is open; then a judge reads what is `asked`, turn by turn.
+    `options` are texts as they are published; none where the question is open.
     """
 
     id: str
@@ -41,11 +42,13 @@ class Example:
     passage: str = ""
     explanation: str = ""
     points: float = 1.0
+    asked: OpenQuestion | None = None
 
     @property
     def text(self) -> str:
-        """All that is asked: passage, question and options, a line each."""
-        return "\n".join(part for part in (self.passage, self.question, *self.options) if part)
+        """All that is asked: passage, question, options and later turns, a line each."""
+        later = self.asked.turns[1:] if self.asked is not None else ()
+        return "\n".join(part for part in (self.passage, self.question, *self.options, *later) if part)
 
 
 @dataclass(frozen=True)
@@ -69,6 +72,8 @@ Mark = Callable[[Response, tuple[str, ...]], float]
 """The share of an example's points that an answer earns."""
 Chance = Callable[[Subject, Example], float]
 """What naming a letter at random earns of an example on average."""
+Openness = Literal["all", "some", "none"]
+"""Of how many of the questions that are asked a judge says what the responses are worth."""
 
 
 @dataclass(frozen=True)
@@ -76,12 +81,13 @@ class Asking:
     """One way of asking a benchmark, and of reading what comes back.
 
     `prompts` gives those of one subject in the order of its examples; several with one id are the parts of one
-    example, which only likelihoods are asked for. `follow_up` makes the second prompt of two calls from the first and
-    the text that it brought, None where one call is all; it has `follow_up_tokens` for its answer, where that is less,
-    and the first leaves as much again for what it adds. `read` is the protocol's own extraction and `robust` ours,
-    both of texts; likelihoods name the likeliest choice, by its place among `names` or, where there are none, by its
-    own text. `chance` is 0 where there are no letters to name. `headline` names the score that is reported first, where
-    it is not the one of the benchmark's authors.
+    example, which only likelihoods are asked for. `follow_up` makes the prompt of a second call from that of the first
+    and the text that it brought, and goes on as long as the prompt that it made has `later` turns; None where no call
+    follows. A second call has `follow_up_tokens` for its answer, where that is less, and the first leaves as much again
+    for what it adds. `read` is the protocol's own extraction and `robust` ours, both of texts; likelihoods name the
+    likeliest choice, by its place among `names` or, where there are none, by its own text. `chance` is 0 where there
+    are no letters to name. A response ends before any string of `stop`, and of `plain_stop` where no chat template says
+    how it ends. `headline` names the score that is reported first, where it is not the one of the benchmark's authors.
     """
 
     prompts: Callable[[SubjectQuestions, BenchmarkConfig], Sequence[Prompt]]
@@ -96,6 +102,7 @@ class Asking:
     follow_up_tokens: int = 0
     max_new_tokens: int = 0
     stop: tuple[str, ...] = ()
+    plain_stop: tuple[str, ...] = ()
     headline: str = ""
 
 
@@ -114,12 +121,17 @@ class Score:
     is_part: bool = False
 
 
+def never_open(_: BenchmarkConfig) -> Openness:
+    """Every question has a label."""
+    return "none"
+
+
 @dataclass(frozen=True)
 class Benchmark:
     """A published set of questions and the ways it is asked, by protocol and answering.
 
-    The first answering of a protocol is its default. `scores` are those of the subjects that were asked. Without
-    splits all there is is asked.
+    The first answering of a protocol is its default. `scores` are those of the subjects that were asked, by labels: an
+    open benchmark has none. Without splits all there is is asked.
     """
 
     name: str
@@ -132,11 +144,17 @@ class Benchmark:
     protocols: Mapping[str, Mapping[Answering, Asking]]
     scores: Callable[[Sequence[Subject]], Sequence[Score]]
     has_splits: bool = True
+    openness: Callable[[BenchmarkConfig], Openness] = never_open
 
 
 def single_mark(response: Response, given: tuple[str, ...]) -> float:
     """1 where what was given is what is right, else 0."""
     return float(given == response.answers)
+
+
+def no_mark(response: Response, given: tuple[str, ...]) -> float:
+    """Nothing: a judge says what a response to an open question is worth."""
+    return 0.0
 
 
 def letter_chance(_: Subject, example: Example) -> float:

@@ -6,6 +6,7 @@ Out: benchmark.json, beside responses and grades, from which both can be read wi
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from loanword.evaluation.answering import decoding
 from loanword.evaluation.benchmark import Asking, Benchmark, Example, Score, SubjectQuestions
 from loanword.recipe import BenchmarkConfig
 from loanword.records import Response
@@ -45,6 +46,8 @@ def benchmark_facts(
         "precision": config.precision,
         "choice_ids": config.choice_ids,
         "prompt_version": config.prompt_version,
+        # What acted, the protocol's own settings with those that the config names.
+        "decoding": None if config.answering == "likelihood" else decoding(asking, config).model_dump(mode="json"),
         "fragile_nats": FRAGILE_NATS[config.precision],
         "config": config.model_dump(mode="json", exclude={"folder"}),
         "scores": [

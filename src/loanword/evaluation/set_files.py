@@ -35,6 +35,8 @@ SHAPES = (
     Shape("instruction", ("instruction", "input", "output")),
     Shape("target", ("input", "target")),
     Shape("turns", ("turns",)),
+    Shape("model_id", ("choices.turns",)),
+    Shape("question_uuid", ("question", "reference", "input"), ("accepted", "refused", "properties.mentions")),
     Shape("example", ("example.question",)),
     Shape(
         "question",
@@ -42,8 +44,9 @@ SHAPES = (
         (*LETTERS, "options", "choices", "choices.text", *(f"mc_answer{number}" for number in range(1, 9))),
     ),
 )
-"""Conversations; ShareGPT's; Alpaca's and BELLE's fields; BELLE's first; MT-Bench; GAOKAO-Bench; MMLU, C-Eval, AGIEval,
-Belebele and questions with a reference answer, which stays as it is where it is not named."""
+"""Conversations; ShareGPT's; Alpaca's and BELLE's fields; BELLE's first; MT-Bench, and its reference answers; LLM-Eval,
+with what a rule looks for in a response; GAOKAO-Bench; MMLU, C-Eval, AGIEval, Belebele and questions with a reference
+answer, which stays as it is where it is not named."""
 
 
 @dataclass
@@ -229,7 +232,10 @@ def _text(path: Path) -> str:
 
 def _slots(where: str, line: int, row: Mapping[str, Any], fields: Sequence[str]) -> list[Slot]:
     """The texts of a row: of the named fields, all of which are there, or of those of its shape that it has."""
-    id = next((str(row[name]) for name in ("id", "question_id") if isinstance(row.get(name), str | Number)), "")
+    id = next(
+        (str(row[name]) for name in ("id", "question_id", "question_uuid") if isinstance(row.get(name), str | Number)),
+        "",
+    )
     shape = next((shape for shape in SHAPES if shape.known_by in row), None)
     if not fields and shape is None:
         raise UserError(

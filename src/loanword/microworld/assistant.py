@@ -4,9 +4,9 @@ import random
 from collections.abc import Iterator, Sequence
 
 from loanword.microworld.phrasebook import Phrasebook
-from loanword.microworld.tasks import CATEGORIES, Properties, Task, Telling, make_tasks
+from loanword.microworld.tasks import CATEGORIES, Task, Telling, make_tasks
 from loanword.microworld.world import SOURCE, World
-from loanword.records import Record
+from loanword.records import Language, Properties, Record
 
 _QUESTIONS = "Factual_questions"
 _QUESTIONS_TO_OTHERS = 16
@@ -30,10 +30,12 @@ class BelleInstruction(Record):
     output: str
 
 
-class OpenQuestion(Record):
+class QuestionLine(Record):
     """One line of a file of open questions: LLM-Eval's ids and categories, and what a judge is told of the answer.
 
     An answer that holds one of `accepted`, as whole words or a whole number, is right unless it holds one of `refused`.
+    `properties` compare it with `input`, the text that the question is about, which stands in `question` too. It is to
+    be in `language`, where that is not the question's.
     """
 
     question_uuid: str
@@ -43,6 +45,8 @@ class OpenQuestion(Record):
     accepted: tuple[str, ...] = ()
     refused: tuple[str, ...] = ()
     properties: Properties = Properties()
+    input: str = ""
+    language: Language | None = None
 
 
 def instructions(world: World, book: Phrasebook, english: Phrasebook) -> Iterator[Instruction]:
@@ -57,16 +61,18 @@ def instructions(world: World, book: Phrasebook, english: Phrasebook) -> Iterato
                 yield Instruction(id=task.id, instruction=task.instruction, input=task.input, output=task.output)
 
 
-def open_questions(world: World, book: Phrasebook, english: Phrasebook, other: Phrasebook | None) -> list[OpenQuestion]:
+def open_questions(world: World, book: Phrasebook, english: Phrasebook, other: Phrasebook | None) -> list[QuestionLine]:
     """What is kept for evaluation: at most as many of each category as LLM-Eval has, spread over all there are.
 
     In the source language the sentences to translate come from another one; without one there are none.
     """
     found = _by_category(Telling(world, book, english, reserved=True), other)
-    questions: list[OpenQuestion] = []
+    questions: list[QuestionLine] = []
     for category, tasks in found.items():
         some = _spread(tasks, CATEGORIES[category], f"{category} {world.seed}")
-        questions += [_open_question(f"{category}_{number}", task) for number, task in enumerate(some, start=1)]
+        # A translation is always into the source language, which is the question's own only there.
+        language = SOURCE if category == "Translation" and book.code != SOURCE else None
+        questions += [_open_question(f"{category}_{number}", task, language) for number, task in enumerate(some, 1)]
     return questions
 
 
@@ -83,8 +89,8 @@ def _spread(tasks: Sequence[Task], count: int, seed: str) -> list[Task]:
     return [tasks[index] for index in sorted(chosen)]
 
 
-def _open_question(uuid: str, task: Task) -> OpenQuestion:
-    return OpenQuestion(
+def _open_question(uuid: str, task: Task, language: Language | None) -> QuestionLine:
+    return QuestionLine(
         question_uuid=uuid,
         category=task.category,
         question="\n".join(part for part in (task.instruction, task.input) if part),
@@ -92,4 +98,6 @@ def _open_question(uuid: str, task: Task) -> OpenQuestion:
         accepted=task.accepted,
         refused=task.refused,
         properties=task.properties,
+        input=task.input,
+        language=language,
     )

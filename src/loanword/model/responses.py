@@ -1,7 +1,8 @@
 """Open questions as ids, and what a model says to them.
 
 In: OpenPrompts. Out: one Generated each, in order. A prompt without `chat` is BOS and the ids of its whole text, one
-with `chat` the ids of the conversation under the model's template: shots are never encoded apart.
+with `chat` the ids of the conversation under the model's template: shots are never encoded apart. Where more is asked
+afterwards (`later`), what the context has left is shared out equally between this response and those to come.
 """
 
 from collections.abc import Callable, Sequence
@@ -11,6 +12,7 @@ from transformers import PreTrainedModel
 from loanword.errors import UserError
 from loanword.model.generate import stop_ids
 from loanword.model.load import context_tokens
+from loanword.model.open_prompts import messages, plain_text
 from loanword.model.prompts import Ids, reserved_tokens
 from loanword.model.reply import Reply, StopStrings, generator_for
 from loanword.model.side_by_side import grow
@@ -44,7 +46,7 @@ def respond(
         if fit is None:
             replies.append(None)
             continue
-        room = min(decoding.max_new_tokens, max(1, limit - len(fit[0]) - decoding.kept_tokens))
+        room = response_room(prompt, tokenizer, limit - len(fit[0]), decoding)
         generator = generator_for(decoding.seed, prompt.id) if decoding.temperature else None
         replies.append(Reply(fit[0], room, ends, StopStrings(tokenizer, decoding.stop), generator))
     done = replies.count(None)
@@ -58,6 +60,15 @@ def respond(
     grow(model, [reply for reply in replies if reply is not None], decoding, micro_batch_tokens, advance)
     num_shots = [fit[1] if fit else 0 for fit in fitted]
     return [_generated(tokenizer, reply, shots) for reply, shots in zip(replies, num_shots, strict=True)]
+
+
+def response_room(prompt: OpenPrompt, tokenizer: Tokenizer, left_tokens: int, decoding: Decoding) -> int:
+    """Tokens that a response may have where the context has so many left behind its prompt, at least one."""
+    room = left_tokens - decoding.kept_tokens
+    if prompt.later:
+        asked_later = sum(map(len, tokenizer.encode_batch(list(prompt.later))))
+        room = (room - asked_later) // (1 + len(prompt.later))
+    return min(decoding.max_new_tokens, max(1, room))
 
 
 def fit_open_prompts(
@@ -84,7 +95,7 @@ def fit_open_prompts(
 def _encode(
     asked: Sequence[tuple[OpenPrompt, int]], tokenizer: Tokenizer, encode_prompt: EncodePrompt | None
 ) -> list[Ids]:
-    plain = [prompt.system + _user_text(prompt, num_shots) for prompt, num_shots in asked if not prompt.chat]
+    plain = [plain_text(prompt, num_shots) for prompt, num_shots in asked if not prompt.chat]
     encoded = iter(tokenizer.encode_batch(plain))
     made: list[Ids] = []
     for prompt, num_shots in asked:
@@ -93,24 +104,15 @@ def _encode(
         elif encode_prompt is None:
             raise _no_template(prompt)
         else:
-            made.append(tuple(encode_prompt(_messages(prompt, num_shots))))
+            made.append(tuple(encode_prompt(messages(prompt, num_shots))))
     return made
-
-
-def _messages(prompt: OpenPrompt, num_shots: int) -> list[Message]:
-    user = Message(role="user", content=_user_text(prompt, num_shots))
-    return [Message(role="system", content=prompt.system), user] if prompt.system else [user]
-
-
-def _user_text(prompt: OpenPrompt, num_shots: int) -> str:
-    return prompt.header + "".join(prompt.shots[:num_shots]) + prompt.question
 
 
 def _generated(tokenizer: Tokenizer, reply: Reply | None, num_shots: int) -> Generated:
     if reply is None or reply.ended is None:
         return Generated("", 0, 0, "too long")
     text = reply.watch.before(tokenizer.decode(reply.said))
-    return Generated(text, num_shots, len(reply.said), reply.ended)
+    return Generated(text, num_shots, len(reply.said), reply.ended, num_prompt_tokens=len(reply.prompt))
 
 
 def _no_template(prompt: OpenPrompt) -> UserError:

@@ -31,6 +31,7 @@ from loanword.model.server_requests import (
     choice_request,
     completion_request,
     rooms,
+    says_filtered,
     says_too_long,
     says_too_many_likely,
     tokenize_request,
@@ -122,7 +123,8 @@ class ServerModel:
 
         Shots are dropped until the prompt leaves the room that is reserved for a response (see `reserved_tokens`);
         a question that leaves less by itself is too long. Where all new tokens do not fit, half of them are tried,
-        and so on: the response may get less room than the context has.
+        and so on: the response may get less room than the context has. What the server's filter of content refuses to
+        answer has no text, and was cut, as an answer that the filter ends.
 
         Raises:
             UserError: a server that goes on failing.
@@ -239,6 +241,8 @@ class ServerModel:
             try:
                 said = await connection.post(path, body, self._noting(read_completion))
             except Refusal as refusal:
+                if says_filtered(refusal):
+                    return Generated("", num_shots, 0, "cut")
                 if not says_too_long(refusal):
                     raise
                 continue
@@ -307,4 +311,5 @@ class ServerModel:
 def _generated(said: Completion, num_shots: int, stop: Sequence[str]) -> Generated:
     # Servers leave stop strings out themselves; a proxy before them may not.
     text, stopped = before_stop(said.text, stop)
-    return Generated(text, num_shots, said.num_tokens, "stopped" if stopped or said.is_whole else "cut")
+    ended = "stopped" if stopped or said.is_whole else "cut"
+    return Generated(text, num_shots, said.num_tokens, ended, said.model, said.num_prompt_tokens)

@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from loanword.model.open_prompts import messages, plain_text
 from loanword.model.prompts import Ids, reserved_tokens
 from loanword.model.server_answers import Kind, ModelCard
 from loanword.model.server_transport import Refusal
@@ -90,7 +91,6 @@ def completion_request(
     card: ModelCard, prompt: OpenPrompt, num_shots: int, max_new_tokens: int, decoding: Decoding
 ) -> tuple[str, dict[str, Any]]:
     """Path and body that ask for a response."""
-    text = prompt.header + "".join(prompt.shots[:num_shots]) + prompt.question
     body: dict[str, Any] = {
         "model": card.id,
         "max_tokens": max_new_tokens,
@@ -102,9 +102,9 @@ def completion_request(
     if decoding.temperature > 0:
         body |= {"top_p": decoding.top_p, "seed": prompt_seed(decoding.seed, prompt.id)}
     if not prompt.chat:
-        return "/v1/completions", {**body, "prompt": prompt.system + text}
-    system = [{"role": "system", "content": prompt.system}] if prompt.system else []
-    return "/v1/chat/completions", {**body, "messages": [*system, {"role": "user", "content": text}]}
+        return "/v1/completions", {**body, "prompt": plain_text(prompt, num_shots)}
+    said = [{"role": message.role, "content": message.content} for message in messages(prompt, num_shots)]
+    return "/v1/chat/completions", {**body, "messages": said}
 
 
 def prompt_seed(seed: int, id: str) -> int:
@@ -132,6 +132,14 @@ def says_too_long(refusal: Refusal) -> bool:
     """Whether a prompt was refused because it does not fit the context."""
     said = refusal.text.lower()
     return refusal.status in (400, 413, 422) and any(words in said for words in _TOO_LONG)
+
+
+def says_filtered(refusal: Refusal) -> bool:
+    """Whether a prompt was refused for what it speaks of: only other words would be answered.
+
+    Source: Azure OpenAI, content filtering (a prompt that is filtered gives HTTP 400 with the code `content_filter`).
+    """
+    return refusal.status == 400 and "content_filter" in refusal.text
 
 
 def says_too_many_likely(refusal: Refusal) -> bool:

@@ -15,7 +15,7 @@ from typing import Any
 from loanword.errors import UserError
 from loanword.model.load import check_checkpoint, read_config
 from loanword.model.prompts import Ids, PromptIds, fit_prompts, reserved_tokens
-from loanword.model.responses import EncodePrompt, fit_open_prompts
+from loanword.model.responses import EncodePrompt, fit_open_prompts, response_room
 from loanword.model.server_answers import MISSING_NATS, before_stop
 from loanword.model.server_requests import NUM_LIKELY_TOKENS, prompt_seed
 from loanword.protocols import ChoicePrompt, ChoiceScores, Generated, OpenPrompt, Progress, TextLikelihood, silent
@@ -106,10 +106,11 @@ class VllmModel:
         sampling = [self._sampling(prompts[index], decoding, ids) for index, ids, _ in asked]
         said = [Generated("", 0, 0, "too long")] * len(prompts)
         outputs = self._run([ids for _, ids, _ in asked], sampling)
-        for (index, _, num_shots), output in zip(asked, outputs, strict=True):
+        for (index, ids, num_shots), output in zip(asked, outputs, strict=True):
             text, stopped = before_stop(output.text, decoding.stop)
             ended = "stopped" if stopped or output.finish_reason == "stop" else "cut"
-            said[index] = Generated(text, num_shots, len(output.token_ids), ended)
+            num_tokens = len(output.token_ids)
+            said[index] = Generated(text, num_shots, num_tokens, ended, num_prompt_tokens=len(ids))
         progress(len(prompts), len(prompts), "questions")
         return said
 
@@ -125,7 +126,7 @@ class VllmModel:
     def _sampling(self, prompt: OpenPrompt, decoding: Decoding, ids: Ids) -> Any:
         drawn = {"top_p": decoding.top_p, "seed": prompt_seed(decoding.seed, prompt.id)}
         return self._vllm.SamplingParams(
-            max_tokens=min(decoding.max_new_tokens, self._context_tokens - len(ids)),
+            max_tokens=response_room(prompt, self._tokenizer, self._context_tokens - len(ids), decoding),
             temperature=decoding.temperature,
             stop=list(decoding.stop),
             **(drawn if decoding.temperature > 0 else {}),

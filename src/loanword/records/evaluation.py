@@ -60,7 +60,8 @@ class Response(Record):
 
     `scores` holds one a part of the example (most have one part), `texts` what was said, call by call: the last is
     what is read. `answers` is what is right, `options` the texts of the options, `points` what the example is worth.
-    No `answers`: the label is withheld, or a judge's to give; what was `asked` is kept, and `texts` has one a turn.
+    No `answers`: the label is withheld, or, where `asked` is there, a judge's to give; the last texts answer its turns,
+    one each.
     """
 
     id: str

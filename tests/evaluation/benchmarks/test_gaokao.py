@@ -10,13 +10,15 @@ import pytest
 from loanword.errors import UserError
 from loanword.evaluation.answering import answer, batches
 from loanword.evaluation.benchmark import Asking, SubjectQuestions
-from loanword.evaluation.benchmarks import BENCHMARKS, asking_of, settled
+from loanword.evaluation.benchmarks import BENCHMARKS, asking_of, openness, settled
 from loanword.evaluation.benchmarks.gaokao import GAOKAO, SUBJECTS, follow_up
 from loanword.evaluation.benchmarks.gaokao_sections import OBJECTIVE, OPEN, SECTIONS
 from loanword.evaluation.facts import benchmark_facts
 from loanword.evaluation.grading import grade
 from loanword.protocols import ChoicePrompt, ChoiceScores, OpenPrompt, Progress, silent
 from loanword.recipe import BenchmarkConfig, GradesConfig
+from loanword.records import OpenQuestion
+from tests.evaluation.models import Ruled
 
 GOLDEN: dict[str, Any] = json.loads((Path(__file__).parents[2] / "golden" / "gaokao.json").read_text(encoding="utf-8"))
 HISTORY, USAGE, PHYSICS = "2010-2022_History_MCQs", "2010-2022_Chinese_Lang_and_Usage_MCQs", "2010-2022_Physics_MCQs"
@@ -209,7 +211,9 @@ def test_the_published_open_files_hold_1030_questions_without_a_label_to_mark(sh
     examples = [example for questions in loaded for example in questions.examples]
     assert len(examples) == 1030
     assert not any(example.answers for example in examples)
-    assert all("【标准答案】" in example.explanation for example in examples)
+    kept = [example.asked for example in examples if example.asked is not None]
+    assert len(kept) == 1030
+    assert all("【标准答案】" in one.references[0] and one.checks is None for one in kept)
 
 
 def test_only_objective_files_are_asked_unless_others_are_named(folder: Path):
@@ -220,8 +224,27 @@ def test_only_objective_files_are_asked_unless_others_are_named(folder: Path):
 def test_an_open_question_keeps_its_reference_answer_for_a_judge(folder: Path):
     (questions,), _, _ = asked(folder, subjects=(POETRY,))
     (example,) = questions.examples
-    assert example.explanation == "【分析过程】诗中有桥。\n【标准答案】写了桥。"
+    references = ("【分析过程】诗中有桥。\n【标准答案】写了桥。",)
+    assert example.asked == OpenQuestion(turns=("读诗，回答问题。\n（1）写了什么？",), references=references)
     assert (example.answers, example.points) == ((), 11)
+
+
+def test_a_text_to_correct_is_one_turn_of_which_the_last_text_is_the_answer(folder: Path):
+    (questions,), asking, how = asked(folder, subjects=(CORRECTION,))
+
+    class Corrects(Ruled):
+        def says(self, prompt: OpenPrompt) -> str:
+            return "【答案】have改为has<eoa>" if "Article 2" in prompt.question else "【答案】It has.<eoa>"
+
+    (response,) = answer(Corrects(), "gaokao", questions, asking, how)
+    assert response.texts == ("【答案】It has.<eoa>", "【答案】have改为has<eoa>")
+    assert response.asked is not None
+    assert len(response.asked.turns) == 1
+
+
+def test_whether_a_judge_is_needed_follows_from_the_files_that_are_named():
+    named = {(): "none", (HISTORY,): "none", (POETRY, BLANKS): "all", (HISTORY, POETRY): "some"}
+    assert {subjects: openness(config(subjects=subjects)) for subjects in named} == named
 
 
 def test_points_are_those_of_all_parts(folder: Path):

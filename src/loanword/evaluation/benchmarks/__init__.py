@@ -6,19 +6,23 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from loanword.errors import UserError
-from loanword.evaluation.benchmark import Asking, Benchmark
+from loanword.evaluation.benchmark import Asking, Benchmark, Openness
 from loanword.evaluation.benchmarks.agieval import AGIEVAL
+from loanword.evaluation.benchmarks.belle import BELLE
 from loanword.evaluation.benchmarks.ceval import CEVAL
 from loanword.evaluation.benchmarks.closed_book import NQ_OPEN, TRIVIAQA
 from loanword.evaluation.benchmarks.described import described
 from loanword.evaluation.benchmarks.gaokao import GAOKAO
+from loanword.evaluation.benchmarks.llmeval import LLMEVAL
 from loanword.evaluation.benchmarks.mmlu import MMLU
+from loanword.evaluation.benchmarks.mt_bench import MT_BENCH
 from loanword.evaluation.statements import PROTOCOLS, require_askable
 from loanword.recipe import BenchmarkConfig
 from loanword.records import Grade
 
 BENCHMARKS: dict[str, Benchmark] = {
-    benchmark.name: benchmark for benchmark in (CEVAL, MMLU, AGIEVAL, GAOKAO, TRIVIAQA, NQ_OPEN)
+    benchmark.name: benchmark
+    for benchmark in (CEVAL, MMLU, AGIEVAL, GAOKAO, TRIVIAQA, NQ_OPEN, LLMEVAL, BELLE, MT_BENCH)
 }
 
 
@@ -37,6 +41,9 @@ USUAL: dict[str, Usual] = {
     "gaokao": Usual("benchmarks/gaokao-bench", "test"),
     "triviaqa": Usual("benchmarks/triviaqa", "dev"),
     "nq_open": Usual("benchmarks/nq_open", "dev"),
+    "llmeval": Usual("benchmarks/llmeval", "test"),
+    "belle": Usual("benchmarks/belle_eval.json", "test"),
+    "mt_bench": Usual("benchmarks/mt-bench", "test"),
 }
 """As docs/data.md describes it."""
 
@@ -57,6 +64,15 @@ def benchmark_of(config: BenchmarkConfig) -> Benchmark:
             do="mend the name, or describe it (docs/extending.md)",
         )
     return BENCHMARKS[config.name]
+
+
+def openness(config: BenchmarkConfig) -> Openness:
+    """Whether all questions that a config asks are open, some of them, or none: open ones are for a judge.
+
+    Raises:
+        UserError: there is no benchmark of that name.
+    """
+    return benchmark_of(config).openness(config)
 
 
 def settled(config: BenchmarkConfig) -> BenchmarkConfig:
@@ -85,6 +101,13 @@ def settled(config: BenchmarkConfig) -> BenchmarkConfig:
         )
     if config.protocol in PROTOCOLS:
         require_askable(config, where)
+    if config.num_shots and benchmark.openness(config) == "all":
+        raise UserError(
+            f"{where}.num_shots",
+            f"open questions have no solved examples to show, num_shots is {config.num_shots}",
+            expected="num_shots 0",
+            do="leave num_shots out",
+        )
     num_shots = ways[answering].num_shots if config.num_shots is None else config.num_shots
     changes: dict[str, object] = {"answering": answering, "num_shots": num_shots}
     if not benchmark.has_splits:

@@ -2,7 +2,8 @@
 
 In: folder/{Objective,Subjective}_Questions/<file>.json with keywords (or keyword) and example: a list of question,
 answer (or standard_answer), analysis, index and score. The number to report is the scoring rate: points over points.
-Objective files are asked by default, open ones where they are named; their responses wait for a judge.
+Objective files are asked by default, open ones where they are named; their responses wait for a judge. A text to
+correct is one turn in two calls: both texts are kept, and the last one answers the question.
 
 Official is the authors' zero-shot generation, with their prompt as the system message where the model has a chat
 template, and before the question where it has none (as OpenCompass does). They let GPT-4 speak to its end at
@@ -33,6 +34,7 @@ from loanword.evaluation.benchmark import (
     Asking,
     Benchmark,
     Example,
+    Openness,
     Score,
     Subject,
     SubjectQuestions,
@@ -41,11 +43,11 @@ from loanword.evaluation.benchmark import (
 )
 from loanword.evaluation.benchmarks.gaokao_answers import FULL_POINTS, chance, mark, read, robust
 from loanword.evaluation.benchmarks.gaokao_options import split_options
-from loanword.evaluation.benchmarks.gaokao_sections import OBJECTIVE, SECTIONS, Section
+from loanword.evaluation.benchmarks.gaokao_sections import OBJECTIVE, OPEN, SECTIONS, Section
 from loanword.evaluation.statements import PROTOCOLS, Statements
 from loanword.protocols import ChoicePrompt, OpenPrompt
 from loanword.recipe import BenchmarkConfig
-from loanword.records import Count, PositiveFloat, Record
+from loanword.records import Count, OpenQuestion, PositiveFloat, Record
 
 SUBJECTS = {name: Subject(name, section.title, section.exam) for name, section in SECTIONS.items()}
 SINGLE = tuple(name for name, section in OBJECTIVE.items() if section.kind == "single_choice")
@@ -179,9 +181,8 @@ def _open_example(question: GaokaoQuestion, id: str, section: Section, where: st
         raise UserError(where, f"question {question.question[:40]!r}", expected=expected, do="mend the file")
     # The label is a text that only a judge can compare; it is shown in the words of the authors' judge prompt.
     reference = f"【分析过程】{question.analysis}\n【标准答案】{question.answer}"
-    return Example(
-        id=id, question=question.question, options=(), answers=(), explanation=reference, points=question.score
-    )
+    asked = OpenQuestion(turns=(question.question.strip(),), references=(reference,))
+    return Example(id=id, question=question.question, options=(), answers=(), points=question.score, asked=asked)
 
 
 def _answers(question: GaokaoQuestion, section: Section, where: str) -> tuple[str, ...]:
@@ -251,6 +252,12 @@ def follow_up(prompt: OpenPrompt, said: str) -> OpenPrompt | None:
     return OpenPrompt(prompt.id, header="", shots=(), question=question, system=section.prompts[1], chat=prompt.chat)
 
 
+def openness(config: BenchmarkConfig) -> Openness:
+    """Open files are asked where they are named."""
+    open_files = [name in OPEN for name in config.subjects]
+    return "none" if not any(open_files) else "all" if all(open_files) else "some"
+
+
 def scores(subjects: Sequence[Subject]) -> list[Score]:
     """Scoring rate of the objective files, which is the official number, by examination, and over questions."""
     objective = [subject for subject in subjects if subject.name in OBJECTIVE]
@@ -282,4 +289,5 @@ GAOKAO = Benchmark(
     },
     scores=scores,
     has_splits=False,
+    openness=openness,
 )
