@@ -1,7 +1,8 @@
 """The report as it is shown and as it is read by machines.
 
 In: the artifact folders of a study's runs. Out, in one folder: `report.html`, self-contained; `report.json`, every
-number of it; `tables/*.csv`, one file a table. The same records give the same bytes: no time of writing is in them.
+number of it; `tables/*.csv`, one file a table; `responses.html`, some responses with all that was said of them. The
+same records give the same bytes: no time of writing is in them.
 """
 
 import json
@@ -17,6 +18,7 @@ from loanword.records import canonical_json, write_json
 from loanword.report import statistics
 from loanword.report.comparisons import MARGIN_ACCURACY, MARGIN_BITS_PER_BYTE
 from loanword.report.gather import Artifact, Provenance, RunFolders, RunRecords, StudyInfo, read_runs
+from loanword.report.responses import write_responses
 from loanword.report.sections import Report, compose
 from loanword.report.wording import decimal, duration, percent, plain
 
@@ -27,23 +29,26 @@ def write_report(runs: Sequence[RunFolders], study: StudyInfo, out: Path) -> Pat
     Raises:
         UserError: a finished artifact holds something that cannot be read.
     """
-    report = compose(read_runs(runs), study)
+    records = read_runs(runs)
+    report = compose(records, study)
     tables = [table for section in report.sections for table in section.all_tables]
     (out / "tables").mkdir(parents=True, exist_ok=True)
     for table in tables:
         (out / "tables" / f"{table.key}.csv").write_text(table.to_csv(), encoding="utf-8", newline="\n")
     write_json(_as_json(report), out / "report.json")
+    responses = write_responses(records, out)
     page = out / "report.html"
-    page.write_text(render(report), encoding="utf-8", newline="\n")
+    page.write_text(render(report, responses and responses.name), encoding="utf-8", newline="\n")
     return page
 
 
-def render(report: Report) -> str:
-    """The page; every text that comes from records is escaped."""
+def render(report: Report, responses: str | None = None) -> str:
+    """The page, with a link to that of responses where there is one; every text that comes from records is escaped."""
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     template = environment.from_string(_package_text("page.html.j2"))
     return template.render(
         report=report,
+        responses=responses,
         # Ours, and without any text from records.
         style=Markup(_package_text("page.css")),
         script=Markup(_package_text("page.js")),

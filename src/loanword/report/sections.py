@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from loanword.report.agreement import JudgeTrust, all_trusts, trust_notes
+from loanword.report.agreement_tables import trust_tables
 from loanword.report.alignment import compare_alignment
 from loanword.report.alignment_tables import alignment_figure, alignment_layer_tables, alignment_tables
 from loanword.report.alignment_words import alignment_findings
@@ -17,9 +19,13 @@ from loanword.report.knowledge import Knowledge, benchmark_titles, benchmarks_of
 from loanword.report.likelihoods import Scores, score_languages
 from loanword.report.overlap import source_overlaps, split_scores
 from loanword.report.overlap_tables import overlap_tables, touched_tables
+from loanword.report.quality import JudgedBenchmark, assess
+from loanword.report.quality_tables import quality_tables
+from loanword.report.quality_words import quality_findings
 from loanword.report.retention import retained, retention_table, source_of, tradeoff_figure
 from loanword.report.spending import spending_table, time_table
 from loanword.report.summary import Finding, findings, vocabulary_findings
+from loanword.report.switching import switching_findings, switching_tables
 from loanword.report.tables import (
     comparisons_table,
     knowledge_tables,
@@ -75,6 +81,7 @@ def compose(runs: Sequence[RunRecords], study: StudyInfo) -> Report:
     scores, knowledge = score_languages(runs), score_knowledge(runs)
     pairs = vocabulary_pairs(runs, scores)
     comparisons = compare(all_pairs(study, runs, scores), runs, scores, knowledge)
+    judged, trusts = assess(runs, study.comparisons), all_trusts(runs)
     sections = (
         Section("runs", "Runs", "", (), (settings_table(runs),)),
         Section(
@@ -101,6 +108,8 @@ def compose(runs: Sequence[RunRecords], study: StudyInfo) -> Report:
             _present(knowledge_figure(runs, knowledge)),
             (*knowledge_tables(runs, knowledge), *_known(consistency_table(consistencies(runs)))),
         ),
+        _quality_section(runs, judged, trusts),
+        _switching_section(runs, study),
         _retention_section(runs, scores, knowledge),
         _overlap_section(runs, knowledge),
         Section("training", "Training", "", _present(curves_figure(runs)), (spending_table(runs), time_table(runs))),
@@ -140,6 +149,32 @@ def _alignment_section(runs: Sequence[RunRecords]) -> Section:
         alignment_tables(runs, compared),
         alignment_findings(runs, compared),
         folded=alignment_layer_tables(runs),
+    )
+
+
+def _quality_section(
+    runs: Sequence[RunRecords], judged: Sequence[JudgedBenchmark], trusts: Sequence[JudgeTrust]
+) -> Section:
+    tables = quality_tables(runs, judged, trust_notes(trusts))
+    return Section(
+        "quality",
+        "Response quality",
+        "What judges say of the responses to open questions, item by item, and how far each judge can be trusted.",
+        (),
+        (*tables.main, *trust_tables(runs, trusts)),
+        tuple(quality_findings(judged)),
+        folded=tables.folded,
+    )
+
+
+def _switching_section(runs: Sequence[RunRecords], study: StudyInfo) -> Section:
+    return Section(
+        "switching",
+        "Code-switching",
+        "How often responses leave the language that they are to be in, and for which other one.",
+        (),
+        switching_tables(runs, study.comparisons),
+        tuple(switching_findings(runs, study.comparisons)),
     )
 
 

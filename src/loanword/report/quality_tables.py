@@ -1,0 +1,233 @@
+"""How good responses are, as tables: by judge, item and category, and an arm beside its control."""
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from loanword.records import JudgeFacts
+from loanword.report.cells import (
+    MISSING_CELL,
+    NOT_PLANNED_CELL,
+    Cell,
+    Column,
+    RowGroup,
+    Table,
+    estimate_cell,
+    number_cell,
+    one_group,
+    text_cell,
+)
+from loanword.report.gather import RunRecords
+from loanword.report.preferences import compared_responses, preferences_table
+from loanword.report.quality import JudgedBenchmark, JudgedDifference, RunScores
+from loanword.report.quality_words import (
+    difference_text,
+    heading,
+    is_share,
+    scale_range,
+    scale_text,
+    value_text,
+    verdict_text,
+)
+from loanword.report.ratings import AVERAGE, MEAN_OF_ITEMS, Part, estimates
+from loanword.report.saturation import saturation_table
+from loanword.report.statistics import Estimate
+from loanword.report.tables import RUN, TONES
+from loanword.report.wording import joined, p_text, percent, plain
+
+OUTCOMES = ("rated", "unparsed", "refused", "not answered")
+
+Notes = Mapping[tuple[str, str, str], str]
+"""How far a judge can be trusted, by run, benchmark and judge."""
+
+
+@dataclass(frozen=True)
+class QualityTables:
+    """The tables of how good responses are, and those that the page folds away."""
+
+    main: tuple[Table, ...]
+    folded: tuple[Table, ...]
+
+
+def quality_tables(runs: Sequence[RunRecords], judged: Sequence[JudgedBenchmark], notes: Notes) -> QualityTables:
+    """Every table of ratings and preferences that holds something."""
+    headings = {(one.benchmark, one.judge): heading(one) for one in judged}
+    last = (
+        _differences_table(judged),
+        preferences_table(compared_responses(runs), headings),
+        saturation_table(judged),
+    )
+    scores = (_scores_table(one, [run.label for run in runs], notes) for one in judged)
+    folded = (_categories_table(one) for one in judged)
+    return QualityTables(
+        main=(*scores, *(table for table in last if table.groups)),
+        folded=tuple(table for table in folded if len(table.groups) > 1),
+    )
+
+
+def _scores_table(judged: JudgedBenchmark, labels: Sequence[str], notes: Notes) -> Table:
+    columns = (
+        RUN,
+        *_part_columns(judged),
+        Column("unparsed_share", "Share unparsed"),
+        Column("num_questions", "Questions"),
+        *(Column(f"num_{outcome.replace(' ', '_')}", outcome.capitalize()) for outcome in OUTCOMES),
+    )
+    rows = [[text_cell(label), *_scores_row(judged, label, len(columns) - 1)] for label in labels]
+    note = _scores_note(judged, _trust_text(judged, notes))
+    return Table(_key(judged), f"{heading(judged)}{scale_text(judged)}", note, columns, one_group(rows))
+
+
+def _trust_text(judged: JudgedBenchmark, notes: Notes) -> str:
+    """How far the judge can be trusted: said once for the runs of which the same is known."""
+    found: dict[str, list[str]] = {}
+    for label in judged.scored:
+        note = notes.get((label, judged.benchmark, judged.judge), "not checked against people").removesuffix(".")
+        found.setdefault(note, []).append(label)
+    if len(found) < 2:
+        return next(iter(found), "")
+    return "; ".join(f"{note} ({joined(labels)})" for note, labels in found.items())
+
+
+def _scores_row(judged: JudgedBenchmark, label: str, width: int) -> list[Cell]:
+    scores = judged.scores.get(label)
+    if scores is None:
+        return [MISSING_CELL if label in judged.scores else NOT_PLANNED_CELL] * width
+    return [
+        *(_estimate_cell(part, scores.estimates[part.key]) for part in judged.parts),
+        number_cell(scores.unparsed_share, percent, planned=False),
+        number_cell(scores.num_questions, plain),
+        *(number_cell(scores.outcomes[outcome], plain) for outcome in OUTCOMES),
+    ]
+
+
+def _estimate_cell(part: Part, estimate: Estimate | None, *, with_interval: bool = True) -> Cell:
+    if estimate is None:
+        return text_cell("none rated", tone="quiet")
+    if not with_interval:
+        return Cell(value_text(part, estimate.value), estimate.value)
+    return estimate_cell(
+        estimate, lambda value: value_text(part, value), bounds=lambda bound: value_text(part, bound, unit=False)
+    )
+
+
+def _part_columns(judged: JudgedBenchmark) -> Iterator[Column]:
+    alike = bool(scale_text(judged)) or is_share(judged)
+    for part in judged.parts:
+        yield Column(part.key, part.title if alike else f"{part.title} ({scale_range(part.lowest, part.highest)})")
+    if not judged.parts:
+        yield Column("score", "Score")
+
+
+def _scores_note(judged: JudgedBenchmark, trust: str) -> str:
+    every = [scores.judge for scores in judged.scored.values()]
+    models = dict.fromkeys(model for judge in every if judge.kind != "people" for model in judge.models)
+    told = (
+        f"How far to trust it: {trust}." if trust else "",
+        f"Answered by {joined(models)}." if models else "",
+        f"Rubric {judged.facts.rubric}." if judged.facts else "",
+        _parts_note(judged),
+        "Brackets hold 95\u202f% bootstrap intervals over questions.",
+        _repeats_note(every),
+        "What is unparsed, refused or not answered is no zero: it is in no mean.",
+    )
+    return " ".join(part for part in told if part)
+
+
+def _parts_note(judged: JudgedBenchmark) -> str:
+    keys = {part.key for part in judged.parts}
+    if is_share(judged):
+        return "Scores are shares of all points."
+    if AVERAGE in keys:
+        return "AVG is the mean of the items, as in the paper."
+    if MEAN_OF_ITEMS in keys:
+        return "Rules see only what they can check; an item is a mean over the questions that it can be asked of."
+    return ""
+
+
+def _repeats_note(every: Sequence[JudgeFacts]) -> str:
+    repeats = max((judge.repeats for judge in every), default=1)
+    if repeats < 2:
+        return ""
+    if every[0].kind == "people":
+        return "A response counts once, with the mean over the people who rated it; the counts are of their ratings."
+    return f"Each question was judged {repeats} times and counts once, with its mean; the counts are of judgements."
+
+
+def _categories_table(judged: JudgedBenchmark) -> Table:
+    columns = (RUN, *_part_columns(judged), Column("num_rated", "Rated"), Column("num_unparsed", "Unparsed"))
+    subjects = dict.fromkeys(rating.subject for scores in judged.scored.values() for rating in scores.ratings)
+    groups = [
+        RowGroup(
+            subject or "no category",
+            tuple(_category_row(judged, label, scores, subject) for label, scores in judged.scored.items()),
+        )
+        for subject in subjects
+    ]
+    note = (
+        "Means of each category\u2019s questions; brackets hold 95\u202f% bootstrap intervals over them. Of few "
+        "questions little can be told."
+    )
+    title = f"{heading(judged)}, by category{scale_text(judged)}"
+    return Table(f"{_key(judged)}.categories", title, note, columns, tuple(groups))
+
+
+def _category_row(judged: JudgedBenchmark, label: str, scores: RunScores, subject: str) -> tuple[Cell, ...]:
+    found = estimates(scores.examples.of(subject), judged.parts)
+    outcomes = Counter(rating.outcome for rating in scores.ratings if rating.subject == subject)
+    return (
+        text_cell(label),
+        *(_estimate_cell(part, found[part.key], with_interval=part == judged.headline) for part in judged.parts),
+        number_cell(outcomes["rated"], plain),
+        number_cell(outcomes["unparsed"], plain),
+    )
+
+
+def _differences_table(judged: Sequence[JudgedBenchmark]) -> Table:
+    columns = (
+        Column("part", "Item", is_number=False),
+        Column("control", "Control"),
+        Column("arm", "Arm"),
+        Column("difference", "Arm minus control"),
+        Column("num_examples", "Questions"),
+        Column("p_holm", "p (Holm)"),
+        Column("verdict", "The arm\u2019s change", is_number=False),
+    )
+    groups: list[RowGroup] = []
+    for one in judged:
+        for pair in dict.fromkeys((found.arm, found.control) for found in one.differences):
+            rows = tuple(_difference_row(found) for found in one.differences if (found.arm, found.control) == pair)
+            groups.append(RowGroup(f"{pair[0]} against {pair[1]}", rows, f"{heading(one)}{scale_text(one)}"))
+    note = (
+        "Over the questions that were rated in both, which may be fewer than each was asked. Brackets hold 95\u202f% "
+        "intervals of the paired difference, from a bootstrap over questions; p is adjusted by Holm over the whole "
+        "table. No difference: the interval stays within a tenth of the scale."
+    )
+    title = "Arms against their controls, as judged"
+    return Table("quality.differences", title, note, columns, tuple(groups))
+
+
+def _difference_row(found: JudgedDifference) -> tuple[Cell, ...]:
+    part, word = found.part, found.verdict.word if found.verdict else ""
+    control, arm = (None, None) if found.values is None else found.values[::-1]
+    return (
+        text_cell(part.title),
+        number_cell(control, lambda value: value_text(part, value), planned=found.is_missing),
+        number_cell(arm, lambda value: value_text(part, value), planned=found.is_missing),
+        estimate_cell(
+            found.paired and found.paired.difference,
+            lambda value: difference_text(part, value),
+            planned=found.is_missing,
+        ),
+        number_cell(found.paired and found.paired.num_examples, plain, planned=found.is_missing),
+        number_cell(found.adjusted_p, p_text, planned=found.is_missing),
+        text_cell(verdict_text(found), tone=TONES.get(word, "quiet")),
+    )
+
+
+def _key(judged: JudgedBenchmark) -> str:
+    """A name that is fit for a file and for an anchor."""
+    names = [judged.benchmark, judged.judge]
+    names += [judged.facts.rubric] if judged.facts and not judged.is_alone else []
+    return ".".join(["quality", *(re.sub(r"\W+", "-", name).strip("-") for name in names)])
