@@ -25,6 +25,7 @@ VERBS = {
     "evaluate": ("loanword.cli.evaluate", "ask a model benchmarks and held-out text, without a study"),
     "translate": ("loanword.cli.translate", "translate a set of questions or instructions by a model or a server"),
     "compare": ("loanword.cli.compare", "pair two evaluations example by example, and say what differs"),
+    "agreement": ("loanword.cli.agreement", "how far a judge agrees with people, or with another judge"),
     "tokenizer": (
         "loanword.cli.tokenizer",
         "how tokenizers encode a language, and what new pieces would save and cost",
