@@ -11,11 +11,11 @@ import pytest
 import scipy.stats
 
 from loanword.records import Item, JudgeFacts, Rating
-from loanword.report.agreement import JudgeTrust, all_trusts, judge_trust, trust_note, trust_notes, trust_over
-from loanword.report.agreement_tables import trust_tables
 from loanword.report.gather import Artifact, BenchmarkFacts, Manifest, RunRecords
 from loanword.report.judged import Judged
-from loanword.report.rated import OVERALL, ItemAgreement
+from loanword.report.trust.judges import JudgeTrust, all_trusts, judge_trust, trust_note, trust_notes, trust_over
+from loanword.report.trust.rated import OVERALL, ItemAgreement
+from loanword.report.trust.tables import trust_tables
 
 ITEMS = ("accuracy", "fluency")
 NUM_EXAMPLES = 60

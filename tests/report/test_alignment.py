@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from scipy.stats import binomtest
 
 from loanword.records import AlignedLayer
-from loanword.report.alignment import (
+from loanword.report.alignment.scores import (
     accuracy,
     accuracy_estimate,
     compare_alignment,
@@ -21,8 +21,8 @@ from loanword.report.alignment import (
     score_alignment,
     vocabulary_controls,
 )
-from loanword.report.alignment_tables import alignment_figure, alignment_layer_tables, alignment_tables
-from loanword.report.alignment_words import HYPOTHESIS, alignment_findings
+from loanword.report.alignment.tables import alignment_figure, alignment_layer_tables, alignment_tables
+from loanword.report.alignment.words import HYPOTHESIS, alignment_findings
 from loanword.report.gather import RunFolders, RunRecords, read_runs
 from loanword.report.summary import Finding
 

@@ -10,7 +10,8 @@ import scipy.stats
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loanword.report.concordance import (
+from loanword.report.statistics import Floats, resampled_sums
+from loanword.report.trust.concordance import (
     Kinds,
     Measure,
     counts_by_value,
@@ -27,7 +28,6 @@ from loanword.report.concordance import (
     share_of,
     spearman,
 )
-from loanword.report.statistics import Floats, resampled_sums
 
 PAIRS = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), min_size=3, max_size=30)
 UNITS = st.lists(st.lists(st.integers(0, 3), min_size=1, max_size=4), min_size=2, max_size=12)

@@ -1,7 +1,7 @@
 """Which responses judges prefer."""
 
 from loanword.records import Preference
-from loanword.report.preferences import preference_score
+from loanword.report.quality.preferences import preference_score
 
 
 def test_a_win_counts_whole_and_a_tie_half():

@@ -14,10 +14,10 @@ from scipy.stats import bootstrap
 from loanword.records import Item, Rating
 from loanword.report.cells import Table
 from loanword.report.gather import RunFolders, RunRecords, read_runs
-from loanword.report.quality import JudgedBenchmark, assess
-from loanword.report.quality_tables import quality_tables
-from loanword.report.quality_words import quality_findings
-from loanword.report.ratings import differences, estimates, parts_of, rated_examples
+from loanword.report.quality.ratings import differences, estimates, parts_of, rated_examples
+from loanword.report.quality.scores import JudgedBenchmark, assess
+from loanword.report.quality.tables import quality_tables
+from loanword.report.quality.words import quality_findings
 from loanword.report.statistics import wilson
 from tests.report.conftest import StoreLike
 from tests.report.judged_runs import COMPARISONS, ITEMS, facts, judged_runs, rating

@@ -10,8 +10,8 @@ import pytest
 from loanword.records import Item
 from loanword.report.gather import RunRecords
 from loanword.report.judged import Judged
-from loanword.report.quality import JudgedBenchmark, assess
-from loanword.report.saturation import saturation_table
+from loanword.report.quality.saturation import saturation_table
+from loanword.report.quality.scores import JudgedBenchmark, assess
 from tests.report.judged_runs import facts, rating
 
 NAMES = {"Baichuan-7B-Align": "Chat-Baichuan-7B"}

@@ -1,17 +1,18 @@
 """Sides of ratings: systems next to each other in rank, and how full a scale is."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 import numpy as np
 import pytest
 import scipy.stats
 
-from loanword.report.rated import Rated, Side
-from loanword.report.rated_alone import saturation_of
-from loanword.report.rated_systems import neighbours, ranked, system_agreements
+from loanword.report.trust.rated import Rated, Side
+from loanword.report.trust.rated_alone import saturation_of
+from loanword.report.trust.rated_systems import neighbours, ranked, system_agreements
 
 
-def side(scores: dict[str, list[float | None]]) -> Side:
+def side(scores: Mapping[str, Sequence[float | None]]) -> Side:
     responses = [
         Rated(system, str(place), {"wit": () if score is None else (score,)})
         for system, given in scores.items()
@@ -39,7 +40,7 @@ def test_systems_are_told_apart_beyond_twice_the_error_of_their_paired_differenc
 
 
 def test_examples_that_only_one_system_has_are_in_its_mean_and_in_no_difference():
-    one: list[float | None] = [3.0] * 10 + [0.0] * 10
+    one = [3.0] * 10 + [0.0] * 10
     other: list[float | None] = [1.0, 2.0] * 5 + [None] * 10
     both = side({"one": one, "other": other})
     means = {mean.system: (mean.mean.value, mean.num_examples) for mean in ranked(both, "wit")}

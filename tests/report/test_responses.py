@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from loanword.errors import UserError
 from loanword.records import Judgement, OpenQuestion, Rating, Response, SwitchedSpan, Switching
-from loanword.report.chosen import MOST_BESIDE, choose
 from loanword.report.gather import RunFolders, RunRecords, read_runs
-from loanword.report.responses import MOST_CHARACTERS, direction, marked_texts, write_responses
+from loanword.report.quality.chosen import MOST_BESIDE, choose
+from loanword.report.quality.responses import MOST_CHARACTERS, direction, marked_texts, write_responses
 from tests.report.conftest import StoreLike
 from tests.report.judged_runs import RUNS, facts, judged_runs
 

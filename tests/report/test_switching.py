@@ -8,8 +8,13 @@ import pytest
 
 from loanword.records import SwitchedSpan, Switching
 from loanword.report.gather import RunFolders, RunRecords, read_runs
+from loanword.report.quality.switching import (
+    switching_differences,
+    switching_findings,
+    switching_score,
+    switching_tables,
+)
 from loanword.report.statistics import wilson
-from loanword.report.switching import switching_differences, switching_findings, switching_score, switching_tables
 from tests.report.conftest import StoreLike
 from tests.report.judged_runs import COMPARISONS, facts, judged_runs, rating
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from loanword.cli.rating_files import RatingFile, read_ratings, scaled
 from loanword.errors import UserError
-from loanword.report.rated import (
+from loanword.report.trust.rated import (
     GroupAgreement,
     ItemAgreement,
     Side,
@@ -22,8 +22,8 @@ from loanword.report.rated import (
     shared_items,
     with_overall,
 )
-from loanword.report.rated_alone import LengthEffect, Repeats, Saturation, lengths_of, repeats_of, saturation_of
-from loanword.report.rated_systems import (
+from loanword.report.trust.rated_alone import LengthEffect, Repeats, Saturation, lengths_of, repeats_of, saturation_of
+from loanword.report.trust.rated_systems import (
     SMALLEST_NUM_SYSTEMS,
     SystemAgreement,
     SystemMean,

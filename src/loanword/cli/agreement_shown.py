@@ -6,9 +6,9 @@ from loanword.cli.agreement import Alone, Found
 from loanword.cli.chat import printable
 from loanword.cli.plan import table
 from loanword.cli.rating_files import RatingFile
-from loanword.report.concordance import Measured
-from loanword.report.rated import OVERALL, GroupAgreement, ItemAgreement
-from loanword.report.rated_systems import SystemAgreement
+from loanword.report.trust.concordance import Measured
+from loanword.report.trust.rated import OVERALL, GroupAgreement, ItemAgreement
+from loanword.report.trust.rated_systems import SystemAgreement
 from loanword.report.wording import p_text
 
 NONE = "-"

@@ -20,10 +20,10 @@ from loanword.errors import UserError
 from loanword.evaluation.judging.people import PersonRating
 from loanword.evaluation.judging.said import response_text
 from loanword.records import Rating, Response, read_lines
-from loanword.report.agreement import KINDS, POINTS, rated_responses, scales_of
 from loanword.report.judged import read_judged
-from loanword.report.rated import Rated, Side, with_overall
-from loanword.report.rated_systems import Means, means_of
+from loanword.report.trust.judges import KINDS, POINTS, rated_responses, scales_of
+from loanword.report.trust.rated import Rated, Side, with_overall
+from loanword.report.trust.rated_systems import Means, means_of
 
 SUMMARY = ("llm_name",)
 SCORES = ("llm_name", "question_uuid", "metric", "score")

@@ -3,11 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from loanword.report.agreement import JudgeTrust, all_trusts, trust_notes
-from loanword.report.agreement_tables import trust_tables
-from loanword.report.alignment import compare_alignment
-from loanword.report.alignment_tables import alignment_figure, alignment_layer_tables, alignment_tables
-from loanword.report.alignment_words import alignment_findings
+from loanword.report.alignment.scores import compare_alignment
+from loanword.report.alignment.tables import alignment_figure, alignment_layer_tables, alignment_tables
+from loanword.report.alignment.words import alignment_findings
 from loanword.report.cells import Table
 from loanword.report.comparisons import all_pairs, compare
 from loanword.report.consistency import consistencies, consistency_table
@@ -19,13 +17,13 @@ from loanword.report.knowledge import Knowledge, benchmark_titles, benchmarks_of
 from loanword.report.likelihoods import Scores, score_languages
 from loanword.report.overlap import source_overlaps, split_scores
 from loanword.report.overlap_tables import overlap_tables, touched_tables
-from loanword.report.quality import JudgedBenchmark, assess
-from loanword.report.quality_tables import quality_tables
-from loanword.report.quality_words import quality_findings
+from loanword.report.quality.scores import JudgedBenchmark, assess
+from loanword.report.quality.switching import switching_findings, switching_tables
+from loanword.report.quality.tables import quality_tables
+from loanword.report.quality.words import quality_findings
 from loanword.report.retention import retained, retention_table, source_of, tradeoff_figure
 from loanword.report.spending import spending_table, time_table
 from loanword.report.summary import Finding, findings, vocabulary_findings
-from loanword.report.switching import switching_findings, switching_tables
 from loanword.report.tables import (
     comparisons_table,
     knowledge_tables,
@@ -34,6 +32,8 @@ from loanword.report.tables import (
     shared_settings,
 )
 from loanword.report.tokenizers import tokenizers_table
+from loanword.report.trust.judges import JudgeTrust, all_trusts, trust_notes
+from loanword.report.trust.tables import trust_tables
 from loanword.report.vocabulary import VocabularyPair, vocabulary_pairs
 from loanword.report.vocabulary_tables import (
     break_even_table,

@@ -11,9 +11,9 @@ from loanword.records import JudgeFacts
 from loanword.report.cells import MISSING_CELL, NOT_PLANNED_CELL, Cell, Column, estimate_cell, number_cell, text_cell
 from loanword.report.gather import RunRecords
 from loanword.report.judged import Judged
-from loanword.report.quality import OF_COHERENCE, planned_judges
-from loanword.report.quality_words import judge_phrase, scale_range
-from loanword.report.ratings import COHERENCE, Part, RatedExamples, estimates, parts_of, rated_examples
+from loanword.report.quality.ratings import COHERENCE, Part, RatedExamples, estimates, parts_of, rated_examples
+from loanword.report.quality.scores import OF_COHERENCE, planned_judges
+from loanword.report.quality.words import judge_phrase, scale_range
 from loanword.report.wording import decimal, plain
 
 

@@ -15,12 +15,12 @@ from markupsafe import Markup
 
 from loanword.errors import UserError
 from loanword.records import Grade, Response, SwitchedSpan, Switching, read_lines
-from loanword.report.chosen import RESPONSES, Chosen, choose, generated_responses
 from loanword.report.corpora import visible
 from loanword.report.gather import RunRecords
-from loanword.report.quality import titles_of
-from loanword.report.ratings import Key
-from loanword.report.said import MOST_CHARACTERS, JudgedBy, Text, said_of, shown
+from loanword.report.quality.chosen import RESPONSES, Chosen, choose, generated_responses
+from loanword.report.quality.ratings import Key
+from loanword.report.quality.said import MOST_CHARACTERS, JudgedBy, Text, said_of, shown
+from loanword.report.quality.scores import titles_of
 from loanword.report.wording import joined, language_name, percent, plain
 
 # Languages that are mostly written from right to left. Source: Unicode CLDR, characterOrder of its locales.
@@ -104,7 +104,7 @@ def write_responses(runs: Sequence[RunRecords], out: Path, *, num_responses: int
 def _render(benchmarks: Sequence[ShownBenchmark], num_all: int) -> str:
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     num_shown = sum(len(question.responses) for shown in benchmarks for question in shown.questions)
-    return environment.from_string(_package_text("responses.html.j2")).render(
+    return environment.from_string(_package_text("quality/responses.html.j2")).render(
         benchmarks=benchmarks,
         num_shown=plain(num_shown),
         num_all=plain(num_all),

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from loanword.report.cells import NOT_PLANNED_CELL, Cell, Column, RowGroup, Table, number_cell, text_cell
-from loanword.report.quality import JudgedBenchmark, RunScores
-from loanword.report.quality_words import heading, scale_range
-from loanword.report.ratings import Part
+from loanword.report.quality.ratings import Part
+from loanword.report.quality.scores import JudgedBenchmark, RunScores
+from loanword.report.quality.words import heading, scale_range
 from loanword.report.tables import RUN
 from loanword.report.wording import percent, plain
 

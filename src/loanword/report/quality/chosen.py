@@ -15,7 +15,7 @@ from pathlib import Path
 from loanword.records import Response, read_lines
 from loanword.report.gather import Artifact, RunRecords, stage_of
 from loanword.report.judged import Judged
-from loanword.report.ratings import POINTS, Key
+from loanword.report.quality.ratings import POINTS, Key
 
 RESPONSES = "responses.jsonl"
 MOST_BESIDE = 3

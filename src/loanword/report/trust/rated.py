@@ -11,7 +11,8 @@ from statistics import fmean
 
 import numpy as np
 
-from loanword.report.concordance import (
+from loanword.report.statistics import Floats
+from loanword.report.trust.concordance import (
     Ints,
     Measured,
     counts_by_value,
@@ -26,7 +27,6 @@ from loanword.report.concordance import (
     share_of,
     spearman,
 )
-from loanword.report.statistics import Floats
 
 OVERALL = "overall"
 """The mean over a response's items, where they have one scale."""

@@ -7,7 +7,7 @@ without after the same text.
 
 from collections.abc import Sequence
 
-from loanword.report.alignment import (
+from loanword.report.alignment.scores import (
     Alignment,
     AlignmentComparison,
     AlignmentDifference,
@@ -18,7 +18,7 @@ from loanword.report.alignment import (
     language_pairs,
     score_alignment,
 )
-from loanword.report.alignment_tables import languages_text, points_text
+from loanword.report.alignment.tables import languages_text, points_text
 from loanword.report.comparisons import reference_run
 from loanword.report.gather import RunRecords
 from loanword.report.summary import Finding

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from loanword.report.concordance import (
+from loanword.report.trust.concordance import (
     Kinds,
     Measured,
     counts_by_value,
@@ -17,7 +17,7 @@ from loanword.report.concordance import (
     partial_spearman,
     spearman,
 )
-from loanword.report.rated import ALL_EQUAL, Side, mean_score, places_of, shared_items, with_overall
+from loanword.report.trust.rated import ALL_EQUAL, Side, mean_score, places_of, shared_items, with_overall
 
 
 @dataclass(frozen=True)

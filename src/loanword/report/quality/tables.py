@@ -19,9 +19,11 @@ from loanword.report.cells import (
     text_cell,
 )
 from loanword.report.gather import RunRecords
-from loanword.report.preferences import compared_responses, preferences_table
-from loanword.report.quality import JudgedBenchmark, JudgedDifference, RunScores
-from loanword.report.quality_words import (
+from loanword.report.quality.preferences import compared_responses, preferences_table
+from loanword.report.quality.ratings import AVERAGE, MEAN_OF_ITEMS, Part, estimates
+from loanword.report.quality.saturation import saturation_table
+from loanword.report.quality.scores import JudgedBenchmark, JudgedDifference, RunScores
+from loanword.report.quality.words import (
     difference_text,
     heading,
     is_share,
@@ -30,8 +32,6 @@ from loanword.report.quality_words import (
     value_text,
     verdict_text,
 )
-from loanword.report.ratings import AVERAGE, MEAN_OF_ITEMS, Part, estimates
-from loanword.report.saturation import saturation_table
 from loanword.report.statistics import Estimate
 from loanword.report.tables import RUN, TONES
 from loanword.report.wording import joined, p_text, percent, plain

@@ -10,7 +10,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from loanword.report.concordance import (
+from loanword.report.statistics import (
+    Floats,
+    PairedDifference,
+    Z,
+    bootstrap_estimate,
+    holm,
+    paired_bootstrap,
+    resampled_sums,
+)
+from loanword.report.trust.concordance import (
     FEW,
     SMALLEST_NUM_FOR_INTERVAL,
     Measured,
@@ -21,16 +30,7 @@ from loanword.report.concordance import (
     same_order,
     spearman,
 )
-from loanword.report.rated import ALL_EQUAL, NONE_TOLD_APART, Side, mean_score
-from loanword.report.statistics import (
-    Floats,
-    PairedDifference,
-    Z,
-    bootstrap_estimate,
-    holm,
-    paired_bootstrap,
-    resampled_sums,
-)
+from loanword.report.trust.rated import ALL_EQUAL, NONE_TOLD_APART, Side, mean_score
 
 Means = Mapping[str, Mapping[str, float]]
 """Mean scores by system and item."""

@@ -9,7 +9,15 @@ from loanword.records import JudgeFacts, Rating
 from loanword.report.gather import BenchmarkFacts, RunRecords, stage_of
 from loanword.report.judged import AGAINST, judged_role
 from loanword.report.knowledge import benchmark_titles
-from loanword.report.ratings import COHERENCE, Part, RatedExamples, differences, estimates, parts_of, rated_examples
+from loanword.report.quality.ratings import (
+    COHERENCE,
+    Part,
+    RatedExamples,
+    differences,
+    estimates,
+    parts_of,
+    rated_examples,
+)
 from loanword.report.statistics import Estimate, PairedDifference, Verdict, holm, verdict
 
 OF_COHERENCE = " (coherence)"

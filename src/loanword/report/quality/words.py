@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from loanword.records import JudgeFacts
-from loanword.report.quality import JudgedBenchmark, JudgedDifference
-from loanword.report.ratings import Part
+from loanword.report.quality.ratings import Part
+from loanword.report.quality.scores import JudgedBenchmark, JudgedDifference
 from loanword.report.summary import NO_BREAK, Finding
 from loanword.report.wording import decimal, joined, p_phrase, percent, plain, signed
 

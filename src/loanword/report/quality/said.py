@@ -8,9 +8,9 @@ from loanword.records import JudgeFacts, Judgement, Preference, Rating, read_lin
 from loanword.report.corpora import visible
 from loanword.report.gather import RunRecords
 from loanword.report.judged import AGAINST
-from loanword.report.quality import OF_COHERENCE
-from loanword.report.quality_words import judge_phrase, scale_range
-from loanword.report.ratings import COHERENCE, POINTS, Key
+from loanword.report.quality.ratings import COHERENCE, POINTS, Key
+from loanword.report.quality.scores import OF_COHERENCE
+from loanword.report.quality.words import judge_phrase, scale_range
 from loanword.report.wording import plain
 
 MOST_CHARACTERS = 4000

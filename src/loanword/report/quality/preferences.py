@@ -22,7 +22,7 @@ from loanword.report.cells import (
 )
 from loanword.report.gather import RunRecords, stage_of
 from loanword.report.judged import judged_role
-from loanword.report.ratings import interval
+from loanword.report.quality.ratings import interval
 from loanword.report.statistics import Estimate, resampled_sums
 from loanword.report.wording import decimal, percent, plain
 

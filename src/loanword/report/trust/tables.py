@@ -2,12 +2,12 @@
 
 from collections.abc import Callable, Sequence
 
-from loanword.report.agreement import KINDS, NOT_CHECKED, JudgeTrust, Peer, all_trusts
 from loanword.report.cells import Cell, Column, RowGroup, Table, number_cell, text_cell
-from loanword.report.concordance import SMALLEST_NUM_FOR_INTERVAL, Measured
 from loanword.report.gather import RunRecords
-from loanword.report.rated import OVERALL, GroupAgreement, ItemAgreement
-from loanword.report.rated_alone import Saturation
+from loanword.report.trust.concordance import SMALLEST_NUM_FOR_INTERVAL, Measured
+from loanword.report.trust.judges import KINDS, NOT_CHECKED, JudgeTrust, Peer, all_trusts
+from loanword.report.trust.rated import OVERALL, GroupAgreement, ItemAgreement
+from loanword.report.trust.rated_alone import Saturation
 from loanword.report.wording import (
     NARROW,
     NOT_PLANNED,

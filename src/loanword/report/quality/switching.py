@@ -19,9 +19,9 @@ from loanword.report.cells import (
     one_group,
     text_cell,
 )
-from loanword.report.coherence import coherence_cells, coherence_columns, coherence_judges, coherence_note
 from loanword.report.gather import RunRecords, stage_of
-from loanword.report.quality import titles_of
+from loanword.report.quality.coherence import coherence_cells, coherence_columns, coherence_judges, coherence_note
+from loanword.report.quality.scores import titles_of
 from loanword.report.statistics import Estimate, PairedDifference, Verdict, holm, paired_accuracy, verdict, wilson
 from loanword.report.summary import NO_BREAK, Finding
 from loanword.report.tables import RUN, TONES

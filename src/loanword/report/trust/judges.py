@@ -11,10 +11,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from loanword.records import Item, JudgeFacts, Rating
-from loanword.report.concordance import Measured
 from loanword.report.gather import RunRecords
 from loanword.report.judged import Judged
-from loanword.report.rated import (
+from loanword.report.trust.concordance import Measured
+from loanword.report.trust.rated import (
     GroupAgreement,
     ItemAgreement,
     Rated,
@@ -25,7 +25,7 @@ from loanword.report.rated import (
     shared_items,
     with_overall,
 )
-from loanword.report.rated_alone import LengthEffect, Repeats, Saturation, lengths_of, repeats_of, saturation_of
+from loanword.report.trust.rated_alone import LengthEffect, Repeats, Saturation, lengths_of, repeats_of, saturation_of
 from loanword.report.wording import decimal, plain
 
 COHERENCE, POINTS = "coherence", "points"

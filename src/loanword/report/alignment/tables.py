@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from markupsafe import Markup
 
 from loanword.records import AlignedLayer
-from loanword.report.alignment import (
+from loanword.report.alignment.scores import (
     Alignment,
     AlignmentComparison,
     AlignmentDifference,

@@ -1,0 +1,1 @@
+"""Whether languages are aligned inside of a model."""
