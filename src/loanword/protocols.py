@@ -157,6 +157,10 @@ class TextLikelihood:
     num_bytes: int
 
 
+SERVED = "served.json"
+"""In the artifact of a base: the name under which a server has the model, where it has no checkpoint."""
+
+
 class LanguageModel(Protocol):
     """What evaluation speaks to. Results keep the order of what was asked, and do not depend on it.
 

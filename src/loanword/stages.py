@@ -14,7 +14,7 @@ from pathlib import Path
 
 from loanword import inputs
 from loanword.inputs import CHECKPOINT
-from loanword.protocols import Stage, Work
+from loanword.protocols import SERVED, Stage, Work
 from loanword.recipe import (
     AlignmentConfig,
     BaseConfig,
@@ -109,13 +109,13 @@ def base(config: BaseConfig, work: Work) -> None:
     """A checkpoint that exists, by reference or put together from what was published; or an architecture trained from
     nothing on source text, and on other languages beside it; or the name of a model that a server has.
     """
-    from loanword.model import load, opening, published
+    from loanword.model import load, published
     from loanword.tokenizer.load import load_tokenizer
     from loanword.tokens.budget import Seen, budgeted_rows
     from loanword.training import schedule, stage
 
     if config.served is not None:
-        write_json({"model": config.served}, work.out / opening.SERVED)
+        write_json({"model": config.served}, work.out / SERVED)
         return
     if config.train is None:
         commits = dict(work.execution.commits)
@@ -373,16 +373,14 @@ def ratings(config: RatingsConfig, work: Work) -> None:
 
     answered = inputs.open_responses(work.inputs["responses"])
     said = {name: inputs.judgements(folder) for name, folder in inputs.each(work, "judgements").items()}
-    if config.combine is not None:
-        rated = {name: (facts, rate.rated(answered, of, facts)) for name, (facts, of) in said.items()}
-        facts, scores = rate.combined(rated, config.combine)
-        write_lines(scores, work.out / "ratings.jsonl")
+    facts, judged = next(iter(said.values()))
+    if "control" in work.inputs:
+        others = inputs.open_responses(work.inputs["control"])
+        write_lines(rate.preferred(answered, judged, facts, others), work.out / "preferences.jsonl")
     else:
-        ((facts, of),) = said.values()
-        if any(judgement.shown_first is not None for judgement in of):
-            write_lines(rate.preferred(answered, of, facts), work.out / "preferences.jsonl")
-        else:
-            write_lines(rate.rated(answered, of, facts), work.out / "ratings.jsonl")
+        rated = {name: (by, rate.rated(answered, of, by)) for name, (by, of) in said.items()}
+        facts, scores = next(iter(rated.values())) if config.combine is None else rate.combined(rated, config.combine)
+        write_lines(scores, work.out / "ratings.jsonl")
     write_json(facts, work.out / "judge.json")
 
 

@@ -95,7 +95,7 @@ def compared(
             asked = _asked(judge, judge.rubric)
             said = job("judgements", asked, responses=responses, control=others, judge=model)
             jobs[f"judgements.{name}.{of}.against.{label}"] = said
-            rated = job("ratings", RatingsConfig(), responses=responses, judgements=said)
+            rated = job("ratings", RatingsConfig(), responses=responses, control=others, judgements=said)
             jobs[f"ratings.{name}.{of}.against.{label}"] = rated
     return jobs
 

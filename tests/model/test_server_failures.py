@@ -183,3 +183,17 @@ def test_half_a_character_can_still_be_written_down():
         (said,) = open_toy(server).generate([open_prompt(0)], GREEDY)
     assert said.text == "B \ufffd!"
     assert json.loads(json.dumps(said.text).encode()) == said.text
+
+
+def test_what_a_filter_refuses_to_answer_has_no_text_and_what_is_otherwise_refused_ends_all():
+    filtered = Fault(400, b'{"error": {"code": "content_filter", "message": "The response was filtered"}}')
+    with ToyServer("other", faults=[filtered]) as server:
+        first, second = open_toy(server, at_once=1).generate([open_prompt(0), open_prompt(1)], GREEDY)
+        assert len(server.asked("/v1/completions")) == 2
+    assert (first.text, first.ended) == ("", "cut")
+    assert (second.text, second.model, second.num_prompt_tokens) == (server.says, "toy", 4)
+    with (
+        ToyServer("other", faults=[Fault(400, b'{"error": {"code": "bad_filter"}}')]) as server,
+        pytest.raises(UserError, match="the request is refused"),
+    ):
+        open_toy(server).generate([open_prompt(0)], GREEDY)

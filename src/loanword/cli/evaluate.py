@@ -13,6 +13,7 @@ from typing import Any, cast
 
 from loanword.cli.asking import add_benchmark_arguments, benchmark_configs, likelihoods_config
 from loanword.cli.checkpoints import add_model_arguments, check_device, named_folder
+from loanword.cli.judge_access import add_judge_arguments, judge_access, named_judges
 from loanword.cli.machine import num_cores
 from loanword.cli.measured import measure, print_measured
 from loanword.cli.opening import DEFAULT_STAGES
@@ -21,7 +22,7 @@ from loanword.errors import UserError
 from loanword.evaluation.benchmarks import benchmark_of
 from loanword.evaluation.likelihood import read_held_out
 from loanword.model.shape import published_context
-from loanword.recipe import BaseConfig, BenchmarkConfig, GradesConfig, LikelihoodsConfig
+from loanword.recipe import BaseConfig, BenchmarkConfig, GradesConfig, LikelihoodsConfig, SwitchingConfig
 from loanword.records import Execution, write_json
 from loanword.stages import STAGES
 from loanword.store import Job, Naming, Sources, Store
@@ -29,7 +30,7 @@ from loanword.store.artifacts import evaluation_folder
 from loanword.store.identity import unresolved_revisions
 from loanword.study.plan import missing
 from loanword.training.interruption import REQUEUE
-from loanword.wiring import asked_of
+from loanword.wiring import Judging, asked_of
 
 COMMITS = "commits.json"
 """In a store: the commits that Hub ids were first resolved to, as the lock file of a study has them."""
@@ -49,6 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--engine", choices=("transformers", "vllm"), default="transformers", help="what runs a checkpoint here"
     )
     add_benchmark_arguments(parser)
+    add_judge_arguments(parser, named=True)
     texts = parser.add_argument_group("held-out text")
     texts.add_argument("--texts", nargs="+", default=[], metavar="LANG=FILE", help="one document a line")
     texts.add_argument(
@@ -93,12 +95,14 @@ def _run(arguments: argparse.Namespace) -> bool:
     likelihoods = likelihoods_config(arguments, texts, context_tokens)
     grades = GradesConfig(extraction=arguments.extraction)
     sources = Sources(data, cache_file=store.root / "sources.json", commits=_known_commits(store))
-    jobs = _jobs(sources, base, likelihoods, configs, grades)
+    judging = Judging(named_judges(arguments), SwitchingConfig())
+    jobs = _jobs(sources, base, likelihoods, configs, grades, judging)
     store.create()
     if unresolved := unresolved_revisions(jobs.values()):
         sources.commits.update(_resolve(unresolved))
         write_json(sources.commits, store.root / COMMITS)
-        jobs = _jobs(sources, base, likelihoods, configs, grades)
+        judging = Judging(named_judges(arguments), SwitchingConfig())
+    jobs = _jobs(sources, base, likelihoods, configs, grades, judging)
     sources.save()
     todo = missing([job for role, job in jobs.items() if role != "base"], store.finished_keys())
     if todo and not _build(todo, store, _execution(arguments, sources.commits), jobs):
@@ -167,11 +171,12 @@ def _jobs(
     likelihoods: LikelihoodsConfig,
     benchmarks: Mapping[str, BenchmarkConfig],
     grades: GradesConfig,
+    judging: Judging,
 ) -> dict[str, Job]:
     """By role, the model's first."""
     naming = Naming(sources, {name: stage.version for name, stage in STAGES.items()})
     model = naming.job("base", base)
-    return {"base": model, **asked_of(model, likelihoods, benchmarks, grades, naming.job)}
+    return {"base": model, **asked_of(model, likelihoods, benchmarks, grades, judging, naming.job)}
 
 
 def _execution(arguments: argparse.Namespace, commits: Mapping[str, str]) -> Execution:
@@ -185,6 +190,7 @@ def _execution(arguments: argparse.Namespace, commits: Mapping[str, str]) -> Exe
         commits=tuple(sorted(commits.items())),
         server=arguments.server,
         engine=arguments.engine,
+        judge=judge_access(arguments),
     )
 
 

@@ -33,6 +33,7 @@ class StageLine:
     disk_bytes: int
     unknown: bool
     hours: float | None = None
+    num_requests: int = 0
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -104,6 +105,7 @@ def _line(
         flops=sum(estimate.flops for estimate in taken),
         disk_bytes=sum(estimate.disk_bytes for estimate in taken),
         unknown=any(estimate.unknown for estimate in taken),
+        num_requests=sum(estimate.num_requests for estimate in taken),
     )
 
 
@@ -136,6 +138,8 @@ def _print(opened: Opened, lines: Sequence[StageLine], changed: Changes, profile
     if to_build:
         print(f"Assumed: {ASSUMPTIONS}.")
         print(_hours_are(profile))
+    if num_requests := sum(line.num_requests for line in lines):
+        print(f"Judges behind a server: about {num_requests:,} requests; what was asked before is not asked again.")
     for name in unresolved_revisions(opened.study.jobs.values()):
         print(f"{name}: its commit is resolved, and written to a lock file, when the study first runs")
     _print_changes(changed)

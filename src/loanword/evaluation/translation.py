@@ -9,9 +9,10 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Literal, NamedTuple
 
 from loanword.evaluation.back_translation import chrf
+from loanword.evaluation.calls import content_key
 from loanword.evaluation.text_pieces import Piece, halves, pieces, prose, put_together
 from loanword.evaluation.translation_checks import SHORT_CHARACTERS, suspicions
-from loanword.evaluation.translation_journal import Asked, Journal, content_key
+from loanword.evaluation.translation_journal import Asked, Journal
 from loanword.evaluation.translation_prompt import PROMPT_VERSION, Direction
 from loanword.evaluation.translation_requests import Asker, Request
 from loanword.protocols import Progress, silent

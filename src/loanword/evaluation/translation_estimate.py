@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from loanword.evaluation.calls import about_tokens
 from loanword.evaluation.translation_checks import num_letters
-from loanword.evaluation.translation_journal import about_tokens
 from loanword.evaluation.translation_prompt import Direction, translation_prompt
 from loanword.evaluation.translation_requests import Request
 from loanword.writing import writing

@@ -5,7 +5,6 @@ same has it already, in this run or in the one before. A line that a kill cut of
 """
 
 import fcntl
-import hashlib
 import os
 import threading
 from pathlib import Path
@@ -13,8 +12,9 @@ from types import TracebackType
 from typing import IO, Literal
 
 from loanword.errors import UserError
+from loanword.evaluation.calls import about_tokens
 from loanword.protocols import Generated
-from loanword.records import Count, Language, PositiveCount, Record, canonical_json
+from loanword.records import Count, Language, PositiveCount, Record
 
 
 class Asked(Record):
@@ -29,11 +29,6 @@ class Asked(Record):
     num_prompt_bytes: Count
     num_tokens: Count
     max_new_tokens: PositiveCount
-
-
-def content_key(**content: object) -> str:
-    """The name of a request by what it says."""
-    return hashlib.sha256(canonical_json(content).encode()).hexdigest()[:32]
 
 
 class Journal:
@@ -112,15 +107,6 @@ class Journal:
     def _take(self, answer: Asked) -> None:
         self._answers[answer.key] = answer
         self.spent_tokens += tokens_of(answer)
-
-
-def about_tokens(num_bytes: int, language: str) -> int:
-    """Tokens of so many bytes of text, for an estimate before anything was asked.
-
-    FLORES-200 under LLaMA's 32,000 pieces: 4.1 bytes a token in English, 2.0 to 2.6 in Chinese and ten of the paper's
-    13 languages, 1.7 in Urdu, 1.1 in Gujarati and Telugu. Larger vocabularies take fewer tokens.
-    """
-    return -(-num_bytes // (4 if language.split("-")[0] == "en" else 2))
 
 
 def tokens_of(answer: Asked) -> int:

@@ -13,14 +13,13 @@ from pathlib import Path
 from loanword.errors import UserError
 from loanword.model.score import LocalModel, open_language_model
 from loanword.model.vectors import LocalEncoder
-from loanword.protocols import LanguageModel
+from loanword.protocols import SERVED, LanguageModel
 from loanword.recipe import ChoiceIds, Precision
 from loanword.records import Execution, Message
 from loanword.tokenizer.interface import Tokenizer
 from loanword.tokenizer.load import load_tokenizer
 
 CHECKPOINT = "checkpoint"
-SERVED = "served.json"
 Talk = Callable[[Tokenizer], Callable[[Sequence[Message]], Sequence[int]] | None]
 """How conversations become ids under a tokenizer; None where it has no chat template."""
 

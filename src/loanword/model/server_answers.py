@@ -51,13 +51,14 @@ class LikelyToken:
 class Completion:
     """A text that a server generated; `is_whole` says that it ended by itself or before a stop string.
 
-    Tokens are 0 where the server does not count them.
+    Tokens are 0 where the server does not count them, and `model` is empty where it does not say which one answered.
     """
 
     text: str
     is_whole: bool
     num_tokens: int
     num_prompt_tokens: int
+    model: str = ""
 
 
 def read_models(payload: Any) -> list[ModelCard]:
@@ -125,7 +126,8 @@ def read_completion(payload: Any) -> Completion:
     used = payload.get("usage")
     counts = [used.get(name) if isinstance(used, dict) else None for name in ("completion_tokens", "prompt_tokens")]
     num_tokens, num_prompt_tokens = (count if _is_count(count) else 0 for count in counts)
-    return Completion(_whole_characters(text), ended == "stop", num_tokens, num_prompt_tokens)
+    model = read_model_name(payload) or ""
+    return Completion(_whole_characters(text), ended == "stop", num_tokens, num_prompt_tokens, model)
 
 
 def nats_by_id(likely: Sequence[LikelyToken], ids: Sequence[int]) -> tuple[float, ...]:

@@ -81,7 +81,7 @@ class SwitchingConfig(Record):
 
     measure: bool = True
     languages: tuple[Language, ...] = ("en",)
-    min_posterior: Annotated[float, Field(gt=0.5, le=1)] = 0.9
+    min_posterior: Annotated[float, Field(gt=0.5, le=1)] = 0.8
     known: tuple[str, ...] = ()
     detection_version: Literal[1] = 1
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import PurePath
 
 from loanword.corpus.sources import local_files
+from loanword.evaluation.benchmarks import benchmark_of
 from loanword.model.shape import DecoderShape, architecture_shape, published_shape
 from loanword.recipe import (
     BaseConfig,
@@ -20,6 +21,7 @@ from loanword.recipe import (
     CorpusConfig,
     ExtendedTokenizerConfig,
     InstructionsConfig,
+    JudgementsConfig,
     LearnedTokenizerConfig,
     LikelihoodsConfig,
     PretrainingConfig,
@@ -29,28 +31,33 @@ from loanword.recipe import (
     TrunkConfig,
     TuningConfig,
 )
-from loanword.records import CorpusCounts, TokenCounts, read_json
+from loanword.records import CorpusCounts, Response, TokenCounts, read_json, read_lines
 from loanword.store import Job, Sources, Store
 
 COMPRESSION = {".gz": 2.7, ".zst": 3.0, ".parquet": 2.5}
 BYTES_PER_TOKEN = {"source": 3.6, "original": 1.2, "extended": 4.0}
 BYTES_PER_DOCUMENT = 3_000
 TOKENS_PER_CONVERSATION = 250
+TOKENS_PER_JUDGEMENT = 1_200
 ASSUMPTIONS = (
     "bytes per token until counted: source text 3.6, target text 1.2 with the base's pieces and 4.0 with new ones; "
-    "250 tokens a conversation; compressed text unpacks 2.5 to 3 times"
+    "250 tokens a conversation; 1,200 tokens a judgement, read and written; compressed text unpacks 2.5 to 3 times"
 )
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """What one artifact takes; `unknown` where a model's shape cannot be known yet."""
+    """What one artifact takes; `unknown` where a model's shape cannot be known yet.
+
+    `num_requests` are those to a server that has judges; their tokens are read and written there.
+    """
 
     text_bytes: int = 0
     num_tokens: int = 0
     flops: float = 0.0
     disk_bytes: int = 0
     unknown: bool = False
+    num_requests: int = 0
 
 
 class Estimator:
@@ -227,6 +234,30 @@ def _responses(estimator: Estimator, job: Job) -> Estimate:
     return _evaluation(estimator, job, sum(path.stat().st_size for path in files))
 
 
+def _judgements(estimator: Estimator, job: Job) -> Estimate:
+    assert isinstance(job.config, JudgementsConfig)
+    if job.config.kind != "model":
+        return Estimate()
+    judge, responses = job.inputs["judge"].config, job.inputs["responses"]
+    assert isinstance(judge, BaseConfig) and isinstance(responses.config, BenchmarkConfig)
+    orders = 2 if "control" in job.inputs else 1
+    num_asked = job.config.repeats * orders * _num_open(estimator, responses)
+    return Estimate(num_tokens=TOKENS_PER_JUDGEMENT * num_asked, num_requests=num_asked if judge.served else 0)
+
+
+def _num_open(estimator: Estimator, responses: Job) -> int:
+    """Open questions that were asked, or will be."""
+    if responses.key in estimator.finished:
+        path = estimator.store.folder(responses) / "responses.jsonl"
+        return sum(one.asked is not None for one in read_lines(Response, path))
+    config = responses.config
+    assert isinstance(config, BenchmarkConfig)
+    if config.folder is None:
+        return 0
+    asked = benchmark_of(config).load(estimator.sources.root / config.folder, config)
+    return sum(one.asked is not None for subject in asked for one in subject.examples[: config.limit_examples])
+
+
 def _evaluation(estimator: Estimator, job: Job, text_bytes: int) -> Estimate:
     num_tokens = int(text_bytes / BYTES_PER_TOKEN["original"])
     shape = estimator.shape(job.inputs["model"])
@@ -246,6 +277,7 @@ ESTIMATES: dict[str, Callable[[Estimator, Job], Estimate]] = {
     "tuning": _tuning,
     "likelihoods": _likelihoods,
     "responses": _responses,
+    "judgements": _judgements,
 }
 
 
