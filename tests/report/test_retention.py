@@ -42,12 +42,14 @@ def test_a_missing_run_is_missing_and_has_no_difference(found, runs):
     missing = [one for one in found if one.run == "extended-2MB-r0.2-sft1000"]
     assert [one.paired for one in missing] == [None, None]
     table = retention_table(found, runs, {"mmlu": "MMLU"})
+    assert table is not None
     row = next(row for group in table.groups for row in group.rows if row[0].text == "extended-2MB-r0.2-sft1000")
     assert [cell.state for cell in row[1:]] == ["missing", "missing"]
 
 
 def test_the_table_marks_losses_and_shows_the_base_itself(found, runs):
     table = retention_table(found, runs, {"mmlu": "MMLU"})
+    assert table is not None
     rows = {row[0].text: row for group in table.groups for row in group.rows}
     assert rows["original-0MB (the base itself)"][1].value == pytest.approx(1.82, abs=0.05)
     assert rows["original-2MB-r0"][1].tone == "bad"
@@ -74,6 +76,7 @@ def test_a_study_without_its_base_compares_nothing(runs, scores):
 
 def test_the_figure_names_every_run_and_the_front(runs, scores):
     figure = tradeoff_figure(runs, scores)
+    assert figure is not None
     (drawing,) = figure.drawings
     assert "On the front: " in drawing and "extended-2MB-r0.2" in drawing
 
