@@ -386,17 +386,10 @@ def ratings(config: RatingsConfig, work: Work) -> None:
 
 def switching(config: MeasuredSwitchingConfig, work: Work) -> None:
     """Responses -> where each leaves the language that it was to be in."""
-    from loanword.evaluation.switching.detect import detector
+    from loanword.evaluation.switching.detect import switches
 
-    answered = list(read_lines(Response, work.inputs["responses"] / "responses.jsonl"))
-    said = [response for response in answered if response.texts]
-    languages = {response.asked.language if response.asked else None for response in said}
-    detect = {
-        language: detector(config.model_copy(update={"language": language or config.language}))
-        for language in languages
-    }
-    seen = (detect[response.asked.language if response.asked else None](response) for response in said)
-    write_lines(seen, work.out / "switching.jsonl")
+    answered = read_lines(Response, work.inputs["responses"] / "responses.jsonl")
+    write_lines(switches(answered, config), work.out / "switching.jsonl")
 
 
 def alignment(config: AlignmentConfig, work: Work) -> None:

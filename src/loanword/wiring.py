@@ -92,8 +92,9 @@ class Judging(NamedTuple):
 
 
 def judging_of(recipe: Recipe) -> Judging:
-    """What a recipe says of judging."""
-    return Judging(recipe.judges, recipe.switching, recipe.alignment)
+    """What a recipe says of judging; switches between its own two languages are looked for where it names none."""
+    looked_for = recipe.switching.languages or (recipe.source, recipe.target)
+    return Judging(recipe.judges, recipe.switching.model_copy(update={"languages": looked_for}), recipe.alignment)
 
 
 def asked_of(

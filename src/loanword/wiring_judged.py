@@ -38,7 +38,9 @@ def switching_of(
     if not switching.measure or config.answering == "likelihood":
         return None
     language = config.language or benchmark_of(config).language
-    return job("switching", MeasuredSwitchingConfig(language=language, switching=switching), responses=responses)
+    others = tuple(sorted({other for other in switching.languages if other != language}))
+    looked_for = switching.model_copy(update={"languages": others})
+    return job("switching", MeasuredSwitchingConfig(language=language, switching=looked_for), responses=responses)
 
 
 def judged_by(

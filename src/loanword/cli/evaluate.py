@@ -95,14 +95,13 @@ def _run(arguments: argparse.Namespace) -> bool:
     likelihoods = likelihoods_config(arguments, texts, context_tokens)
     grades = GradesConfig(extraction=arguments.extraction)
     sources = Sources(data, cache_file=store.root / "sources.json", commits=_known_commits(store))
-    judging = Judging(named_judges(arguments), SwitchingConfig())
+    judging = Judging(named_judges(arguments), SwitchingConfig(languages=("en",)))
     jobs = _jobs(sources, base, likelihoods, configs, grades, judging)
     store.create()
     if unresolved := unresolved_revisions(jobs.values()):
         sources.commits.update(_resolve(unresolved))
         write_json(sources.commits, store.root / COMMITS)
-        judging = Judging(named_judges(arguments), SwitchingConfig())
-    jobs = _jobs(sources, base, likelihoods, configs, grades, judging)
+        jobs = _jobs(sources, base, likelihoods, configs, grades, judging)
     sources.save()
     todo = missing([job for role, job in jobs.items() if role != "base"], store.finished_keys())
     if todo and not _build(todo, store, _execution(arguments, sources.commits), jobs):

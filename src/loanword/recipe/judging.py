@@ -74,13 +74,14 @@ class RatingsConfig(Record):
 class SwitchingConfig(Record):
     """What counts as leaving a language, in responses that are generated; `measure` = false looks at none.
 
-    A word counts where another language than the expected one is at least `min_posterior` likely for it, or where it
-    and its neighbour are, together. `known` are words that count as the language's own: loans, names, terms.
-    `languages` are those that are looked for beside the expected one.
+    A word in the language's own script counts where another language than the expected one is at least `min_posterior`
+    likely for it, or where it and its neighbour are, together. `known` are words that count as the language's own:
+    loans, names, terms. `languages` are looked for, word by word, beside the expected one: a run's source and target,
+    where none is named. Clauses of others, and other scripts, are found without being named.
     """
 
     measure: bool = True
-    languages: tuple[Language, ...] = ("en",)
+    languages: tuple[Language, ...] = ()
     min_posterior: Annotated[float, Field(gt=0.5, le=1)] = 0.8
     known: tuple[str, ...] = ()
     detection_version: Literal[1] = 1

@@ -1,0 +1,151 @@
+"""Where text leaves its language: how often that is seen, how often it is seen where it is not, and how fast.
+
+The ratio is the least of what was reached to its goal: megabytes of text a CPU second on one core; precision and
+recall on the half of the hand-made examples that nothing was set on (even lines), for what is in other letters and for
+English within languages in Latin letters; FLORES sentences found to switch. Rows on mixed text have no goal.
+
+In: tests/evaluation/switching/examples; parallel/flores200-devtest and text below the folder that LOANWORD_TEST_DATA
+names, or ../shared/data.
+"""
+
+import gzip
+import json
+import os
+import time
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from loanword.evaluation.switching.detect import Finder, finder
+from loanword.evaluation.switching.exempt import words_asked
+from loanword.evaluation.switching.mixed import PIECES, mixed
+from loanword.evaluation.switching.rates import SwitchingExample, error_rates
+from loanword.recipe import MeasuredSwitchingConfig, SwitchingConfig
+from loanword.records import read_lines
+from loanword.writing import writing
+
+EXAMPLES = Path(__file__).parents[1] / "tests" / "evaluation" / "switching" / "examples"
+LANGUAGES = ("zh", "ar", "bn", "gu", "hi", "id", "ml", "mr", "ne", "sw", "ta", "te", "ur", "vi", "en")
+LATIN = ("id", "sw", "vi", "en")
+PAIRS = ("script", "English", "same script")
+SPEED_GOAL = 0.5
+MIN_RATE, MIN_LATIN_RATE = 0.95, 0.85
+MAX_FALSE, MAX_LATIN_FALSE = 0.01, 0.03
+RATES = (0.05, 0.1, 0.25, 0.5)
+_NOTHING = frozenset[str]()
+_WARMING = "however mais la porte est ouverte, तथापि हम आज भी यहाँ हैं, ومع ذلك نحن هنا اليوم, 但是 qwzx 但是"
+
+
+def run(quick: bool) -> dict[str, Any]:
+    """Error rates by language against their goals, and the speed over all of them."""
+    data = Path(os.environ.get("LOANWORD_TEST_DATA", Path(__file__).parents[1] / ".." / "shared" / "data"))
+    if not (data / "parallel" / "flores200-devtest").is_dir():
+        return {"skipped": f"no {data.name}/parallel/flores200-devtest: LOANWORD_TEST_DATA names the folder"}
+    sentences = {each: _sentences(data, each, 100 if quick else 1012) for each in LANGUAGES}
+    rows: list[dict[str, Any]] = []
+    ratios: list[float] = []
+    num_bytes = seconds = 0.0
+    for language in LANGUAGES:
+        find = finder(MeasuredSwitchingConfig(language=language, switching=SwitchingConfig(languages=("en",))))
+        find(_WARMING, _NOTHING)
+        texts = _texts(data, language, 20_000 if quick else 140_000)
+        size, took = _speed(find, texts)
+        num_bytes, seconds = num_bytes + size, seconds + took
+        row, reached = _row(find, language, sentences)
+        rows.append({"language": language, "MB/s": size / took, **row})
+        ratios += reached
+    rows.append({"language": "all", "MB/s": num_bytes / seconds})
+    return {"name": "switching", "ratio": min(num_bytes / seconds / SPEED_GOAL, *ratios), "goal": 1.0, "rows": rows}
+
+
+def _row(find: Finder, language: str, sentences: dict[str, list[str]]) -> tuple[dict[str, Any], list[float]]:
+    latin = language in LATIN
+    examples = list(read_lines(SwitchingExample, EXAMPLES / f"{language}.jsonl"))[1::2]
+    rates = error_rates(find, examples)
+    false = sum(bool(find(sentence, _NOTHING)) for sentence in sentences[language]) / len(sentences[language])
+    row: dict[str, Any] = {
+        "examples": len(examples),
+        "precision": rates.precision,
+        "recall": rates.recall,
+        "pieces": rates.num_pieces_found / rates.num_pieces,
+        "FLORES false": false,
+    }
+    ratios = [(MAX_LATIN_FALSE if latin else MAX_FALSE) / max(false, 1e-6)]
+    for pair in PAIRS:
+        precision, recall = _of_pair(find, language, examples, pair)
+        row |= {f"precision, {pair}": precision, f"recall, {pair}": recall}
+        goal = MIN_RATE if pair == "script" else MIN_LATIN_RATE if pair == "English" and language != "en" else None
+        if goal:
+            ratios += [rate / goal for rate in (precision, recall) if rate is not None]
+    if language != "en":
+        row |= _on_mixed(find, language, sentences)
+    return row, ratios
+
+
+def _of_pair(
+    find: Finder, language: str, examples: Sequence[SwitchingExample], pair: str
+) -> tuple[float | None, float | None]:
+    """Precision and recall of switches into other scripts, English in one script, or other languages of that script.
+
+    What was found wrongly counts for the pair that it was found as; None where there is no such example.
+    """
+    scripts = set(writing(language).scripts)
+
+    def pair_of(languages: Iterable[str]) -> str:
+        if all(scripts.isdisjoint(writing(each).scripts) for each in languages):
+            return "script"
+        return "English" if "en" in languages else "same script"
+
+    switched = [example for example in examples if example.switched and pair_of(example.into) == pair]
+    found = sum(bool(find(example.text, words_asked([example.prompt]))) for example in switched)
+    wrong = 0
+    for example in examples:
+        if not example.switched and (spans := find(example.text, words_asked([example.prompt]))):
+            other = [span.language for span in spans if span.level == "word"]
+            wrong += pair == (pair_of(other) if other else "script")
+    if not switched:
+        return None, None
+    return found / (found + wrong) if found + wrong else 1.0, found / len(switched)
+
+
+def _on_mixed(find: Finder, language: str, sentences: dict[str, list[str]]) -> dict[str, Any]:
+    """Recall by the length of the English piece, and precision by how many sentences hold one."""
+    # Half of FLORES was looked at while thresholds were set.
+    own, english = (sentences[each][len(sentences[each]) // 2 :] for each in (language, "en"))
+    row: dict[str, Any] = {}
+    for piece in PIECES:
+        made = [each for each in mixed(own, english, language, 1.0, [piece]) if each.place]
+        row[f"recall, {piece}"] = sum(bool(find(each.text, _NOTHING)) for each in made) / len(made)
+    for rate in RATES:
+        made = list(mixed(own, english, language, rate, PIECES, seed=1))
+        found = [each.place is not None for each in made if find(each.text, _NOTHING)]
+        row[f"precision at {rate:.0%}"] = sum(found) / len(found) if found else 1.0
+    return row
+
+
+def _sentences(data: Path, language: str, limit: int) -> list[str]:
+    path = data / "parallel" / "flores200-devtest" / f"{language}.txt"
+    return path.read_text(encoding="utf-8").splitlines()[:limit]
+
+
+def _texts(data: Path, language: str, limit_bytes: int) -> list[str]:
+    """Text of the corpus in pieces as long as a response of some 300 words."""
+    pieces: list[str] = []
+    size = 0
+    with gzip.open(data / "text" / f"{language}.jsonl.gz") as lines:
+        for line in lines:
+            text = json.loads(line)["text"]
+            for start in range(0, len(text), 1_500):
+                pieces.append(text[start : start + 1_500])
+                size += len(pieces[-1].encode())
+                if size >= limit_bytes:
+                    return pieces
+    return pieces
+
+
+def _speed(find: Finder, texts: Sequence[str]) -> tuple[float, float]:
+    """Megabytes of text and the CPU seconds that they took."""
+    started = time.process_time()
+    for text in texts:
+        find(text, _NOTHING)
+    return sum(len(text.encode()) for text in texts) / 1e6, time.process_time() - started
