@@ -6,6 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from loanword.cli.measured_quality import measured_quality, print_quality
 from loanword.cli.plan import table
 from loanword.evaluation.benchmarks.gaokao import GAOKAO
 from loanword.evaluation.benchmarks.gaokao_exam import exam_points, objective_rates
@@ -54,6 +55,7 @@ def measure(model: str, folder: Path, artifacts: Mapping[str, Path]) -> dict[str
             }
             for (_, language), score in score_languages([records]).items()
         },
+        **measured_quality(records),
         "ungraded": [
             role.partition(".")[2]
             for role in artifacts
@@ -119,12 +121,14 @@ def print_measured(measured: Mapping[str, Any]) -> None:
         header = ("text", "documents", "bytes", "tokens", "bits per byte", "perplexity")
         table([header, *(_language_row(name, score) for name, score in measured["texts"].items())])
         print("Perplexity is per token: it compares under one tokenizer only.")
+    print_quality(measured)
     for name in measured["ungraded"]:
         print(
             f"\n{name}: no labels to grade by. Responses are kept for a judge; where the authors score a submission, "
             "it lies beside the grades (submission.json)"
         )
-    brackets = "In brackets: 95 % intervals. " if measured["benchmarks"] or measured["texts"] else ""
+    shown = measured["benchmarks"] or measured["texts"] or measured["switching"]
+    brackets = "In brackets: 95 % intervals. " if shown else ""
     print(f"\n{brackets}Records: {measured['records']}")
 
 
