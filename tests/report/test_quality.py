@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import bootstrap
 
-from loanword.records import Item, Rating
+from loanword.records import Item, JudgeFacts, Rating
 from loanword.report.cells import Table
 from loanword.report.gather import RunFolders, RunRecords, read_runs
 from loanword.report.quality.ratings import differences, estimates, parts_of, rated_examples
@@ -178,17 +178,30 @@ def test_p_values_are_adjusted_over_all_that_is_compared(judged: tuple[JudgedBen
     assert smallest.adjusted_p == pytest.approx(len(told) * smallest.paired.p_value)
 
 
-def test_a_missing_judge_is_missing_and_one_that_is_not_planned_a_dash(tables: dict[str, Table]):
+def test_a_missing_judge_is_missing(tables: dict[str, Table]):
     states = {row[0].text: {cell.state for cell in row[1:]} for row in tables["quality.llmeval.gpt"].groups[0].rows}
     assert states == {"base": {"missing"}, "control": {"present"}, "arm": {"present"}}
 
 
-def test_a_run_that_a_judge_was_not_meant_for_has_dashes(tmp_path: Path):
+def test_a_run_that_a_judge_was_not_meant_for_has_no_row(tmp_path: Path):
     runs = judged_runs(tmp_path)
     other = RunRecords("other", {}, 0, {}, {}, {}, {}, {}, {}, (), None)
     made = quality_tables([*runs, other], assess([*runs, other], ()), {})
-    (row,) = [row for row in made.main[0].groups[0].rows if row[0].text == "other"]
-    assert {cell.state for cell in row[1:]} == {"not planned"}
+    named = [row[0].text for table in made.main for group in table.groups for row in group.rows]
+    assert "other" not in named and named
+
+
+def test_items_that_nothing_was_rated_by_are_left_out():
+    judge = JudgeFacts(
+        name="rules",
+        kind="rules",
+        title="rules",
+        rubric="rules",
+        items=tuple(Item(name=name, lowest=0, highest=3) for name in ("accuracy", "form", "overlap")),
+    )
+    assert [part.key for part in parts_of(judge, {"overlap"})] == ["overlap"]
+    assert [part.key for part in parts_of(judge, {"form", "overlap"})] == ["form", "overlap", "mean_of_items"]
+    assert len(parts_of(judge)) == 4
 
 
 def test_titles_say_who_judged_and_on_which_scale(tables: dict[str, Table]):

@@ -24,14 +24,15 @@ _NONE: Mapping[str, float] = {}
 def rated(answered: Sequence[Response], judgements: Sequence[Judgement], facts: JudgeFacts) -> list[Rating]:
     """What each judgement gave, in the order of the responses and of the repeats of each.
 
-    A response that was never given has a rating without scores for each repeat; one that was not judged has none.
+    A response that was never given has a rating without scores for each repeat; one that was not judged has none. What
+    does not switch languages is not judged for coherence, and what was never given does not.
     """
     found: dict[str, list[Judgement]] = {}
     for judgement in judgements:
         found.setdefault(judgement.id, []).append(judgement)
     ratings: list[Rating] = []
     for response in answered:
-        if was_not_answered(response):
+        if was_not_answered(response) and facts.rubric != "coherence":
             repeats = facts.repeats if facts.kind == "model" else 1
             ratings += [_rating(response, repeat, "not answered") for repeat in range(repeats)]
         for judgement in sorted(found.get(response.id, ()), key=lambda one: one.repeat):

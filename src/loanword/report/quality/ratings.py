@@ -7,7 +7,7 @@ unparsed replies, refusals and questions that were never answered enter no mean.
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -73,14 +73,17 @@ class RatedExamples:
         return RatedExamples(tuple(self.keys[place] for place in places), self.scores_NK[places], self.worth_N[places])
 
 
-def parts_of(judge: JudgeFacts) -> tuple[Part, ...]:
+def parts_of(judge: JudgeFacts, rated: Collection[str] = ()) -> tuple[Part, ...]:
     """What is reported of a judge: its items, and the means over them that its rubric has.
+
+    Items that it `rated` nothing by are left out: rules look for what a question file asks for, and some ask for less.
 
     Source: "AVG" as in arXiv 2401.01055, the mean of the five items' means.
     """
     is_share = judge.rubric == POINTS
-    items = [_item(place, item, is_share=is_share) for place, item in enumerate(judge.items)]
-    names = [item.name for item in judge.items]
+    used = {item.name for item in judge.items if item.name in rated} or {item.name for item in judge.items}
+    items = [_item(place, item, is_share=is_share) for place, item in enumerate(judge.items) if item.name in used]
+    names = [item.name for item in judge.items if item.name in used]
     if len(items) < 2 or is_share or len({(item.lowest, item.highest) for item in judge.items}) > 1:
         return tuple(items)
     if judge.kind == "rules" or HARMLESSNESS not in names:

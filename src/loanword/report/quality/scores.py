@@ -138,8 +138,15 @@ def _judged(
         if (judged := run.judged.get((benchmark, judge))) is not None
     }
     found: list[JudgedBenchmark] = []
+    rated = {
+        item
+        for run in planned
+        if (judged := run.judged.get((benchmark, judge))) is not None
+        for rating in judged.ratings
+        for item in rating.scores
+    }
     for facts in list(scales.values()) or [None]:
-        parts = () if facts is None else parts_of(facts)
+        parts = () if facts is None else parts_of(facts, rated)
         scores: dict[str, RunScores | None] = {}
         for run in planned:
             judged = run.judged.get((benchmark, judge))

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from loanword.records import JudgeFacts
 from loanword.report.cells import (
     MISSING_CELL,
-    NOT_PLANNED_CELL,
     Cell,
     Column,
     RowGroup,
@@ -58,7 +57,7 @@ def quality_tables(runs: Sequence[RunRecords], judged: Sequence[JudgedBenchmark]
         preferences_table(compared_responses(runs), headings),
         saturation_table(judged),
     )
-    scores = (_scores_table(one, [run.label for run in runs], notes) for one in judged)
+    scores = (_scores_table(one, [run.label for run in runs if run.label in one.scores], notes) for one in judged)
     folded = (_categories_table(one) for one in judged)
     return QualityTables(
         main=(*scores, *(table for table in last if table.groups)),
@@ -93,7 +92,7 @@ def _trust_text(judged: JudgedBenchmark, notes: Notes) -> str:
 def _scores_row(judged: JudgedBenchmark, label: str, width: int) -> list[Cell]:
     scores = judged.scores.get(label)
     if scores is None:
-        return [MISSING_CELL if label in judged.scores else NOT_PLANNED_CELL] * width
+        return [MISSING_CELL] * width
     return [
         *(_estimate_cell(part, scores.estimates[part.key]) for part in judged.parts),
         number_cell(scores.unparsed_share, percent, planned=False),
