@@ -2,9 +2,10 @@
 
 The ratio is the least of what was reached to its goal: megabytes of text a CPU second on one core; precision and
 recall on the half of the hand-made examples that nothing was set on (even lines), for what is in other letters and for
-English within languages in Latin letters; FLORES sentences found to switch. Rows on mixed text have no goal.
+English within languages in Latin letters; FLORES sentences found to switch. Rows on mixed text, and on the second set of
+examples (fresh), have no goal.
 
-In: tests/evaluation/switching/examples; parallel/flores200-devtest and text below the folder that LOANWORD_TEST_DATA
+In: tests/evaluation/switching/{examples,fresh}; parallel/flores200-devtest and text below the folder that LOANWORD_TEST_DATA
 names, or ../shared/data.
 """
 
@@ -25,6 +26,7 @@ from loanword.records import read_lines
 from loanword.writing import writing
 
 EXAMPLES = Path(__file__).parents[1] / "tests" / "evaluation" / "switching" / "examples"
+FRESH = EXAMPLES.with_name("fresh")
 LANGUAGES = ("zh", "ar", "bn", "gu", "hi", "id", "ml", "mr", "ne", "sw", "ta", "te", "ur", "vi", "en")
 LATIN = ("id", "sw", "vi", "en")
 PAIRS = ("script", "English", "same script")
@@ -77,6 +79,8 @@ def _row(find: Finder, language: str, sentences: dict[str, list[str]]) -> tuple[
         goal = MIN_RATE if pair == "script" else MIN_LATIN_RATE if pair == "English" and language != "en" else None
         if goal:
             ratios += [rate / goal for rate in (precision, recall) if rate is not None]
+    again = error_rates(find, read_lines(SwitchingExample, FRESH / f"{language}.jsonl"))
+    row |= {"precision, fresh": again.precision, "recall, fresh": again.recall}
     if language != "en":
         row |= _on_mixed(find, language, sentences)
     return row, ratios
