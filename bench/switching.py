@@ -2,11 +2,11 @@
 
 The ratio is the least of what was reached to its goal: megabytes of text a CPU second on one core; precision and
 recall on the half of the hand-made examples that nothing was set on (even lines), for what is in other letters and for
-English within languages in Latin letters; FLORES sentences found to switch. Rows on mixed text, and on the second set of
-examples (fresh), have no goal.
+English within languages in Latin letters; FLORES sentences found to switch. Rows on mixed text, and on the second set
+of examples (fresh), have no goal.
 
-In: tests/evaluation/switching/{examples,fresh}; parallel/flores200-devtest and text below the folder that LOANWORD_TEST_DATA
-names, or ../shared/data.
+In: tests/evaluation/switching/{examples,fresh}; parallel/flores200-devtest and text below the folder that
+LOANWORD_TEST_DATA names, or ../shared/data.
 """
 
 import gzip
