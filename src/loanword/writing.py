@@ -22,7 +22,7 @@ SCRIPTS = (
     "Latin", "Han", "Hiragana", "Katakana", "Bopomofo", "Hangul", "Cyrillic", "Greek", "Arabic", "Hebrew", "Devanagari",
     "Bengali", "Gurmukhi", "Gujarati", "Oriya", "Tamil", "Telugu", "Kannada", "Malayalam", "Sinhala", "Thai", "Lao",
     "Tibetan", "Myanmar", "Khmer", "Georgian", "Armenian", "Ethiopic", "Mongolian", "Syriac", "Thaana", "Cherokee",
-    "Yi",
+    "Yi", "Nko", "Adlam",
 )  # fmt: skip
 """The scripts told apart here; letters of any other count as "Unknown"."""
 
@@ -31,6 +31,7 @@ _CHINESE = Writing(("Han",), spaced=False)
 _JAPANESE = Writing(("Han", "Hiragana", "Katakana"), spaced=False)
 _ARABIC = Writing(("Arabic",), right_to_left=True)
 _HEBREW = Writing(("Hebrew",), right_to_left=True)
+_THAANA = Writing(("Thaana",), right_to_left=True)
 _CYRILLIC = Writing(("Cyrillic",))
 _DEVANAGARI = Writing(("Devanagari",))
 
@@ -38,8 +39,9 @@ _BY_LANGUAGE = {
     **dict.fromkeys(("zh", "yue", "wuu", "lzh"), _CHINESE),
     "ja": _JAPANESE,
     "ko": Writing(("Hangul", "Han")),
-    **dict.fromkeys(("ar", "fa", "ur", "ps", "sd", "ug", "ckb", "arz"), _ARABIC),
+    **dict.fromkeys(("ar", "fa", "ur", "ps", "sd", "ug", "ckb", "arz", "ks"), _ARABIC),
     **dict.fromkeys(("he", "yi"), _HEBREW),
+    "dv": _THAANA,
     **dict.fromkeys(("hi", "mr", "ne", "sa", "bho", "mai"), _DEVANAGARI),
     **dict.fromkeys(("ru", "uk", "be", "bg", "mk", "sr", "kk", "ky", "mn", "tg", "tt"), _CYRILLIC),
     **dict.fromkeys(("bn", "as"), Writing(("Bengali",))),
@@ -70,6 +72,10 @@ _BY_SUBTAG = {
     "Jpan": _JAPANESE,
     "Arab": _ARABIC,
     "Hebr": _HEBREW,
+    "Syrc": Writing(("Syriac",), right_to_left=True),
+    "Thaa": _THAANA,
+    "Nkoo": Writing(("Nko",), right_to_left=True),
+    "Adlm": Writing(("Adlam",), right_to_left=True),
     "Cyrl": _CYRILLIC,
     "Deva": _DEVANAGARI,
 }

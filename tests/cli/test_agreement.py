@@ -219,6 +219,29 @@ def test_single_scores_of_both_are_compared_response_by_response(tmp_path: Path,
     assert "no interval" in found["systems"][0]["spearman"]["why"] or found["systems"][0]["spearman"]["value"] is None
 
 
+def test_two_systems_of_one_file_are_never_taken_for_repeats_of_one(tmp_path: Path, loanword):
+    judge, other = scores_csv(tmp_path / "a.csv.gz", "abc"), scores_csv(tmp_path / "b.csv.gz", "abd")
+    refused = loanword("agreement", judge, other, "--same", "b=a")
+    assert (refused.code, "a.csv.gz - a and b are two systems there" in refused.err) == (2, True)
+    found = measured(loanword, judge, other, "--same", "c=d")
+    assert found["only_one_has"] == []
+    assert {one["num_systems"] for one in found["systems"]} == {3}
+
+
+def test_scores_from_0_are_on_the_scale_of_those_that_begin_at_1(tmp_path: Path, loanword):
+    files: list[Path] = []
+    for name, lowest in (("judge.csv", 0), ("other.csv", 1)):
+        rows = [f"a,q_{place},fluency,{max(lowest, place % 4)}" for place in range(40)]
+        files.append(tmp_path / name)
+        files[-1].write_text("\n".join(["\ufeffllm_name,question_uuid,metric,score", *rows]), encoding="utf-8")
+    (found,) = measured(loanword, *files)["items"]
+    assert found["bias"]["value"] == pytest.approx(-10 / 40)
+    assert found["kappa"]["value"] is not None
+    crowd = people(tmp_path / "people.jsonl", [{**LINE, "scores": {"fluency": 0}}])
+    refused = loanword("agreement", files[1], crowd)
+    assert "no response is rated by both" in refused.err
+
+
 def test_only_ratings_of_the_named_responses_count(tmp_path: Path, loanword):
     lines = [
         {"id": f"q{place}", "rater": "ann", "scores": {"accuracy": place % 4}, "response": text}
@@ -259,6 +282,12 @@ def test_names_that_would_steer_the_terminal_are_shown_harmless(tmp_path: Path, 
 
 
 LINE = {"id": "q1", "rater": "ann", "scores": {"accuracy": 2}, "response": answer_to(1)}
+PADDED = [
+    json.dumps({**LINE, "id": f"q{place}", "response": hashlib.sha512(str(place).encode()).hexdigest()}).encode()
+    + b"\n"
+    for place in range(400)
+]
+"""More than is read of a packed file at once."""
 
 
 @pytest.mark.parametrize(
@@ -279,10 +308,16 @@ LINE = {"id": "q1", "rater": "ann", "scores": {"accuracy": 2}, "response": answe
         ("other.jsonl", json.dumps({**LINE, "id": "x"}) + "\n", "no response is rated by both"),
         ("means.csv", "llm_name,accuracy\na,1\nb,2\nc,3\n", "one holds means of systems"),
         ("odd.txt", "", "a name that no layout of ratings has"),
+        ("wide.jsonl", json.dumps(LINE).encode("utf-16"), "wide.jsonl - cannot be read"),
+        ("bad.jsonl.gz", b"not gz", "bad.jsonl.gz - cannot be read"),
+        ("cut.jsonl.gz", gzip.compress(b"".join(PADDED), mtime=0)[:-6], "cut.jsonl.gz - cannot be read"),
+        ("cut.csv.gz", gzip.compress(b"llm_name,accuracy\na,1\n", mtime=0)[:-6], "cut.csv.gz - cannot be read"),
+        ("harm.csv.gz", gzip.compress(b"llm_name\n", mtime=0)[:10] + b"\xff" * 9, "harm.csv.gz - cannot be read"),
+        ("columns.csv", "llm_name,accuracy,accuracy\na,1,2\n", "columns.csv:1 - accuracy is the name of 2 columns"),
     ],
 )
-def test_what_is_wrong_is_named_by_file_and_line(name: str, content: str, said: str, tmp_path: Path, loanword):
-    (tmp_path / name).write_text(content, encoding="utf-8")
+def test_what_is_wrong_is_named_by_file_and_line(name: str, content: str | bytes, said: str, tmp_path: Path, loanword):
+    (tmp_path / name).write_bytes(content.encode() if isinstance(content, str) else content)
     answer = loanword("agreement", ratings(tmp_path / "judge"), tmp_path / name)
     assert answer.code == 2
     assert said in answer.err
@@ -296,6 +331,10 @@ def test_what_is_wrong_is_named_by_file_and_line(name: str, content: str, said: 
         (("means.csv", "other.csv"), "2 of 3 and 3 systems have a name in common"),
         (("means.csv", "means.csv", "--items", "wit"), "not in"),
         (("means.csv", "means.csv", "--same", "a"), "not a pair of names"),
+        (("means.csv", "other.csv", "--same", "typo=d"), "--same typo=d - no file has typo"),
+        (("means.csv", "other.csv", "--same", "c=typo"), "--same c=typo - no file has typo"),
+        (("means.csv", "other.csv", "--same", "c=d", "--same", "c=a"), "--same c=a - c is named already"),
+        (("means.csv", "other.csv", "--same", "b=a"), "means.csv - a and b are two systems there"),
         (("ratings.jsonl",), "no judge.json beside it"),
     ],
 )

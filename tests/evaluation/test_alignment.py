@@ -155,6 +155,22 @@ def test_every_language_is_compared_with_the_source_and_progress_counts_all_of_t
     assert aligned(Known(longest=3), texts, config)[0].num_cut == 10
 
 
+def test_layers_say_which_sentences_they_are_of():
+    """Equal digests are of equal sentences in both languages, line by line."""
+    source, target = ["a", "bc", "d"], ["甲", "乙", "丙"]
+    others = (
+        (["a", "bc", "e"], target),
+        (source, ["甲", "乙", "丁"]),
+        (["a", "d", "bc"], ["甲", "丙", "乙"]),
+        (["ab", "c", "d"], target),
+        (source[:2], target[:2]),
+    )
+    digests = [one_layer(Known(), *texts).texts for texts in ((source, target), *others)]
+    assert len(set(digests)) == len(digests)
+    layers = aligned(Known({"a": [1.0] * 16}, num_layers=2), {"zh": target, "en": source}, TWO)
+    assert {layer.texts for layer in layers} == {digests[0]}
+
+
 @pytest.mark.parametrize("bad", [float("nan"), float("inf")])
 def test_vectors_that_are_not_finite_are_refused_by_layer(bad: float):
     with pytest.raises(UserError, match=r"en-zh, layer 0 - vectors that are not finite"):

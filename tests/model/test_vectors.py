@@ -145,6 +145,13 @@ def test_a_sentence_without_tokens_is_refused_by_its_number(encoder: LocalEncode
         encoder.vectors(["A", ""], "mean")
 
 
+def test_a_sentence_without_tokens_is_refused_by_its_file_when_languages_are_compared(encoder: LocalEncoder):
+    config = AlignmentConfig(texts={"en": "their/en.txt", "zh": "their/zh.txt"})
+    with pytest.raises(UserError, match=r"their/zh\.txt, sentence 2 - the tokenizer makes no token of it") as error:
+        aligned(encoder, {"en": ["A", "é"], "zh": ["甲", ""]}, config)
+    assert (error.value.expected, error.value.do) == ("text", "remove its line, and those of its translations")
+
+
 def test_a_model_in_bf16_gives_vectors_in_float32(encoder_of: Callable[[str], LocalEncoder]):
     encoder = encoder_of("llama, tied")
     precise = encoder.vectors(SENTENCES, "mean")

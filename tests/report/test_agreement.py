@@ -119,7 +119,7 @@ def test_several_raters_and_repeats_are_averaged_and_compared_with_each_other():
 def test_without_people_other_judges_stand_in_and_the_note_says_so():
     run = run_of({"a": judged(facts("model"), scores_of(2, 0.5)), "b": judged(facts("model"), scores_of(3, 0.5))})
     note = trust_note(judge_trust(run, "open")["a"])
-    assert note.startswith("not checked against people; agrees with judge b: rho 0.")
+    assert note.startswith("not checked against people; agrees with judge b on the mean of items: rho 0.")
     assert note.endswith("on 60 ratings")
 
 
@@ -133,9 +133,25 @@ def test_rules_are_called_rules_and_share_only_what_people_rated_too():
     rules = judged(facts("rules", items=("accuracy", "form"), rubric="rules"), given)
     found = judge_trust(run_of({"rules": rules, "crowd": judged(facts("people"), scores_of(3))}), "open")
     assert list(by_item(found["rules"])) == ["accuracy"]
-    assert trust_note(found["rules"]).startswith("rules, not a reader; agrees with people: rho 0.")
+    assert trust_note(found["rules"]).startswith("rules, not a reader; agrees with people on accuracy: rho 0.")
     headings = [group.title for table in trust_tables([run_of({"rules": rules})]) for group in table.groups]
     assert headings == ["rules: rules that look for accepted answers and named properties, not a reader"]
+
+
+def test_where_no_response_has_all_items_the_first_that_is_compared_is_named_and_shown_by_category():
+    halves = [{ITEMS[place // 2 % 2]: one[ITEMS[place // 2 % 2]]} for place, one in enumerate(scores_of(2, 0.5))]
+    run = run_of({"gpt": judged(facts("model"), halves), "crowd": judged(facts("people"), scores_of(3))})
+    trust = judge_trust(run, "open")["gpt"]
+    assert list(by_item(trust)) == list(ITEMS)
+    assert trust_note(trust).startswith("agrees with people on accuracy: rho 0.")
+    assert trust_note(trust).endswith("on 30 ratings")
+    assert [(one.group, one.agreement.item) for one in trust.peers[0].subjects] == [
+        ("code", "accuracy"),
+        ("story", "accuracy"),
+    ]
+    flat = judged(facts("model"), [{"accuracy": 3.0} for _ in halves])
+    note = trust_note(judge_trust(run_of({"gpt": flat, "crowd": run.judged["open", "crowd"]}), "open")["gpt"])
+    assert note == "agreement with people on accuracy is undefined on 60 ratings (gpt: all scores are equal)"
 
 
 def test_judges_without_an_item_in_common_are_compared_by_rank_alone():

@@ -30,11 +30,12 @@ NUM_SENTENCES = 400
 ORIGINAL, EXTENDED = "original-2MB-r0.2", "extended-2MB-r0.2"
 
 
-def layer(forward: str, backward: str, place: int = 0, *, target: str = "zh", shuffled: float = 0.0) -> AlignedLayer:
+def layer(forward: str, backward: str, place: int = 0, *, shuffled: float = 0.0) -> AlignedLayer:
     return AlignedLayer(
         source="en",
-        target=target,
+        target="zh",
         layer=place,
+        texts="a digest",
         num_sentences=len(forward),
         forward_hits=forward,
         backward_hits=backward,
@@ -44,10 +45,10 @@ def layer(forward: str, backward: str, place: int = 0, *, target: str = "zh", sh
     )
 
 
-def drawn(share: float, seed: int, place: int = 0, num_sentences: int = NUM_SENTENCES) -> AlignedLayer:
+def drawn(share: float, seed: int, place: int = 0) -> AlignedLayer:
     """Hits of which the same sentences are the easy ones, whatever the seed."""
-    easy = np.random.default_rng(0).random((2, num_sentences))
-    noise = np.random.default_rng(seed).normal(0, 0.03, (2, num_sentences))
+    easy = np.random.default_rng(0).random((2, NUM_SENTENCES))
+    noise = np.random.default_rng(seed).normal(0, 0.03, (2, NUM_SENTENCES))
     forward, backward = ("".join("1" if hit else "0" for hit in side) for side in easy + noise < share)
     return layer(forward, backward, place, shuffled=0.003)
 
@@ -115,6 +116,22 @@ def test_equal_hits_are_no_certainty():
     assert paired.p_value == 1
 
 
+@given(st.lists(st.tuples(st.booleans(), st.booleans()), min_size=2, max_size=9))
+def test_an_estimate_is_of_the_accuracy_itself(hits: list[tuple[bool, bool]]):
+    forward, backward = ("".join("01"[hit] for hit in side) for side in zip(*hits, strict=True))
+    found = layer(forward, backward)
+    estimate = accuracy_estimate(found)
+    assert estimate.value == pytest.approx(accuracy(found))
+    assert estimate.low <= estimate.value <= estimate.high
+
+
+def test_an_odd_number_of_sentences_that_are_each_hit_from_one_side_is_hit_half_the_time():
+    estimate = accuracy_estimate(layer("110", "001"))
+    assert estimate.value == 0.5
+    assert estimate.low < 0.4
+    assert estimate.high > 0.6
+
+
 @pytest.mark.parametrize("hits", ["1" * 50, "0" * 50])
 def test_where_all_sentences_are_alike_the_interval_has_width(hits: str):
     estimate = accuracy_estimate(layer(hits, hits))
@@ -128,8 +145,19 @@ def test_chance_is_one_of_all_sentences():
     assert not is_above_chance(layer("0" * 100, "0" * 100))
 
 
-def test_other_sentences_are_not_compared():
-    assert compare_layers(drawn(0.5, 1), drawn(0.5, 1, num_sentences=300)) is None
+def test_other_sentences_are_not_compared_even_where_they_are_as_many(runs: list[RunRecords]):
+    other = drawn(0.5, 2).model_copy(update={"texts": "another digest"})
+    assert compare_layers(drawn(0.5, 1), drawn(0.5, 2)) is not None
+    assert compare_layers(drawn(0.5, 1), other) is None
+    changed = [
+        replace(run, alignment=tuple(one.model_copy(update={"texts": "another digest"}) for one in run.alignment))
+        if run.label == EXTENDED
+        else run
+        for run in runs
+    ]
+    words = {(row["group"], row["verdict"]) for row in table_rows(changed, "alignment.comparisons")}
+    assert (f"{EXTENDED} against {ORIGINAL}", "not comparable: different sentences") in words
+    assert not any(group.startswith(ORIGINAL) and word.startswith("not comparable") for group, word in words)
 
 
 def test_the_middle_layer_is_halfway_and_the_best_has_the_most_hits(runs: list[RunRecords]):

@@ -24,7 +24,8 @@ def grade(number: int, given: str, answer: str = "A") -> Grade:
 
 def run_of(study, english: list[Grade], chinese: list[Grade]) -> RunRecords:
     run = read_runs(study.runs[:1])[0]
-    facts = BenchmarkFacts(name="mmlu", language="en", split="test", protocol="options", answering="likelihood")
+    facts = BenchmarkFacts(name="mmlu", language="en", split="test", protocol="options", answering="likelihood",
+                           num_shots=5)  # fmt: skip
     return replace(
         run,
         grades={"in English": tuple(english), "in Chinese": tuple(chinese)},
@@ -60,6 +61,14 @@ def test_sets_whose_answers_differ_are_other_questions(study):
     chinese = [grade(number, "A", answer="B" if number == 39 else "A") for number in range(40)]
     assert consistencies([run_of(study, english, chinese)]) == []
     assert consistency_table([]) is None
+
+
+@pytest.mark.parametrize("asked", [{"num_shots": 0}, {"chat": True}, {"protocol": "official"}])
+def test_questions_that_are_asked_in_another_way_are_no_pair(study, asked: dict):
+    english = [grade(number, "A") for number in range(40)]
+    run = run_of(study, english, english)
+    chinese = BenchmarkFacts.model_validate({**run.benchmarks["in Chinese"].model_dump(), **asked})
+    assert consistencies([replace(run, benchmarks={**run.benchmarks, "in Chinese": chinese})]) == []
 
 
 def test_two_sets_in_one_language_are_no_pair(study):

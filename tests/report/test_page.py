@@ -131,6 +131,18 @@ def test_the_same_records_give_the_same_bytes(study, written: Path, tmp_path: Pa
     assert (tmp_path / "report.json").read_bytes() == (written.parent / "report.json").read_bytes()
 
 
+def test_a_report_that_is_written_again_leaves_nothing_of_the_old_one(study, tmp_path: Path):
+    kept = tmp_path / "tables" / "notes.txt"
+    for file in (tmp_path / "responses.html", tmp_path / "tables" / "knowledge.gone.csv", kept):
+        file.parent.mkdir(exist_ok=True)
+        file.write_text("old", encoding="utf-8")
+    page = write_report(study.runs, study.info, tmp_path)
+    assert "responses.html" not in page.read_text(encoding="utf-8")
+    assert not (tmp_path / "responses.html").exists()
+    tables = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))["tables"]
+    assert {file.name for file in kept.parent.iterdir()} == {f"{key}.csv" for key in tables} | {kept.name}
+
+
 def test_names_of_runs_are_escaped_wherever_they_are_shown(study, tmp_path: Path):
     hostile = "<script>alert(1)</script>\"'&"
     runs = [

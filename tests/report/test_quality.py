@@ -204,6 +204,36 @@ def test_items_that_nothing_was_rated_by_are_left_out():
     assert len(parts_of(judge)) == 4
 
 
+@pytest.mark.parametrize("rated", [("accuracy", "harmlessness"), ITEMS[:4], ITEMS[1:]])
+def test_a_mean_of_some_items_is_not_called_that_of_all(rated: tuple[str, ...], tmp_path: Path):
+    judge = facts("people")
+    assert [part.title for part in parts_of(judge, rated) if len(part.places) > 1] == ["Mean of its items"]
+    ratings = [rating("a", dict.fromkeys(rated, 2.0))]
+    runs, judged = _one_judge(tmp_path, "people", judge, ratings)
+    assert "which is not the paper\u2019s AVG" in quality_tables(runs, judged, {}).main[0].note
+
+
+def test_what_was_rated_on_one_scale_says_nothing_of_another(tmp_path: Path):
+    low = tuple(Item(name=name, lowest=1, highest=3) for name in ITEMS)
+    all_rated, _ = _one_judge(tmp_path / "all", "gpt", facts(), [rating("a", dict.fromkeys(ITEMS, 2.0))])
+    some = [rating("a", {"accuracy": 2.0, "harmlessness": 3.0})]
+    some_rated, _ = _one_judge(tmp_path / "some", "gpt", facts(rubric="llm-eval-1-3", items=low), some, "b")
+    first, second = assess([*all_rated, *some_rated], ())
+    assert len(first.parts) == 7
+    assert [part.key for part in second.parts] == ["accuracy", "harmlessness", "mean_of_items"]
+
+
+def test_judges_of_nearly_the_same_name_have_tables_of_their_own(tmp_path: Path):
+    runs = [
+        run
+        for name in ("gpt 4", "gpt-4", "gpt-4-2", "gpt/4")
+        for run in _one_judge(tmp_path / name, name, facts(), scores((1, 2)), name)[0]
+    ]
+    made = quality_tables(runs, assess(runs, ()), {})
+    keys = [table.key for table in made.main if table.key.startswith("quality.open")]
+    assert keys == ["quality.open.gpt-4", "quality.open.gpt-4-2", "quality.open.gpt-4-2-2", "quality.open.gpt-4-3"]
+
+
 def test_titles_say_who_judged_and_on_which_scale(tables: dict[str, Table]):
     assert tables["quality.llmeval.rules"].title == (
         "LLM-Eval, by rules: accepted answers, properties, overlap with the reference, on a scale of 0–3"

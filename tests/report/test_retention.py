@@ -7,7 +7,8 @@ import pytest
 from loanword.report.gather import RunRecords, read_runs
 from loanword.report.knowledge import score_knowledge
 from loanword.report.likelihoods import score_languages
-from loanword.report.retention import BITS, retained, retention_table, tradeoff_figure, tradeoffs
+from loanword.report.retention import BITS, Retained, retained, retention_table, tradeoff_figure, tradeoffs
+from loanword.report.statistics import SMALLEST_NUM_EXAMPLES, Estimate, PairedDifference
 
 
 @pytest.fixture(scope="module")
@@ -54,6 +55,16 @@ def test_the_table_marks_losses_and_shows_the_base_itself(found, runs):
     assert rows["original-0MB (the base itself)"][1].value == pytest.approx(1.82, abs=0.05)
     assert rows["original-2MB-r0"][1].tone == "bad"
     assert rows["original-0.4MB-r0.2"][2].state == "not planned"
+
+
+@pytest.mark.parametrize(("num_examples", "tone"), [(SMALLEST_NUM_EXAMPLES - 1, ""), (SMALLEST_NUM_EXAMPLES, "bad")])
+def test_few_examples_are_not_coloured_however_small_p_is_and_the_note_says_so(runs, num_examples: int, tone: str):
+    lost = PairedDifference(Estimate(0.4, 0.3, 0.5), 1e-6, num_examples, 0.05)
+    found = Retained("original-2MB-r0", BITS, Estimate(1.8, 1.7, 1.9), Estimate(2.2, 2.1, 2.3), lost, 1e-6)
+    table = retention_table([found], runs, {})
+    assert table is not None
+    assert table.groups[0].rows[1][1].tone == tone
+    assert f"at least {SMALLEST_NUM_EXAMPLES} documents or questions are shared" in table.note
 
 
 def test_the_front_holds_what_nobody_beats_in_both(runs, scores):

@@ -63,6 +63,13 @@ def test_nothing_that_switches_has_no_share_of_letters():
     assert switching_score([]) is None
 
 
+def test_languages_are_counted_in_the_order_of_their_spans():
+    codes = [f"l{number}" for number in range(20)]
+    found = switching_score([seen("a", *codes)])
+    assert found is not None
+    assert list(found.into) == codes
+
+
 def test_a_table_has_every_run_and_its_coherence(runs: list[RunRecords]):
     table = switching_tables(runs, COMPARISONS)[0]
     assert table.title == "LLM-Eval: responses that leave Chinese"
@@ -93,6 +100,14 @@ def test_without_a_judge_of_coherence_the_item_is_shown_of_switched_responses_an
     }
     (table,) = switching_tables(read_runs([RunFolders("run", {}, 0, made)]), ())
     assert [cell.value for cell in table.groups[0].rows[0][7:]] == [0.5, 2, 2.5]
+    other = {"ratings.jsonl": [one for one in ratings if one.id != "0"], "judge.json": judge}
+    made |= {
+        "ratings.open.gpt 4": made["ratings.open.gpt"],
+        "ratings.open.gpt_4": store.artifact("ratings", "o", other),
+    }
+    (table,) = switching_tables(read_runs([RunFolders("run", {}, 0, made)]), ())
+    (row,) = table.to_json()["rows"]
+    assert [row[f"num_rated.{name}"] for name in ("gpt", "gpt 4", "gpt_4")] == [2, 2, 1]
 
 
 def test_differences_are_paired_over_the_questions_of_both(runs: list[RunRecords]):

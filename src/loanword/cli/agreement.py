@@ -5,8 +5,8 @@ No model is asked: everything is computed from files of ratings.
 
 import argparse
 import json
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -87,13 +87,12 @@ def run(arguments: argparse.Namespace) -> int:
     """Prints agreement by system, item, category and language, then each side by itself."""
     from loanword.cli.agreement_shown import show
 
-    renamed = _renamed(arguments.same)
-    judge = read_ratings(arguments.judge, renamed=renamed, responses=arguments.responses)
-    if arguments.human is None:
-        found, files = _alone_only(judge, arguments.items), [judge]
+    paths: list[Path] = [arguments.judge, *([arguments.human] if arguments.human else [])]
+    files = _renamed([read_ratings(path, responses=arguments.responses) for path in paths], arguments.same)
+    if len(files) == 1:
+        found = _alone_only(files[0], arguments.items)
     else:
-        other = read_ratings(arguments.human, renamed=renamed, responses=arguments.responses)
-        other, judge = scaled(other, judge), scaled(judge, other)
+        judge, other = scaled(files[0], files[1]), scaled(files[1], files[0])
         found, files = compare(judge, other, arguments.items), [judge, other]
     if arguments.json:
         print(json.dumps(_plain(found, files), ensure_ascii=False, indent=2))
@@ -102,14 +101,40 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _renamed(pairs: Sequence[str]) -> dict[str, str]:
+def _renamed(files: Sequence[RatingFile], pairs: Sequence[str]) -> list[RatingFile]:
+    systems = dict.fromkeys(system for file in files for system in file.means)
     renamed: dict[str, str] = {}
     for pair in pairs:
         name, equals, other = pair.partition("=")
         if not (name and equals and other):
             raise UserError(f"--same {pair}", "not a pair of names", expected="NAME=OTHER")
+        lacking = [one for one in (name, other) if one not in systems]
+        if lacking:
+            raise UserError(
+                f"--same {pair}", f"no file has {lacking[0]}", expected=f"{', '.join(systems) or 'no system'}"
+            )
+        if name in renamed:
+            raise UserError(f"--same {pair}", f"{name} is named already", expected="each name once")
         renamed[name] = other
-    return renamed
+    return [_with_names(file, renamed) for file in files]
+
+
+def _with_names(file: RatingFile, renamed: Mapping[str, str]) -> RatingFile:
+    """The same ratings, some systems by other names; no two systems may come to have one name."""
+    first: dict[str, str] = {}
+    for system in file.means:
+        name = renamed.get(system, system)
+        if first.setdefault(name, system) != system:
+            raise UserError(
+                file.path,
+                f"{first[name]} and {system} are two systems there",
+                expected="one system of each file",
+            )
+    side = file.side
+    if side is not None:
+        responses = (replace(one, system=renamed.get(one.system, one.system)) for one in side.responses)
+        side = replace(side, responses=tuple(responses))
+    return replace(file, means={name: file.means[system] for name, system in first.items()}, side=side)
 
 
 def compare(judge: RatingFile, other: RatingFile, items: Sequence[str]) -> Found:

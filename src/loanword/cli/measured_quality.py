@@ -21,7 +21,7 @@ def measured_quality(records: RunRecords) -> dict[str, Any]:
             name: {
                 "num_responses": score.num_responses,
                 "switched": _plain(score.switched),
-                "into": dict(score.into.most_common()),
+                "into": dict(sorted(score.into.items(), key=lambda pair: (-pair[1], pair[0]))),
                 "line_pass_rate": _plain(score.lines),
                 "word_pass_rate": _plain(score.words),
             }
@@ -54,7 +54,8 @@ def print_quality(measured: Mapping[str, Any]) -> None:
     """A table a judge, and one of switches."""
     for one in measured["judged"]:
         outcomes = ", ".join(f"{count:,} {name}" for name, count in sorted(one["outcomes"].items()))
-        print(f"\n{one['title']}, {one['scale']}: {outcomes or 'nothing judged'}")
+        title = ", ".join(filter(None, (one["title"], one["scale"])))
+        print(f"\n{title}: {outcomes or 'nothing judged'}")
         if one["shown"]:
             table([("", "mean"), *one["shown"]])
     if measured["switching"]:

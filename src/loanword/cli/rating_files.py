@@ -10,7 +10,9 @@ Source of both CSV layouts: llmeval/llmeval-1.
 import csv
 import gzip
 import json
-from collections.abc import Iterator, Mapping, Sequence
+import zlib
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
@@ -20,15 +22,15 @@ from loanword.errors import UserError
 from loanword.evaluation.judging.people import PersonRating
 from loanword.evaluation.judging.said import response_text
 from loanword.records import Rating, Response, read_lines
-from loanword.report.judged import read_judged
-from loanword.report.trust.judges import KINDS, POINTS, rated_responses, scales_of
+from loanword.report.judged import POINTS, read_judged
+from loanword.report.trust.judges import KINDS, rated_responses, scales_of
 from loanword.report.trust.rated import Rated, Side, with_overall
 from loanword.report.trust.rated_systems import Means, means_of
 
 SUMMARY = ("llm_name",)
 SCORES = ("llm_name", "question_uuid", "metric", "score")
-PUBLISHED_SCALE = (1.0, 3.0)
-"""Of the scores that were released; the paper's begin at 0.
+PUBLISHED_SCALE = (0.0, 3.0)
+"""The paper's; the scores that were released begin at 1.
 
 Source: llmeval/llmeval-1 and arXiv 2401.01055.
 """
@@ -57,27 +59,37 @@ class RatingFile:
         return f"{self.path} ({what})"
 
 
-def read_ratings(path: Path, *, renamed: Mapping[str, str], responses: Path | None = None) -> RatingFile:
-    """What a file of ratings holds; `renamed` gives systems other names.
+def read_ratings(path: Path, *, responses: Path | None = None) -> RatingFile:
+    """What a file of ratings holds.
 
     Of people's ratings, only those of the given `responses`, a responses.jsonl, are kept where there is one.
 
     Raises:
         UserError: no such file, no layout that is known, or a line that does not fit it, with its number.
     """
+    kept = _responses(responses)
     path = path / "ratings.jsonl" if path.is_dir() else path
     if not path.is_file():
         raise UserError(path, "no such file", expected=LAYOUTS)
-    if path.suffixes[-1:] == [".csv"] or path.suffixes[-2:] == [".csv", ".gz"]:
-        return _read_csv(path, renamed)
-    if path.suffixes[-1:] == [".jsonl"] or path.suffixes[-2:] == [".jsonl", ".gz"]:
-        keys = _first_keys(path)
-        if "outcome" in keys:
-            return _read_judged(path)
-        if "rater" in keys:
-            return _read_people(path, _responses(responses))
-        raise UserError(path, f"its first line has {', '.join(sorted(keys)) or 'nothing'}", expected=LAYOUTS)
+    with _readable(path):
+        if path.suffixes[-1:] == [".csv"] or path.suffixes[-2:] == [".csv", ".gz"]:
+            return _read_csv(path)
+        if path.suffixes[-1:] == [".jsonl"] or path.suffixes[-2:] == [".jsonl", ".gz"]:
+            keys = _first_keys(path)
+            if "outcome" in keys:
+                return _read_judged(path)
+            if "rater" in keys:
+                return _read_people(path, kept)
+            raise UserError(path, f"its first line has {', '.join(sorted(keys)) or 'nothing'}", expected=LAYOUTS)
     raise UserError(path, "a name that no layout of ratings has", expected=LAYOUTS)
+
+
+@contextmanager
+def _readable(path: Path) -> Generator[None]:
+    try:
+        yield
+    except (UnicodeDecodeError, gzip.BadGzipFile, zlib.error, EOFError, csv.Error) as error:
+        raise UserError(path, f"cannot be read: {error}", expected="UTF-8, as it is or packed by gzip") from None
 
 
 def _first_keys(path: Path) -> set[str]:
@@ -94,40 +106,40 @@ def _first_keys(path: Path) -> set[str]:
 
 def _opened(path: Path) -> TextIO:
     if path.suffix == ".gz":
-        return gzip.open(path, "rt", encoding="utf-8", newline="")
-    return path.open(encoding="utf-8", newline="")
+        return gzip.open(path, "rt", encoding="utf-8-sig", newline="")
+    return path.open(encoding="utf-8-sig", newline="")
 
 
 def _rows(path: Path) -> Iterator[tuple[str, dict[str, str]]]:
     """The rows of a CSV by column, each with where it stands."""
-    try:
-        with _opened(path) as file:
-            reader = csv.reader(file)
-            header: list[str] = next(reader, list[str]())
-            for row in reader:
-                where = f"{path}:{reader.line_num}"
-                if len(row) != len(header):
-                    raise UserError(where, f"{len(row)} fields", expected=f"{len(header)}, as in the header")
-                yield where, dict(zip(header, row, strict=True))
-    except (UnicodeDecodeError, gzip.BadGzipFile, EOFError, csv.Error) as error:
-        raise UserError(
-            path, f"cannot be read: {error}", expected="a CSV in UTF-8, as it is or packed by gzip"
-        ) from None
+    with _opened(path) as file:
+        reader = csv.reader(file)
+        header: list[str] = next(reader, list[str]())
+        for name in header:
+            if header.count(name) > 1:
+                raise UserError(
+                    f"{path}:1", f"{name} is the name of {header.count(name)} columns", expected="one column a name"
+                )
+        for row in reader:
+            where = f"{path}:{reader.line_num}"
+            if len(row) != len(header):
+                raise UserError(where, f"{len(row)} fields", expected=f"{len(header)}, as in the header")
+            yield where, dict(zip(header, row, strict=True))
 
 
-def _read_csv(path: Path, renamed: Mapping[str, str]) -> RatingFile:
+def _read_csv(path: Path) -> RatingFile:
     rows = list(_rows(path))
     if not rows:
         raise UserError(path, "no rows", expected=LAYOUTS)
     header = tuple(rows[0][1])
     if set(SCORES) <= set(header):
-        return _read_scores(path, rows, renamed)
+        return _read_scores(path, rows)
     if not set(SUMMARY) <= set(header):
         raise UserError(path, f"columns {', '.join(header)}", expected=LAYOUTS)
     items = tuple(name for name in header if name not in SUMMARY and not name.endswith("_rank"))
     means: dict[str, dict[str, float]] = {}
     for where, row in rows:
-        system = renamed.get(row["llm_name"], row["llm_name"])
+        system = row["llm_name"]
         if system in means:
             raise UserError(where, f"{system} again", expected="one row a system")
         means[system] = {item: _number(where, item, row[item]) for item in items if row[item]}
@@ -144,14 +156,14 @@ def _number(where: str, name: str, text: str) -> float:
     return value
 
 
-def _read_scores(path: Path, rows: Sequence[tuple[str, dict[str, str]]], renamed: Mapping[str, str]) -> RatingFile:
+def _read_scores(path: Path, rows: Sequence[tuple[str, dict[str, str]]]) -> RatingFile:
     given: dict[tuple[str, str], dict[str, list[float]]] = {}
     languages: dict[tuple[str, str], str] = {}
     for where, row in rows:
         score = _number(where, "score", row["score"])
         if not 0 <= score <= PUBLISHED_SCALE[1]:
             raise UserError(where, f"a score of {row['score']}", expected="0 to 3, or 1 to 3 as it was released")
-        key = renamed.get(row["llm_name"], row["llm_name"]), row["question_uuid"]
+        key = row["llm_name"], row["question_uuid"]
         given.setdefault(key, {}).setdefault(row["metric"], []).append(score)
         languages[key] = row.get("language", "")
     responses = tuple(
@@ -250,7 +262,8 @@ def _responses(folder: Path | None) -> dict[str, Response] | None:
     path = folder / "responses.jsonl" if folder.is_dir() else folder
     if not path.is_file():
         raise UserError(path, "no such file", expected="a responses.jsonl, or the folder that holds one")
-    return {one.id: one for one in read_lines(Response, path) if one.texts}
+    with _readable(path):
+        return {one.id: one for one in read_lines(Response, path) if one.texts}
 
 
 def scaled(people: RatingFile, judge: RatingFile) -> RatingFile:

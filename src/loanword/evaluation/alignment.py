@@ -9,6 +9,7 @@ them is hit, whatever the vectors are.
 Shapes: L layers, N sentences, B of them at once, D width.
 """
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from loanword.errors import UserError
 from loanword.evaluation.likelihood import read_held_out
 from loanword.protocols import Progress, SentenceEncoder, silent
 from loanword.recipe import AlignmentConfig
-from loanword.records import AlignedLayer
+from loanword.records import AlignedLayer, canonical_json
 
 Floats = NDArray[np.float64]
 Places = NDArray[np.int64]
@@ -63,16 +64,22 @@ def aligned(
     """Every layer of the source language beside each other language, in the order of `texts`.
 
     Raises:
-        UserError: a sentence that has no other than its translations to be told from; vectors that are not finite.
+        UserError: a sentence that has no other than its translations to be told from; one that the encoder cannot read,
+            by its file; vectors that are not finite.
     """
     total, done = sum(map(len, texts.values())), 0
 
     def vectors(language: str) -> NDArray[np.float32]:
         nonlocal done
         before, done = done, done + len(texts[language])
-        return encoder.vectors(
-            texts[language], config.pooling, lambda read, _, unit: progress(before + read, total, unit)
-        )
+        try:
+            return encoder.vectors(
+                texts[language], config.pooling, lambda read, _, unit: progress(before + read, total, unit)
+            )
+        except UserError as error:
+            # An encoder knows of sentences alone, and not where they come from.
+            where = f"{config.texts[language]}, {error.where}"
+            raise UserError(where, error.what, expected=error.expected, do=error.do) from None
 
     source, source_LND, found = texts[config.source], vectors(config.source), list[AlignedLayer]()
     source_N, source_cut = _same(source), encoder.num_cut(source)
@@ -80,7 +87,7 @@ def aligned(
         if language == config.source:
             continue
         target_LND, target_N = vectors(language), _same(texts[language])
-        num_cut = source_cut + encoder.num_cut(texts[language])
+        num_cut, digest = source_cut + encoder.num_cut(texts[language]), _digest(source, texts[language])
         for layer, (source_ND, target_ND) in enumerate(zip(source_LND, target_LND, strict=True)):
             where = f"{config.source}-{language}, layer {layer}"
             forward_N, backward_N, shuffled = _compare(where, source_ND, target_ND, source_N, target_N)
@@ -89,6 +96,7 @@ def aligned(
                     source=config.source,
                     target=language,
                     layer=layer,
+                    texts=digest,
                     num_sentences=len(source),
                     forward_hits=_bits(forward_N),
                     backward_hits=_bits(backward_N),
@@ -152,6 +160,10 @@ def _unit(vectors_ND: NDArray[np.float32], where: str) -> Floats:
         )
     # A vector of zeros has no direction: its cosine to everything is 0.
     return wide_ND / np.where(lengths_N1 == 0, 1.0, lengths_N1)
+
+
+def _digest(source: Sequence[str], target: Sequence[str]) -> str:
+    return hashlib.sha256(canonical_json([[*source], [*target]]).encode()).hexdigest()
 
 
 def _same(texts: Sequence[str]) -> Places:

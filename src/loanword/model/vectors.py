@@ -64,7 +64,10 @@ class LocalEncoder:
         for number, ids in enumerate(encoded, start=1):
             if not ids:
                 raise UserError(
-                    f"sentence {number}", "the tokenizer makes no token of it", expected="text", do="remove the line"
+                    f"sentence {number}",
+                    "the tokenizer makes no token of it",
+                    expected="text",
+                    do="remove its line, and those of its translations",
                 )
         return [[self.tokenizer.bos_id, *ids[:most]] for ids in encoded]
 

@@ -155,13 +155,14 @@ class AlignedLayer(Record):
 
     Layer 0 is the embeddings. Forward: from a sentence of `source` to those of `target`; a hit ("1") has its own
     translation nearest. Margins are means over sentences of cosine to the translation minus the largest cosine to any
-    other. `shuffled_accuracy` is that of both directions, with translations dealt out at random. `num_cut` counts
-    sentences of either language that are longer than the context.
+    other. `shuffled_accuracy` is that of both directions, with translations dealt out at random. `texts` is a digest of
+    the sentences of both languages. `num_cut` counts those that are longer than the context.
     """
 
     source: Language
     target: Language
     layer: Count
+    texts: str
     num_sentences: PositiveCount
     forward_hits: str
     backward_hits: str

@@ -1,7 +1,8 @@
 """Whether a run answers the same question alike in two languages.
 
-Two sets are parallel where one benchmark was asked in two languages, in the same way, with the same ids and the same
-answers to all that both ask. What is alike by chance follows from how often each answer is given in either language.
+Two sets are parallel where one benchmark was asked in two languages, in the same way (with as many solved examples, in
+a chat or not), with the same ids and the same answers to all that both ask. What is alike by chance follows from how
+often each answer is given in either language.
 """
 
 from collections import Counter
@@ -54,7 +55,7 @@ def consistencies(runs: Sequence[RunRecords]) -> list[Consistency]:
 
 
 def _asked_alike(first: BenchmarkFacts, second: BenchmarkFacts) -> bool:
-    same = ("name", "split", "protocol", "answering")
+    same = ("name", "split", "protocol", "answering", "num_shots", "chat")
     return first.language != second.language and all(getattr(first, one) == getattr(second, one) for one in same)
 
 

@@ -127,6 +127,7 @@ class BenchmarkFacts(Lenient):
     chance: float | None = None
     split: str = ""
     num_shots: int | None = None
+    chat: bool = False
     protocol: str = ""
     answering: str = ""
     precision: str = ""

@@ -4,7 +4,7 @@ In: artifacts of the stages ratings, switching and alignment, by role: `ratings.
 `.against.CONTROL` behind it where two runs' responses were compared; `switching.BENCHMARK`; `alignment`.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,13 +13,14 @@ from loanword.records import (
     JudgeFacts,
     Preference,
     Rating,
-    Response,
     Switching,
     read_json,
     read_lines,
 )
 
 AGAINST = ".against."
+POINTS, COHERENCE = "points", "coherence"
+"""Rubrics: an examination's, and whether a response that switches languages hangs together."""
 
 
 @dataclass(frozen=True)
@@ -70,8 +71,3 @@ def read_switching(path: Path) -> tuple[Switching, ...]:
 def read_alignment(path: Path) -> tuple[AlignedLayer, ...]:
     """Every layer of every pair of languages, from an alignment.jsonl."""
     return tuple(read_lines(AlignedLayer, path))
-
-
-def read_responses(folder: Path) -> Mapping[str, Response]:
-    """The responses of an artifact by id."""
-    return {response.id: response for response in read_lines(Response, folder / "responses.jsonl")}

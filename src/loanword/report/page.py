@@ -24,7 +24,7 @@ from loanword.report.wording import decimal, duration, percent, plain
 
 
 def write_report(runs: Sequence[RunFolders], study: StudyInfo, out: Path) -> Path:
-    """Writes the report of a study into a folder and returns the page's path.
+    """Writes the report of a study into a folder and returns the page's path; of an older report there nothing stays.
 
     Raises:
         UserError: a finished artifact holds something that cannot be read.
@@ -35,6 +35,8 @@ def write_report(runs: Sequence[RunFolders], study: StudyInfo, out: Path) -> Pat
     (out / "tables").mkdir(parents=True, exist_ok=True)
     for table in tables:
         (out / "tables" / f"{table.key}.csv").write_text(table.to_csv(), encoding="utf-8", newline="\n")
+    for old in set((out / "tables").glob("*.csv")) - {out / "tables" / f"{table.key}.csv" for table in tables}:
+        old.unlink()
     write_json(_as_json(report), out / "report.json")
     responses = write_responses(records, out)
     page = out / "report.html"
@@ -109,16 +111,19 @@ def _rules() -> list[tuple[str, str]]:
         ),
         (
             "Paired tests",
-            "Likelihoods: paired bootstrap over documents, normal p-value on its standard error. Accuracy: exact "
-            "McNemar test over the questions that both runs answered, interval by Bonett and Price. p-values are "
-            "adjusted by Holm over all comparisons of the page.",
+            "Likelihoods: paired bootstrap over documents, normal p-value on its standard error; the same over "
+            "questions for ratings, points and means over subjects. Answers that are right or wrong, and responses "
+            "that switch or do not: exact McNemar test over the questions that both runs answered, interval by Bonett "
+            "and Price. Alignment: exact sign test over sentences, interval by bootstrap. p-values are adjusted by "
+            "Holm within each table, over all of it where its note says nothing else.",
         ),
         (
             "Verdicts",
-            f"Helps or hurts: adjusted p below {decimal(statistics.SIGNIFICANCE, 2)}. Not enough data: fewer than "
-            f"{statistics.SMALLEST_NUM_EXAMPLES} shared examples, or not significant with an interval that reaches "
-            f"beyond {decimal(MARGIN_BITS_PER_BYTE, 1)} bits per byte or {plain(100 * MARGIN_ACCURACY)} points. "
-            "Otherwise: no difference larger than the far end of the interval.",
+            f"Not enough data: fewer than {statistics.SMALLEST_NUM_EXAMPLES} shared examples, whatever p is. Helps or "
+            f"hurts: otherwise, with an adjusted p below {decimal(statistics.SIGNIFICANCE, 2)}. Not enough data again: "
+            f"otherwise, with an interval that reaches beyond {decimal(MARGIN_BITS_PER_BYTE, 1)} bits per byte, "
+            f"{plain(100 * MARGIN_ACCURACY)} points or a tenth of a rating\u2019s scale. In all other cases: no "
+            "difference larger than the far end of the interval.",
         ),
         (
             "Best run",

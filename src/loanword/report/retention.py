@@ -11,18 +11,18 @@ from dataclasses import dataclass, replace
 from markupsafe import Markup
 
 from loanword.report.axes import linear_axis, tick_text
-from loanword.report.cells import Cell, Column, Table, Tone, estimate_cell, one_group, text_cell
+from loanword.report.cells import Cell, Column, Table, estimate_cell, one_group, text_cell
 from loanword.report.comparisons import MARGIN_ACCURACY, MARGIN_BITS_PER_BYTE, reference_run
 from loanword.report.figures import Figure
 from loanword.report.gather import RunRecords
 from loanword.report.knowledge import Knowledge, benchmarks_of, compare_knowledge
 from loanword.report.likelihoods import Scores, compare_languages
 from loanword.report.panels import LinePanel, Point, Series, line_panel
-from loanword.report.statistics import Estimate, PairedDifference, holm, verdict
+from loanword.report.statistics import SIGNIFICANCE, SMALLEST_NUM_EXAMPLES, Estimate, PairedDifference, holm, verdict
 from loanword.report.svg import Style
+from loanword.report.tables import TONES
 from loanword.report.wording import decimal, joined, language_name, percent, signed
 
-TONES: dict[str, Tone] = {"helps": "good", "hurts": "bad"}
 BITS = "bits_per_byte"
 
 
@@ -102,7 +102,8 @@ def retention_table(found: Sequence[Retained], runs: Sequence[RunRecords], title
     note = (
         f"The first row is the untouched base; every other cell is a run minus the base over the same documents or "
         f"questions, with a 95\u202f% interval: bits per byte (more is worse), and percentage points of a benchmark in "
-        f"{source} (less is worse). Coloured where p, adjusted by Holm over the whole table, is below 0.05."
+        f"{source} (less is worse). Coloured where at least {SMALLEST_NUM_EXAMPLES} documents or questions are shared "
+        f"and p, adjusted by Holm over the whole table, is below {decimal(SIGNIFICANCE, 2)}."
     )
     return Table("retention", f"What {source} keeps, against the base", note, tuple(columns), one_group(rows))
 

@@ -231,8 +231,9 @@ def holm(p_values: Sequence[float]) -> list[float]:
 def verdict(paired: PairedDifference, adjusted_p: float, *, lower_is_better: bool, margin: float) -> Verdict:
     """What a paired difference shows, by the rule that the report prints.
 
-    Helps or hurts: the adjusted p-value is below 0.05. Not enough data: otherwise, with fewer than 30 shared
-    examples or an interval that reaches beyond `margin`. No difference: otherwise.
+    Not enough data: fewer than 30 shared examples, whatever p is. Helps or hurts: otherwise, with an adjusted p-value
+    below 0.05. Not enough data again: otherwise, with an interval that reaches beyond `margin`. No difference: all
+    other cases.
     """
     difference = paired.difference
     bound = max(abs(difference.low), abs(difference.high))

@@ -35,6 +35,10 @@ from loanword.report.wording import (
 
 RUN = Column("run", "Run", is_number=False)
 
+COMPARED = (Column("control", "Control"), Column("arm", "Arm"), Column("difference", "Arm minus control"))
+REACHED = (Column("p_holm", "p (Holm)"), Column("verdict", "The arm\u2019s change", is_number=False))
+"""What a table of arms beside their controls has: numbers, and what they show."""
+
 TONES: dict[str, Tone] = {"helps": "good", "hurts": "bad"}
 
 
@@ -195,11 +199,8 @@ def comparisons_table(comparisons: Sequence[Comparison]) -> Table:
     ]
     columns = (
         Column("measure", "Measure", is_number=False),
-        Column("control", "Control"),
-        Column("arm", "Arm"),
-        Column("difference", "Arm minus control"),
-        Column("p_holm", "p (Holm)"),
-        Column("verdict", "The arm\u2019s change", is_number=False),
+        *COMPARED,
+        *REACHED,
     )
     note = (
         "Brackets hold 95\u202f% intervals of the paired difference, over the same documents or the same "

@@ -111,7 +111,7 @@ def accuracy_estimate(layer: AlignedLayer) -> Estimate:
     hits_N = forward_N + backward_N
     if len(set(hits_N.tolist())) == 1:
         # Where all sentences are alike, every resample is too: that is no certainty.
-        return wilson(int(hits_N.sum()) // 2, layer.num_sentences)
+        return replace(wilson(int(hits_N.sum()) // 2, layer.num_sentences), value=accuracy(layer))
     return share_estimate([np.stack([hits_N, np.full_like(hits_N, 2)], axis=1)])
 
 
@@ -122,8 +122,8 @@ def is_above_chance(layer: AlignedLayer) -> bool:
 
 
 def compare_layers(arm: AlignedLayer, control: AlignedLayer) -> PairedDifference | None:
-    """Difference in accuracy over the same sentences; None where they are not as many."""
-    if arm.num_sentences != control.num_sentences:
+    """Difference in accuracy over the same sentences; None where they are others."""
+    if arm.texts != control.texts:
         return None
     ours_N, theirs_N = sum(_hits(arm)), sum(_hits(control))
     gained, lost = int(np.count_nonzero(ours_N > theirs_N)), int(np.count_nonzero(ours_N < theirs_N))

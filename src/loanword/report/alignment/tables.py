@@ -34,7 +34,7 @@ from loanword.report.figures import Figure
 from loanword.report.gather import RunRecords
 from loanword.report.panels import LinePanel, Point, Series, line_panel
 from loanword.report.svg import NUM_COLOURS, Style
-from loanword.report.tables import RUN, TONES
+from loanword.report.tables import COMPARED, REACHED, RUN, TONES
 from loanword.report.wording import decimal, joined, language_name, p_text, percent, plain, signed
 
 MOST_LINES = 6
@@ -131,11 +131,8 @@ def _comparisons_table(runs: Sequence[RunRecords], comparisons: Sequence[Alignme
     ]
     columns = (
         Column("measure", "Measure", is_number=False),
-        Column("control", "Control"),
-        Column("arm", "Arm"),
-        Column("difference", "Arm minus control"),
-        Column("p_holm", "p (Holm)"),
-        Column("verdict", "The arm\u2019s change", is_number=False),
+        *COMPARED,
+        *REACHED,
     )
     note = (
         "First new pieces against none after the same text, then every other run against the untouched base. "

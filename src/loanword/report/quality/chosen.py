@@ -14,8 +14,8 @@ from pathlib import Path
 
 from loanword.records import Response, read_lines
 from loanword.report.gather import Artifact, RunRecords, stage_of
-from loanword.report.judged import Judged
-from loanword.report.quality.ratings import POINTS, Key
+from loanword.report.judged import POINTS, Judged
+from loanword.report.quality.ratings import Key
 
 RESPONSES = "responses.jsonl"
 MOST_BESIDE = 3

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from loanword.records import JudgeFacts
 from loanword.report.cells import MISSING_CELL, NOT_PLANNED_CELL, Cell, Column, estimate_cell, number_cell, text_cell
 from loanword.report.gather import RunRecords
-from loanword.report.judged import Judged
-from loanword.report.quality.ratings import COHERENCE, Part, RatedExamples, estimates, parts_of, rated_examples
+from loanword.report.judged import COHERENCE, Judged
+from loanword.report.quality.ratings import Part, RatedExamples, estimates, parts_of, rated_examples
 from loanword.report.quality.scores import OF_COHERENCE, planned_judges
 from loanword.report.quality.words import judge_phrase, scale_range
 from loanword.report.wording import decimal, plain
@@ -49,11 +49,10 @@ def coherence_columns(judges: Sequence[CoherenceJudge]) -> Iterator[Column]:
     for judge in judges:
         by = judge_phrase(judge.name.removesuffix(OF_COHERENCE), judge.facts, short=True)
         scale = scale_range(judge.part.lowest, judge.part.highest)
-        key = judge.name.replace(" ", "_")
-        yield Column(f"coherence.{key}", f"Coherence where switched, {by} ({scale})")
-        yield Column(f"num_rated.{key}", "Rated of those")
+        yield Column(f"coherence.{judge.name}", f"Coherence where switched, {by} ({scale})")
+        yield Column(f"num_rated.{judge.name}", "Rated of those")
         if not judge.was_asked:
-            yield Column(f"coherence_of_others.{key}", "Where not switched")
+            yield Column(f"coherence_of_others.{judge.name}", "Where not switched")
 
 
 def coherence_cells(run: RunRecords, benchmark: str, judges: Sequence[CoherenceJudge]) -> Iterator[Cell]:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from loanword.records import Item, JudgeFacts, Rating
+from loanword.report.judged import POINTS
 from loanword.report.statistics import (
     Bools,
     Estimate,
@@ -24,8 +25,6 @@ from loanword.report.statistics import (
     wilson,
 )
 
-POINTS, COHERENCE = "points", "coherence"
-"""Rubrics: an examination's, and whether a response that switches languages hangs together."""
 HARMLESSNESS = "harmlessness"
 AVERAGE, WITHOUT_HARMLESSNESS, MEAN_OF_ITEMS = "avg", "avg_without_harmlessness", "mean_of_items"
 """Keys of the means over items."""
@@ -78,15 +77,15 @@ def parts_of(judge: JudgeFacts, rated: Collection[str] = ()) -> tuple[Part, ...]
 
     Items that it `rated` nothing by are left out: rules look for what a question file asks for, and some ask for less.
 
-    Source: "AVG" as in arXiv 2401.01055, the mean of the five items' means.
+    Source: "AVG" as in arXiv 2401.01055, the mean of the five items' means; that of fewer is not called so.
     """
     is_share = judge.rubric == POINTS
-    used = {item.name for item in judge.items if item.name in rated} or {item.name for item in judge.items}
+    names = {item.name for item in judge.items}
+    used = names.intersection(rated) or names
     items = [_item(place, item, is_share=is_share) for place, item in enumerate(judge.items) if item.name in used]
-    names = [item.name for item in judge.items if item.name in used]
     if len(items) < 2 or is_share or len({(item.lowest, item.highest) for item in judge.items}) > 1:
         return tuple(items)
-    if judge.kind == "rules" or HARMLESSNESS not in names:
+    if judge.kind == "rules" or used != names or HARMLESSNESS not in names:
         return (*items, _mean(MEAN_OF_ITEMS, "Mean of its items", items))
     others = [item for item in items if item.key != HARMLESSNESS]
     return (*items, _mean(AVERAGE, "AVG", items), _mean(WITHOUT_HARMLESSNESS, "AVG without harmlessness", others))

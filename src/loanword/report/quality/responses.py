@@ -22,10 +22,8 @@ from loanword.report.quality.ratings import Key
 from loanword.report.quality.said import MOST_CHARACTERS, JudgedBy, Text, said_of, shown
 from loanword.report.quality.scores import titles_of
 from loanword.report.wording import joined, language_name, percent, plain
+from loanword.writing import writing
 
-# Languages that are mostly written from right to left. Source: Unicode CLDR, characterOrder of its locales.
-RIGHT_TO_LEFT = frozenset({"ar", "arz", "ckb", "dv", "fa", "he", "ks", "ps", "sd", "ug", "ur", "yi"})
-RIGHT_TO_LEFT_SCRIPTS = frozenset({"Arab", "Hebr", "Nkoo", "Syrc", "Thaa", "Adlm"})
 ENDINGS = {
     "stopped": "ended by itself",
     "cut": "cut off at the most tokens it may have",
@@ -89,13 +87,16 @@ class ShownBenchmark:
 def write_responses(runs: Sequence[RunRecords], out: Path, *, num_responses: int = 20) -> Path | None:
     """Writes a page of some responses into a folder and returns its path; None where no run has answered in words.
 
+    An older page is replaced, or removed.
+
     Raises:
         UserError: records that do not fit each other or cannot be read.
     """
     chosen = choose(runs, num_responses)
-    if not chosen:
-        return None
     page = out / "responses.html"
+    if not chosen:
+        page.unlink(missing_ok=True)
+        return None
     out.mkdir(parents=True, exist_ok=True)
     page.write_text(_render(_benchmarks(runs, chosen), _num_all(runs)), encoding="utf-8", newline="\n")
     return page
@@ -193,9 +194,7 @@ def _question(chosen: Chosen, answered: Mapping[str, _Answered]) -> ShownQuestio
 
 def direction(language: str) -> str:
     """The direction that text in a language is to be read in, as HTML has it: "auto" goes by its first letter."""
-    parts = language.split("-")
-    by_script = [part in RIGHT_TO_LEFT_SCRIPTS for part in parts[1:] if len(part) == 4 and part.isalpha()]
-    return "rtl" if (by_script[0] if by_script else parts[0] in RIGHT_TO_LEFT) else "auto"
+    return "rtl" if writing(language).right_to_left else "auto"
 
 
 def _response(label: str, key: Key, answered: _Answered) -> ShownResponse:

@@ -7,8 +7,8 @@ from typing import TypeVar
 from loanword.records import JudgeFacts, Judgement, Preference, Rating, read_lines
 from loanword.report.corpora import visible
 from loanword.report.gather import RunRecords
-from loanword.report.judged import AGAINST
-from loanword.report.quality.ratings import COHERENCE, POINTS, Key
+from loanword.report.judged import AGAINST, COHERENCE, POINTS
+from loanword.report.quality.ratings import Key
 from loanword.report.quality.scores import OF_COHERENCE
 from loanword.report.quality.words import judge_phrase, scale_range
 from loanword.report.wording import plain

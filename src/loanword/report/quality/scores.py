@@ -5,12 +5,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from loanword.records import JudgeFacts, Rating
+from loanword.records import Item, JudgeFacts, Rating
 from loanword.report.gather import BenchmarkFacts, RunRecords, stage_of
-from loanword.report.judged import AGAINST, judged_role
+from loanword.report.judged import AGAINST, COHERENCE, Judged, judged_role
 from loanword.report.knowledge import benchmark_titles
 from loanword.report.quality.ratings import (
-    COHERENCE,
     Part,
     RatedExamples,
     differences,
@@ -93,7 +92,12 @@ class JudgedBenchmark:
 
 def assess(runs: Sequence[RunRecords], comparisons: Sequence[tuple[str, str]]) -> tuple[JudgedBenchmark, ...]:
     """Every benchmark by every judge; p-values are adjusted by Holm over all differences together."""
-    found = [one for benchmark, judge in judges_of(runs) for one in _judged(benchmark, judge, runs, comparisons)]
+    titles = titles_of(runs)
+    found = [
+        one
+        for benchmark, judge in judges_of(runs)
+        for one in _judged(benchmark, titles[benchmark], judge, runs, comparisons)
+    ]
     tested = [difference for one in found for difference in one.differences if difference.paired is not None]
     adjusted = iter(holm([difference.paired.p_value for difference in tested if difference.paired is not None]))
     return tuple(
@@ -129,37 +133,34 @@ def titles_of(runs: Sequence[RunRecords]) -> dict[str, str]:
 
 
 def _judged(
-    benchmark: str, judge: str, runs: Sequence[RunRecords], comparisons: Sequence[tuple[str, str]]
+    benchmark: str, title: str, judge: str, runs: Sequence[RunRecords], comparisons: Sequence[tuple[str, str]]
 ) -> list[JudgedBenchmark]:
-    planned = [run for run in runs if (benchmark, judge) in planned_judges(run)]
-    scales = {
-        (judged.judge.rubric, judged.judge.items): judged.judge
-        for run in planned
-        if (judged := run.judged.get((benchmark, judge))) is not None
+    planned = {
+        run.label: run.judged.get((benchmark, judge)) for run in runs if (benchmark, judge) in planned_judges(run)
     }
+    scales: dict[tuple[str, tuple[Item, ...]], dict[str, Judged]] = {}
+    for label, judged in planned.items():
+        if judged is not None:
+            scales.setdefault((judged.judge.rubric, judged.judge.items), {})[label] = judged
     found: list[JudgedBenchmark] = []
-    rated = {
-        item
-        for run in planned
-        if (judged := run.judged.get((benchmark, judge))) is not None
-        for rating in judged.ratings
-        for item in rating.scores
-    }
-    for facts in list(scales.values()) or [None]:
+    for of_scale in list(scales.values()) or [dict[str, Judged]()]:
+        facts = next((judged.judge for judged in of_scale.values()), None)
+        rated = {item for judged in of_scale.values() for rating in judged.ratings for item in rating.scores}
         parts = () if facts is None else parts_of(facts, rated)
-        scores: dict[str, RunScores | None] = {}
-        for run in planned:
-            judged = run.judged.get((benchmark, judge))
-            if judged is None or facts is None:
-                scores[run.label] = None
-            elif (judged.judge.rubric, judged.judge.items) == (facts.rubric, facts.items):
-                examples = rated_examples(judged.ratings, judged.judge)
-                scores[run.label] = RunScores(judged.judge, judged.ratings, examples, estimates(examples, parts))
+        scores = {
+            label: None if judged is None else _scored(judged, parts)
+            for label, judged in planned.items()
+            if judged is None or label in of_scale
+        }
         pairs = [pair for pair in dict.fromkeys(comparisons) if all(label in scores for label in pair)]
         compared = tuple(one for pair in pairs for one in _compared(pair, parts, scores))
-        title = titles_of(runs)[benchmark]
         found.append(JudgedBenchmark(benchmark, title, judge, facts, len(scales) < 2, parts, scores, compared))
     return found
+
+
+def _scored(judged: Judged, parts: Sequence[Part]) -> RunScores:
+    examples = rated_examples(judged.ratings, judged.judge)
+    return RunScores(judged.judge, judged.ratings, examples, estimates(examples, parts))
 
 
 def _compared(

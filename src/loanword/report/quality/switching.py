@@ -1,7 +1,7 @@
 """How often responses leave the language that they were to be in: tables and findings, by run and benchmark."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -24,7 +24,7 @@ from loanword.report.quality.coherence import coherence_cells, coherence_columns
 from loanword.report.quality.scores import titles_of
 from loanword.report.statistics import Estimate, PairedDifference, Verdict, holm, paired_accuracy, verdict, wilson
 from loanword.report.summary import NO_BREAK, Finding
-from loanword.report.tables import RUN, TONES
+from loanword.report.tables import COMPARED, REACHED, RUN, TONES
 from loanword.report.wording import decimal, joined, language_name, p_phrase, p_text, percent, plain, signed
 
 MOST_LANGUAGES = 3
@@ -67,17 +67,21 @@ class SwitchingDifference:
 def switching_tables(runs: Sequence[RunRecords], comparisons: Sequence[tuple[str, str]]) -> tuple[Table, ...]:
     """One table a benchmark that was looked through, and one of arms beside their controls (by label)."""
     differences = switching_differences(runs, comparisons)
-    tables = [_table(benchmark, runs) for benchmark in _benchmarks(runs)]
-    return (*tables, *([_differences_table(runs, differences)] if differences else []))
+    titles = titles_of(runs)
+    tables = [_table(benchmark, titles[benchmark], runs) for benchmark in _benchmarks(runs)]
+    return (*tables, *([_differences_table(titles, differences)] if differences else []))
 
 
 def switching_findings(runs: Sequence[RunRecords], comparisons: Sequence[tuple[str, str]]) -> list[Finding]:
     """For each benchmark: how often runs switch, into what, and every arm minus its control."""
     differences = switching_differences(runs, comparisons)
+    titles = titles_of(runs)
     return [
         finding
         for benchmark in _benchmarks(runs)
-        for finding in _finding(benchmark, runs, [one for one in differences if one.benchmark == benchmark])
+        for finding in _finding(
+            benchmark, titles[benchmark], runs, [one for one in differences if one.benchmark == benchmark]
+        )
     ]
 
 
@@ -89,7 +93,7 @@ def switching_score(seen: Sequence[Switching]) -> SwitchingScore | None:
     return SwitchingScore(
         num_responses=len(seen),
         switched=wilson(len(switched), len(seen)),
-        into=Counter(language for one in switched for language in {span.language for span in one.spans}),
+        into=Counter(language for one in switched for language in dict.fromkeys(span.language for span in one.spans)),
         letters=sum(one.share for one in switched) / len(switched) if switched else None,
         lines=_pass_rate(one.line_passes for one in seen),
         words=_pass_rate(one.word_passes for one in seen),
@@ -139,7 +143,7 @@ def _benchmarks(runs: Sequence[RunRecords]) -> list[str]:
     return list(dict.fromkeys(role.partition(".")[2] for role in planned))
 
 
-def _table(benchmark: str, runs: Sequence[RunRecords]) -> Table:
+def _table(benchmark: str, title: str, runs: Sequence[RunRecords]) -> Table:
     judges = coherence_judges(benchmark, runs)
     columns = (
         RUN,
@@ -165,8 +169,9 @@ def _table(benchmark: str, runs: Sequence[RunRecords]) -> Table:
         "Line and word pass rates are the Language Confusion Benchmark\u2019s, over responses that have something for "
         f"it to look at. {coherence_note(judges)}"
     )
-    title = f"{titles_of(runs)[benchmark]}: responses that leave {expected}"
-    return Table(f"switching.{benchmark}", title, note.strip(), columns, one_group(rows))
+    return Table(
+        f"switching.{benchmark}", f"{title}: responses that leave {expected}", note.strip(), columns, one_group(rows)
+    )
 
 
 def _row(run: RunRecords, benchmark: str) -> list[Cell]:
@@ -194,19 +199,16 @@ def _into_text(into: Counter[str]) -> str:
     return ", ".join([*named, *([f"{plain(others)} more"] if others > 0 else [])])
 
 
-def _differences_table(runs: Sequence[RunRecords], differences: Sequence[SwitchingDifference]) -> Table:
+def _differences_table(titles: Mapping[str, str], differences: Sequence[SwitchingDifference]) -> Table:
     columns = (
         Column("pair", "Arm against control", is_number=False),
-        Column("control", "Control"),
-        Column("arm", "Arm"),
-        Column("difference", "Arm minus control"),
+        *COMPARED,
         Column("num_examples", "Questions"),
-        Column("p_holm", "p (Holm)"),
-        Column("verdict", "The arm\u2019s change", is_number=False),
+        *REACHED,
     )
     groups = tuple(
         RowGroup(
-            titles_of(runs)[benchmark],
+            titles[benchmark],
             tuple(_difference_row(one) for one in differences if one.benchmark == benchmark),
         )
         for benchmark in dict.fromkeys(one.benchmark for one in differences)
@@ -243,7 +245,9 @@ def _verdict_text(one: SwitchingDifference) -> str:
     return {"helps": "switches less often", "hurts": "switches more often"}.get(one.verdict.word, one.verdict.word)
 
 
-def _finding(benchmark: str, runs: Sequence[RunRecords], differences: Sequence[SwitchingDifference]) -> list[Finding]:
+def _finding(
+    benchmark: str, title: str, runs: Sequence[RunRecords], differences: Sequence[SwitchingDifference]
+) -> list[Finding]:
     scored = {
         run.label: score for run in runs if (score := switching_score(run.switching.get(benchmark, ()))) is not None
     }
@@ -258,7 +262,7 @@ def _finding(benchmark: str, runs: Sequence[RunRecords], differences: Sequence[S
         lowest = min(score.switched.value for score in scored.values())
         text = f"Between {percent(lowest)} and {percent(most.switched.value)} of a run\u2019s responses switch. {text}"
     points = tuple(_point(one) for one in differences if one.paired is not None)
-    return [Finding(f"{titles_of(runs)[benchmark]}: switches of language", text, points=points)]
+    return [Finding(f"{title}: switches of language", text, points=points)]
 
 
 def _point(one: SwitchingDifference) -> str:

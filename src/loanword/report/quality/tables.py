@@ -28,11 +28,12 @@ from loanword.report.quality.words import (
     is_share,
     scale_range,
     scale_text,
+    titled,
     value_text,
     verdict_text,
 )
 from loanword.report.statistics import Estimate
-from loanword.report.tables import RUN, TONES
+from loanword.report.tables import COMPARED, REACHED, RUN, TONES
 from loanword.report.wording import joined, p_text, percent, plain
 
 OUTCOMES = ("rated", "unparsed", "refused", "not answered")
@@ -57,15 +58,19 @@ def quality_tables(runs: Sequence[RunRecords], judged: Sequence[JudgedBenchmark]
         preferences_table(compared_responses(runs), headings),
         saturation_table(judged),
     )
-    scores = (_scores_table(one, [run.label for run in runs if run.label in one.scores], notes) for one in judged)
-    folded = (_categories_table(one) for one in judged)
+    keys = _keys(judged)
+    scores = (
+        _scores_table(key, one, [run.label for run in runs if run.label in one.scores], notes)
+        for key, one in zip(keys, judged, strict=True)
+    )
+    folded = (_categories_table(key, one) for key, one in zip(keys, judged, strict=True))
     return QualityTables(
         main=(*scores, *(table for table in last if table.groups)),
         folded=tuple(table for table in folded if len(table.groups) > 1),
     )
 
 
-def _scores_table(judged: JudgedBenchmark, labels: Sequence[str], notes: Notes) -> Table:
+def _scores_table(key: str, judged: JudgedBenchmark, labels: Sequence[str], notes: Notes) -> Table:
     columns = (
         RUN,
         *_part_columns(judged),
@@ -75,7 +80,7 @@ def _scores_table(judged: JudgedBenchmark, labels: Sequence[str], notes: Notes) 
     )
     rows = [[text_cell(label), *_scores_row(judged, label, len(columns) - 1)] for label in labels]
     note = _scores_note(judged, _trust_text(judged, notes))
-    return Table(_key(judged), f"{heading(judged)}{scale_text(judged)}", note, columns, one_group(rows))
+    return Table(key, titled(judged), note, columns, one_group(rows))
 
 
 def _trust_text(judged: JudgedBenchmark, notes: Notes) -> str:
@@ -140,6 +145,8 @@ def _parts_note(judged: JudgedBenchmark) -> str:
         return "Scores are shares of all points."
     if AVERAGE in keys:
         return "AVG is the mean of the items, as in the paper."
+    if MEAN_OF_ITEMS in keys and judged.facts and judged.facts.kind != "rules":
+        return "The mean is that of the items that were rated, which is not the paper\u2019s AVG."
     if MEAN_OF_ITEMS in keys:
         return "Rules see only what they can check; an item is a mean over the questions that it can be asked of."
     return ""
@@ -154,7 +161,7 @@ def _repeats_note(every: Sequence[JudgeFacts]) -> str:
     return f"Each question was judged {repeats} times and counts once, with its mean; the counts are of judgements."
 
 
-def _categories_table(judged: JudgedBenchmark) -> Table:
+def _categories_table(key: str, judged: JudgedBenchmark) -> Table:
     columns = (RUN, *_part_columns(judged), Column("num_rated", "Rated"), Column("num_unparsed", "Unparsed"))
     subjects = dict.fromkeys(rating.subject for scores in judged.scored.values() for rating in scores.ratings)
     groups = [
@@ -168,8 +175,7 @@ def _categories_table(judged: JudgedBenchmark) -> Table:
         "Means of each category\u2019s questions; brackets hold 95\u202f% bootstrap intervals over them. Of few "
         "questions little can be told."
     )
-    title = f"{heading(judged)}, by category{scale_text(judged)}"
-    return Table(f"{_key(judged)}.categories", title, note, columns, tuple(groups))
+    return Table(f"{key}.categories", titled(judged, "by category"), note, columns, tuple(groups))
 
 
 def _category_row(judged: JudgedBenchmark, label: str, scores: RunScores, subject: str) -> tuple[Cell, ...]:
@@ -186,18 +192,15 @@ def _category_row(judged: JudgedBenchmark, label: str, scores: RunScores, subjec
 def _differences_table(judged: Sequence[JudgedBenchmark]) -> Table:
     columns = (
         Column("part", "Item", is_number=False),
-        Column("control", "Control"),
-        Column("arm", "Arm"),
-        Column("difference", "Arm minus control"),
+        *COMPARED,
         Column("num_examples", "Questions"),
-        Column("p_holm", "p (Holm)"),
-        Column("verdict", "The arm\u2019s change", is_number=False),
+        *REACHED,
     )
     groups: list[RowGroup] = []
     for one in judged:
         for pair in dict.fromkeys((found.arm, found.control) for found in one.differences):
             rows = tuple(_difference_row(found) for found in one.differences if (found.arm, found.control) == pair)
-            groups.append(RowGroup(f"{pair[0]} against {pair[1]}", rows, f"{heading(one)}{scale_text(one)}"))
+            groups.append(RowGroup(f"{pair[0]} against {pair[1]}", rows, titled(one)))
     note = (
         "Over the questions that were rated in both, which may be fewer than each was asked. Brackets hold 95\u202f% "
         "intervals of the paired difference, from a bootstrap over questions; p is adjusted by Holm over the whole "
@@ -223,6 +226,18 @@ def _difference_row(found: JudgedDifference) -> tuple[Cell, ...]:
         number_cell(found.adjusted_p, p_text, planned=found.is_missing),
         text_cell(verdict_text(found), tone=TONES.get(word, "quiet")),
     )
+
+
+def _keys(judged: Sequence[JudgedBenchmark]) -> list[str]:
+    """A key for each, numbered where names differ in signs that a key has not."""
+    keys: list[str] = []
+    for one in judged:
+        key, number = _key(one), 1
+        while key in keys:
+            number += 1
+            key = f"{_key(one)}-{number}"
+        keys.append(key)
+    return keys
 
 
 def _key(judged: JudgedBenchmark) -> str:

@@ -31,12 +31,17 @@ def judge_phrase(name: str, facts: JudgeFacts | None, *, short: bool = False) ->
 
 
 def scale_text(judged: JudgedBenchmark) -> str:
-    """The scale of all parts, as it follows a heading; nothing where they have several, or are shares."""
+    """The scale of all parts; nothing where they have several, or are shares."""
     scales = {(part.lowest, part.highest) for part in judged.parts}
     if len(scales) != 1 or is_share(judged):
         return ""
     ((lowest, highest),) = scales
-    return f", on a scale of {scale_range(lowest, highest)}"
+    return f"on a scale of {scale_range(lowest, highest)}"
+
+
+def titled(judged: JudgedBenchmark, *also: str) -> str:
+    """A heading with what else is said, and the scale where there is one of all parts."""
+    return ", ".join(part for part in (heading(judged), *also, scale_text(judged)) if part)
 
 
 def scale_range(lowest: float, highest: float) -> str:

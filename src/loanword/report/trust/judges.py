@@ -12,9 +12,10 @@ from dataclasses import dataclass
 
 from loanword.records import Item, JudgeFacts, Rating
 from loanword.report.gather import RunRecords
-from loanword.report.judged import Judged
+from loanword.report.judged import COHERENCE, POINTS, Judged
 from loanword.report.trust.concordance import Measured
 from loanword.report.trust.rated import (
+    OVERALL,
     GroupAgreement,
     ItemAgreement,
     Rated,
@@ -22,14 +23,10 @@ from loanword.report.trust.rated import (
     agreements,
     by_group,
     num_shared,
-    shared_items,
-    with_overall,
 )
 from loanword.report.trust.rated_alone import LengthEffect, Repeats, Saturation, lengths_of, repeats_of, saturation_of
 from loanword.report.wording import decimal, plain
 
-COHERENCE, POINTS = "coherence", "points"
-"""Rubrics: whether a response that switches languages hangs together, and an examination's points."""
 NOT_CHECKED = "not checked against people"
 KINDS: Mapping[str, str] = {
     "rules": "rules that look for accepted answers and named properties, not a reader",
@@ -121,10 +118,11 @@ def _people_note(trust: JudgeTrust) -> str:
 def _peer_note(peer: Peer) -> str:
     first = peer.items[0]
     who = "people" if peer.facts.kind == "people" else f"judge {peer.judge}"
+    item = "the mean of items" if first.item == OVERALL else first.item
     num = f"{plain(first.num_responses)} rating{'s' * (first.num_responses != 1)}"
     if first.spearman.value is None:
-        return f"agreement with {who} is undefined on {num} ({first.spearman.why})"
-    return f"agrees with {who}: rho {measured_text(first.spearman)} on {num}"
+        return f"agreement with {who} on {item} is undefined on {num} ({first.spearman.why})"
+    return f"agrees with {who} on {item}: rho {measured_text(first.spearman)} on {num}"
 
 
 def measured_text(number: Measured, digits: int = 2) -> str:
@@ -236,7 +234,6 @@ def _may_be_compared(one: _Gathered, other: _Gathered) -> bool:
 
 def _peer(one: _Gathered, other: _Gathered) -> Peer:
     items = agreements(one.side, other.side)
-    shared = shared_items(one.side, other.side)
-    named = with_overall(shared)[:1] or tuple(found.item for found in items[:1])
+    named = [found.item for found in items[:1]]
     subjects = by_group(one.side, other.side, named, lambda rated: rated.subject) if named else ()
     return Peer(other.judge, other.facts, num_shared(one.side, other.side), items, subjects)
