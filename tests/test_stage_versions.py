@@ -7,14 +7,19 @@ are held to bit-exact resuming by `make test-kill` instead. When a digest change
 
 import hashlib
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from loanword import stages
+from loanword.evaluation.alignment import aligned
 from loanword.evaluation.benchmarks import settled
-from loanword.protocols import Work
+from loanword.protocols import Progress, Work, silent
 from loanword.recipe import (
+    AlignmentConfig,
     BenchmarkConfig,
     ConversationsConfig,
     CorpusConfig,
@@ -22,12 +27,26 @@ from loanword.recipe import (
     ExtendedTokenizerConfig,
     GradesConfig,
     InstructionsConfig,
+    JudgementsConfig,
     LearnedTokenizerConfig,
     MeasuredOverlapConfig,
+    MeasuredSwitchingConfig,
     OverlapConfig,
+    RatingsConfig,
+    SwitchingConfig,
     TokensConfig,
 )
-from loanword.records import ChoiceScore, Execution, Response, canonical_json, write_json, write_lines
+from loanword.records import (
+    Checks,
+    ChoiceScore,
+    Execution,
+    OpenQuestion,
+    Properties,
+    Response,
+    canonical_json,
+    write_json,
+    write_lines,
+)
 from loanword.store.artifacts import payload_digests
 
 QUESTIONS = DescriptionConfig(
@@ -62,6 +81,11 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     build("grades", GradesConfig(), responses="responses")
     questions = BenchmarkConfig(name="mine", folder="questions", split="test", description=QUESTIONS)
     build("overlap", MeasuredOverlapConfig(benchmark=questions, overlap=OverlapConfig()), text="corpus.zh")
+    build("judgements", JudgementsConfig(kind="rules", rubric="rules"), responses="answered")
+    build("ratings", RatingsConfig(), responses="answered", judgements="judgements")
+    looked_for = SwitchingConfig(languages=("en",))
+    build("switching", MeasuredSwitchingConfig(language="zh", switching=looked_for), responses="answered")
+    _align(root / "alignment")
     return {name: root / name for name in _digests()}
 
 
@@ -72,6 +96,30 @@ def test_a_stage_makes_what_its_version_made(made: dict[str, Path], name: str) -
     content = hashlib.sha256(canonical_json(digests).encode()).hexdigest()[:20]
     version = stages.STAGES[name.partition(".")[0]].version
     assert [version, content] == _digests()[name], f"{name} at version {version} now makes {content}"
+
+
+class Encoder:
+    """Four layers of vectors, each of four equal parts of 16: products of them are exact whoever adds them up."""
+
+    def vectors(self, texts: Sequence[str], pooling: str, progress: Progress = silent) -> NDArray[np.float32]:
+        made = np.zeros((4, len(texts), 16), dtype=np.float32)
+        for place, text in enumerate(texts):
+            for layer, most in enumerate((3, 9, 12, 16)):
+                # The number that a sentence ends in is its meaning; deeper layers know more of it.
+                known = int(text.split()[-1]) % most
+                made[layer, place, [(known + step) % 16 for step in (0, 1, 5, 11)]] = 1.0
+        return made
+
+    def num_cut(self, texts: Sequence[str]) -> int:
+        return sum(len(text) > 24 for text in texts)
+
+
+def _align(out: Path) -> None:
+    """What the stage writes, without the model that it asks for vectors."""
+    out.mkdir()
+    texts = {"en": [f"{ENGLISH[n % 4]} {n}" for n in range(16)], "zh": [f"{CHINESE[n % 4]} {n}" for n in range(16)]}
+    config = AlignmentConfig(texts={"en": "en.txt", "zh": "zh.txt"})
+    write_lines(aligned(Encoder(), texts, config), out / "alignment.jsonl")
 
 
 def _digests() -> dict[str, list[object]]:
@@ -114,3 +162,23 @@ def _sources(root: Path) -> None:
     asked = settled(BenchmarkConfig(name="ceval", folder="ceval"))
     facts = {"name": "ceval", "config": asked.model_dump(mode="json", exclude={"folder"})}
     write_json(facts, root / "responses" / "benchmark.json")
+    _answer(root / "answered")
+
+
+def _answer(folder: Path) -> None:
+    """Responses to open questions, of which rules say something and some leave Chinese."""
+    folder.mkdir()
+    checks = Checks(accepted=("窗边",), refused=("桥下",), properties=Properties(min_sentences=2, mentions=("灯",)))
+    asked = OpenQuestion(turns=("灯在哪里？",), references=("灯在窗边，船在桥下。",), checks=checks)
+    said = (
+        "灯在窗边。很亮。",
+        "灯在桥下。",
+        "The lamp stands beside the old window of the mill.",
+        "我觉得 lamp 在窗边，because 那里很亮。",
+        "我不知道。",
+        "",
+    )
+    facts = {"benchmark": "open", "subject": "places", "num_shots": 0, "answers": (), "ended": "stopped"}
+    answered = [Response(id=str(n), asked=asked, texts=(text,), **facts) for n, text in enumerate(said)]
+    write_lines(answered, folder / "responses.jsonl")
+    write_json({"name": "llmeval", "language": "zh"}, folder / "benchmark.json")

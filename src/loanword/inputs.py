@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -214,22 +215,16 @@ def asked_model(work: Work, config: BenchmarkConfig | None = None) -> LanguageMo
     )
 
 
-def judging_model(work: Work) -> LanguageModel | None:
-    """The model that judges, in this process or behind the server that the execution names for judges; None for none.
+def judging_model(work: Work) -> Callable[[], LanguageModel] | None:
+    """What opens the model that judges, in this process or behind the server of judges; None for none.
 
-    Raises:
-        UserError: a served judge and no server, or one that does not have it.
+    It raises a UserError where a served judge has no server, or one that does not have it.
     """
     from loanword.model.opening import open_judge
     from loanword.tokens.chat import prompt_encoder
 
     folder = work.inputs.get("judge")
-    return None if folder is None else open_judge(folder, work.execution, prompt_encoder, key=work.judge_key)
-
-
-def required(model: LanguageModel | None) -> LanguageModel:
-    assert model is not None, "only models compare responses"
-    return model
+    return None if folder is None else partial(open_judge, folder, work.execution, prompt_encoder, key=work.judge_key)
 
 
 def open_responses(folder: Path) -> list[Response]:

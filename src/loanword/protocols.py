@@ -11,6 +11,7 @@ from typing import Any, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from loanword.errors import UserError
 from loanword.records import Decoding, Execution, Record
 
 Progress = Callable[[int, int, str], None]
@@ -138,6 +139,7 @@ class Generated:
 
     "stopped": by EOS or before a stop string, which is not in the text; "cut": at the most tokens that were asked
     for, or where the context was full; "too long": the question does not fit the context, and nothing was said.
+    `refused` where a filter of what may be said ended it, or the model said so apart from its text.
     """
 
     text: str
@@ -146,6 +148,11 @@ class Generated:
     ended: Literal["stopped", "cut", "too long"]
     model: str = ""
     num_prompt_tokens: int = 0
+    refused: bool = False
+
+
+class Refused(UserError):
+    """What was asked is refused, and would be whenever it is asked: another question may well be answered."""
 
 
 @dataclass(frozen=True)
@@ -157,6 +164,10 @@ class TextLikelihood:
     num_bytes: int
 
 
+SERVER_KEYS = ("LOANWORD_API_KEY", "OPENAI_API_KEY")
+"""Where the environment holds the key of the server that an Execution names; the first that is set."""
+JUDGE_KEYS = ("LOANWORD_JUDGE_KEY", "LOANWORD_API_KEY")
+"""The same of the server that has judges, to which no key is sent that was meant for another program."""
 SERVED = "served.json"
 """In the artifact of a base: the name under which a server has the model, where it has no checkpoint."""
 

@@ -359,12 +359,12 @@ def judgements(config: JudgementsConfig, work: Work) -> None:
     model = inputs.judging_model(work)
     if "control" in work.inputs:
         others = inputs.open_responses(work.inputs["control"])
-        said = judge.judge_pairs(inputs.required(model), answered, others, config, work, language=language)
+        said = judge.judge_pairs(model, answered, others, config, work, language=language)
     else:
         people = None if config.ratings is None else work.source(config.ratings)
         said = judge.judge_responses(model, answered, config, work, language=language, people=people)
     write_lines(said, work.out / "judgements.jsonl")
-    write_json(judge.judge_facts(model, config, said), work.out / "judge.json")
+    write_json(judge.judge_facts(config, said), work.out / "judge.json")
 
 
 def ratings(config: RatingsConfig, work: Work) -> None:

@@ -29,7 +29,7 @@ from loanword.recipe import (
     in_language,
 )
 from loanword.store import Job
-from loanword.wiring_judged import judged_by, judging_models, require_open, switching_of
+from loanword.wiring_judged import judged_by, require_open, switching_of
 
 
 def wire(recipe: Recipe, job: Callable[..., Job]) -> Mapping[str, Job]:
@@ -116,8 +116,6 @@ def asked_of(
     asked = {name: settled(one.model_copy(update={"name": one.name or name})) for name, one in benchmarks.items()}
     closed = [name for name, config in asked.items() if openness(config) == "none"]
     require_open(judging.judges, closed)
-    models = judging_models(judging.judges, job) if len(closed) < len(asked) else {}
-    jobs |= {f"judge.{name}": made for name, made in models.items()}
     for name, config in asked.items():
         answered = {"responses": job("responses", config, model=model)}
         jobs[f"responses.{name}"] = answered["responses"]
@@ -127,7 +125,7 @@ def asked_of(
         if switching is not None:
             jobs[f"switching.{name}"] = answered["switching"] = switching
         if name not in closed:
-            jobs |= judged_by(name, config, judging.judges, models, answered, job)
+            jobs |= judged_by(name, config, judging.judges, answered, job)
     return jobs
 
 

@@ -18,15 +18,8 @@ from loanword.recipe import (
     RubricName,
     SwitchingConfig,
 )
+from loanword.recipe.judging import AGAINST, COHERENCE
 from loanword.store import Job
-
-COHERENCE = " (coherence)"
-"""Behind a judge's name where it says whether responses that switch languages hang together."""
-
-
-def judging_models(judges: Mapping[str, JudgeConfig], job: Callable[..., Job]) -> dict[str, Job]:
-    """The models that judge, by the names of their judges."""
-    return {name: job("base", judge.model) for name, judge in judges.items() if judge.model is not None}
 
 
 def switching_of(
@@ -47,13 +40,12 @@ def judged_by(
     name: str,
     config: BenchmarkConfig,
     judges: Mapping[str, JudgeConfig],
-    models: Mapping[str, Job],
     answered: Mapping[str, Job],
     job: Callable[..., Job],
 ) -> dict[str, Job]:
     """What every judge that is meant for a benchmark says of its responses; panels read what their judges said.
 
-    `answered` are the responses, and where there is one the switches in them.
+    `answered` are the responses, and where there is one the switches in them. The models that judge are among the jobs.
     """
     responses = answered["responses"]
     meant = {of: judge for of, judge in judges.items() if _is_meant(name, judge)}
@@ -62,13 +54,16 @@ def judged_by(
     single |= {of: judges[of] for judge in meant.values() for of in judge.of}
     jobs: dict[str, Job] = {}
     for of, judge in single.items():
+        model = None if judge.model is None else job("base", judge.model)
+        if model is not None:
+            jobs[f"judge.{of}"] = model
         asked = _asked(judge, _rubric(judge, config))
-        said = job("judgements", asked, responses=responses, judge=models.get(of))
+        said = job("judgements", asked, responses=responses, judge=model)
         jobs[f"judgements.{name}.{of}"] = said
         jobs[f"ratings.{name}.{of}"] = job("ratings", RatingsConfig(), responses=responses, judgements=said)
         if judge.coherence and "switching" in answered:
             of_switched = _asked(judge, "coherence").model_copy(update={"only_switched": True})
-            said = job("judgements", of_switched, judge=models.get(of), **answered)
+            said = job("judgements", of_switched, judge=model, **answered)
             role = f"{name}.{of}{COHERENCE}"
             jobs[f"judgements.{role}"] = said
             jobs[f"ratings.{role}"] = job("ratings", RatingsConfig(), responses=responses, judgements=said)
@@ -94,11 +89,12 @@ def compared(
             if not judge.pairwise or f"judgements.{name}.{of}" not in arm:
                 continue
             model = arm[f"judge.{of}"]
-            asked = _asked(judge, judge.rubric)
+            # The grades of a scale are not shown where two responses are compared: which one it is does not act.
+            asked = _asked(judge, "llm-eval-0-3")
             said = job("judgements", asked, responses=responses, control=others, judge=model)
-            jobs[f"judgements.{name}.{of}.against.{label}"] = said
+            jobs[f"judgements.{name}.{of}{AGAINST}{label}"] = said
             rated = job("ratings", RatingsConfig(), responses=responses, control=others, judgements=said)
-            jobs[f"ratings.{name}.{of}.against.{label}"] = rated
+            jobs[f"ratings.{name}.{of}{AGAINST}{label}"] = rated
     return jobs
 
 
@@ -141,5 +137,5 @@ def _asked(judge: JudgeConfig, rubric: RubricName) -> JudgementsConfig:
         chat=judge.chat,
         max_new_tokens=judge.max_new_tokens,
         temperature=judge.temperature,
-        seed=judge.seed,
+        seed=judge.seed if judge.temperature else 0,
     )

@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 import pytest
 
 from loanword.errors import UserError
-from loanword.evaluation.calls import MOST_DOUBTFUL, SideBySide
+from loanword.evaluation.calls import MOST_DOUBTFUL, MOST_REFUSED, SideBySide
+from loanword.protocols import Refused
 
 
 @dataclass
@@ -31,9 +32,10 @@ class Purse:
 
 @dataclass
 class Made:
-    """Calls that were made; those that `fails` names raise."""
+    """Calls that were made; those that `fails` or `refuses` name raise."""
 
     fails: Callable[[int], bool] = lambda call: False
+    refuses: Callable[[int], bool] = lambda call: False
     calls: list[int] = field(default_factory=list[int])
     lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -42,6 +44,8 @@ class Made:
             self.calls.append(call)
         if self.fails(call):
             raise UserError("server", f"call {call} fails")
+        if self.refuses(call):
+            raise Refused("server", f"call {call} is refused")
 
 
 def nothing(call: int) -> None:
@@ -67,6 +71,30 @@ def test_where_nothing_is_answered_the_first_error_is_raised_and_calls_end():
     with pytest.raises(UserError, match="call 0 fails"):
         SideBySide(made, 1, Purse()).run(range(100), nothing)
     assert len(made.calls) == MOST_DOUBTFUL + 1
+
+
+@pytest.mark.parametrize("at_once", [1, 4])
+def test_refusals_end_nothing_where_something_is_answered(at_once: int):
+    made = Made(refuses=lambda call: call < 20 or call == 25)
+    failed = SideBySide(made, at_once, Purse()).run(range(30), nothing)
+    assert sorted(call for call, _ in failed) == [*range(20), 25]
+    assert len(made.calls) == 30
+
+
+def test_where_everything_is_refused_the_refusal_is_raised_after_some_more_tries():
+    made = Made(refuses=lambda call: True)
+    with pytest.raises(UserError, match="call 0 is refused"):
+        SideBySide(made, 1, Purse()).run(range(100), nothing)
+    assert len(made.calls) == MOST_REFUSED + 1
+    with pytest.raises(UserError, match="call 7 is refused"):
+        SideBySide(made, 1, Purse()).run([7], nothing)
+
+
+def test_refusals_are_no_doubts_about_a_server_that_fails_now_and_then():
+    made = Made(lambda call: call in (9, 19), refuses=lambda call: True)
+    with pytest.raises(UserError, match="call 0 is refused"):
+        SideBySide(made, 1, Purse()).run(range(25), nothing)
+    assert len(made.calls) == 25, "neither the failures nor the refusals are too many"
 
 
 def test_one_call_alone_that_fails_is_its_own_trouble_only_where_others_were_answered_before():

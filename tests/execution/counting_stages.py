@@ -8,13 +8,15 @@ from pathlib import Path
 from safetensors import SafetensorError
 
 from loanword.errors import UserError
+from loanword.interruption import REQUEUE, noticed
 from loanword.protocols import Stage, Work
 from loanword.records import Record
-from loanword.training.interruption import REQUEUE, noticed
+
+LATER = ", once somebody listens"
 
 
 class CountConfig(Record):
-    """Counts to `amount`, resting after each number; `mishap` is what goes wrong on the way."""
+    """Counts to `amount`, resting after each number; `mishap` is what goes wrong on the way, at once or `LATER`."""
 
     amount: int
     rest_seconds: float = 0.0
@@ -28,7 +30,9 @@ def count(config: CountConfig, work: Work) -> None:
     with (work.scratch / "starts").open("a") as starts:
         starts.write(f"{start}\n")
     for number in range(start, config.amount):
-        _mishap(config.mishap)
+        if config.mishap.endswith(LATER):
+            _wait_for_listeners(work.out.parent)
+        _mishap(config.mishap.removesuffix(LATER))
         with scratch.open("a") as file:
             file.write(f"{number}\n")
         work.progress(number + 1, config.amount, "numbers")
@@ -52,6 +56,13 @@ def listen(config: CountConfig, work: Work) -> None:
                 (work.scratch / "stopped").write_text(str(number))
                 raise SystemExit(REQUEUE)
     (work.out / "numbers").write_text(str(config.amount))
+
+
+def _wait_for_listeners(building: Path) -> None:
+    end = time.monotonic() + 30
+    while not any(building.glob("*/.scratch/said.json")) and time.monotonic() < end:
+        time.sleep(0.02)
+    time.sleep(0.5)  # what it says, it says before it listens
 
 
 def _mishap(kind: str) -> None:

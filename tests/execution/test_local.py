@@ -15,11 +15,11 @@ import pytest
 
 from loanword.errors import UserError
 from loanword.execution.local import Scheduler, StageCrashed
+from loanword.interruption import REQUEUE
 from loanword.records import Execution
 from loanword.store import Job, Naming, Sources, Store
 from loanword.study.plan import missing, smaller_cuts
-from loanword.training.interruption import REQUEUE
-from tests.execution.counting_stages import STAGES, CountConfig
+from tests.execution.counting_stages import LATER, STAGES, CountConfig
 
 MODULE = "tests.execution.counting_stages"
 ROOT = Path(__file__).parents[2]
@@ -154,6 +154,20 @@ def test_the_stage_that_refuses_is_named_before_what_it_refuses(store: Store, tm
     with pytest.raises(UserError, match="run out"):
         build(store, chain(tmp_path, mishap="user"), seen=seen)
     assert seen.sentences == ["count: cannot be built"]
+
+
+@pytest.mark.parametrize(("mishap", "kind"), [("user", UserError), ("bug", StageCrashed), ("killed", UserError)])
+def test_a_mishap_lets_other_stages_that_listen_save_first(
+    store: Store, tmp_path: Path, mishap: str, kind: type[Exception]
+) -> None:
+    made = naming(tmp_path)
+    other = made.job("listen", CountConfig(amount=10_000, rest_seconds=0.01))
+    bad = made.job("count", CountConfig(amount=1, mishap=mishap + LATER))
+    seen = Seen()
+    with pytest.raises(kind):
+        build(store, [other, bad], seen=seen)
+    assert (store.building_folder(other) / ".scratch" / "stopped").is_file()
+    assert [key for event, key in seen.events if event == "stopping"] == [other.key]
 
 
 def test_two_builds_at_once_share_the_work(store: Store, tmp_path: Path) -> None:

@@ -78,6 +78,10 @@ class ToyServer:
     says: str = "It is B."
     finish: str = "stop"
     content: bool = True
+    refusal: str | None = None
+    prefix: str = ""
+    lists_models: bool = True
+    limit_name: str = "max_tokens"
     faults: list[Fault] = field(default_factory=list)
     last_fault: Fault | None = None
     answers_before_death: int | None = None
@@ -144,6 +148,8 @@ class ToyServer:
             "/v1/chat/completions": self._complete,
             "/generate": self._generate,
         }
+        if path == "/v1/models" and not self.lists_models:
+            return 404, {"detail": "Not Found"}
         told = routes[path](body) if path in routes else None
         if told is None:
             return 404, {"detail": "Not Found"}
@@ -169,11 +175,14 @@ class ToyServer:
     def _complete(self, body: dict[str, Any]) -> dict[str, Any]:
         if body["model"] not in self.models:
             return {"status": 404, "error": {"message": f"The model `{body['model']}` does not exist."}}
+        if self.limit_name not in body:
+            said = f"Unsupported parameter: 'max_tokens' is not supported here. Use '{self.limit_name}' instead."
+            return {"status": 400, "error": {"message": said}}
         prompt = body["prompt"] if "prompt" in body else "".join(turn["content"] for turn in body["messages"])
         prompt = ids(prompt) if isinstance(prompt, str) else prompt
         # llama.cpp takes what leaves room for one token, and generates until the context is full.
-        if len(prompt) + (1 if self.kind == "llamacpp" else body["max_tokens"]) > self.context_tokens:
-            said = f"You passed {len(prompt)} input tokens. However, the model's context length is only that."
+        if len(prompt) + (1 if self.kind == "llamacpp" else body[self.limit_name]) > self.context_tokens:
+            said = "'max_tokens' or 'max_completion_tokens' is too large: the model's context length is only that."
             return {"status": 400, "error": {"message": said}}
         if body.get("logprobs", 0) > self.max_likely:
             said = f"Requested sample logprobs of {body['logprobs']}, which is greater than max allowed"
@@ -181,6 +190,8 @@ class ToyServer:
         choice: dict[str, Any] = {"index": 0, "finish_reason": self.finish, "logprobs": None}
         if "messages" in body:
             choice["message"] = {"role": "assistant", "content": self.says if self.content else None}
+            if self.refusal is not None:
+                choice["message"] = {"role": "assistant", "content": None, "refusal": self.refusal}
         else:
             choice["text"] = self.says
         if self.logprobs and "logprobs" in body:
@@ -239,12 +250,15 @@ class _Handler(BaseHTTPRequestHandler):
         if self.toy.key is not None and self.headers.get("Authorization") != f"Bearer {self.toy.key}":
             self._send(Fault(401, b'{"error": "bad key"}'))
             return
-        fault = self.toy.fault(self.path)
+        path = self.path
+        if self.toy.prefix:
+            path = path.replace(self.toy.prefix, "/v1", 1) if path.startswith(self.toy.prefix) else "elsewhere"
+        fault = self.toy.fault(path)
         if fault is not None:
-            self.toy.note(self.path, body)
+            self.toy.note(path, body)
             self._send(fault)
             return
-        status, told = self.toy.answer(self.path, body)
+        status, told = self.toy.answer(path, body)
         self._send(Fault(status, json.dumps(told).encode(), {"Content-Type": "application/json"}))
 
     def _send(self, sent: Fault) -> None:

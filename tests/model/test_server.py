@@ -150,6 +150,59 @@ def test_a_response_at_the_limit_is_cut():
     assert (said.text, said.ended) == ("It is B.", "cut")
 
 
+@pytest.mark.parametrize("prefix", ["/api/paas/v4", "/v1beta/openai", "/v1/openai"])
+def test_an_address_of_another_version_is_taken_as_it_is(prefix: str):
+    with ToyServer(prefix=prefix) as server:
+        (said,) = open_server_model(server.address + prefix + "/", patience=patience([])).generate(
+            [open_prompt(0, chat=True)], GREEDY
+        )
+        assert [path for path, _ in server.requests] == ["/v1/models", "/v1/chat/completions"]
+    assert said.text == "It is B."
+
+
+@pytest.mark.parametrize("before", ["/api", "/client/v4/ai"])
+def test_what_stands_before_v1_stays(before: str):
+    with ToyServer(prefix=f"{before}/v1") as server:
+        model = open_server_model(f"{server.address}{before}/v1", patience=patience([]))
+        assert len(model.generate([open_prompt(0)], GREEDY)) == 1
+
+
+def test_a_server_that_lists_no_models_is_asked_for_the_one_that_is_named():
+    with ToyServer(lists_models=False) as server:
+        (said,) = open_toy(server, model="toy").generate([open_prompt(0)], GREEDY)
+        assert said.text == "It is B."
+        with pytest.raises(UserError, match="404"):
+            open_toy(server)
+
+
+def test_the_most_new_tokens_have_the_name_that_the_server_knows():
+    with ToyServer(limit_name="max_completion_tokens", context_tokens=40) as server:
+        model = open_toy(server, at_once=1)
+        said = model.generate([open_prompt(number, chat=True) for number in range(3)], GREEDY)
+        long = model.generate([open_prompt(9, question="q" * 99, chat=True)], GREEDY)
+        names = [[name for name in body if name.startswith("max_")] for body in server.asked("/v1/chat/completions")]
+    assert [one.ended for one in [*said, *long]] == ["stopped"] * 3 + ["too long"]
+    assert names[0] == ["max_tokens"], "once"
+    assert all(name == ["max_completion_tokens"] for name in names[1:])
+
+
+def test_a_refusal_that_stands_apart_from_the_text_is_one():
+    with ToyServer(refusal="I will not say.") as server:
+        (said,) = open_toy(server).generate([open_prompt(0, chat=True)], GREEDY)
+    assert (said.text, said.ended, said.refused, said.num_tokens) == ("I will not say.", "stopped", True, 7)
+
+
+@pytest.mark.parametrize(
+    ("finish", "ended"),
+    [("eos", "stopped"), ("end_turn", "stopped"), ("STOP", "stopped"), ("max_tokens", "cut"), ("MAX_TOKENS", "cut")],
+)
+def test_an_ending_by_another_name_is_taken_as_what_it_is(finish: str, ended: str):
+    with ToyServer(finish=finish) as server:
+        (said,) = open_toy(server).generate([open_prompt(0)], GREEDY)
+        assert len(server.asked("/v1/completions")) == 1
+    assert (said.text, said.ended, said.refused) == ("It is B.", ended, False)
+
+
 def test_conversations_go_to_the_servers_own_template():
     prompts = [open_prompt(0, chat=True, system="be brief", shots=("s1 ",)), open_prompt(1, chat=True)]
     with ToyServer("sglang") as server:

@@ -6,6 +6,7 @@ import pytest
 
 from loanword.errors import UserError
 from loanword.model.server_opening import open_server_model
+from loanword.protocols import Refused
 from tests.model.serving import GREEDY, Fault, ToyServer, expected, open_prompt, open_toy, patience, prompt
 
 
@@ -126,6 +127,8 @@ def test_a_key_that_is_refused_is_an_error_that_does_not_show_it():
         with pytest.raises(UserError, match="401: the key is refused") as error:
             open_toy(server, key="wrong-key")
         assert "wrong-key" not in str(error.value)
+        with pytest.raises(UserError, match=r"expected: the server's key in MINE or THEIRS\n"):
+            open_toy(server, key="wrong-key", key_names=("MINE", "THEIRS"))
         model = open_toy(server, key="right-key")
         server.faults.append(Fault(400, b"your key right-key may not"))
         with pytest.raises(UserError, match=r"your key \*\*\* may not"):
@@ -161,8 +164,10 @@ def test_a_request_that_the_server_refuses_is_an_error_and_is_not_repeated():
         "localhost:8000",
         "ftp://host",
         "http://",
-        "http://host/?key=1",
+        "http://host/?key=secret",
+        "http://host/v1#secret",
         "http://user:secret@host",
+        "http://user:secret/x@host",
         "http://host:x",
         "file:///x",
     ],
@@ -173,8 +178,9 @@ def test_an_address_that_is_none_is_refused(address: str):
     assert "secret" not in str(error.value)
 
 
-def test_an_ending_that_nobody_knows_is_an_error():
-    with ToyServer(finish="abort") as server, pytest.raises(UserError, match="finish_reason is 'abort'"):
+@pytest.mark.parametrize("finish", ["abort", "error", None])
+def test_an_answer_that_did_not_come_to_an_end_is_an_error(finish: str):
+    with ToyServer(finish=finish) as server, pytest.raises(UserError, match=f"finish_reason is {finish!r}"):
         open_toy(server).generate([open_prompt(0)], GREEDY)
 
 
@@ -190,10 +196,17 @@ def test_what_a_filter_refuses_to_answer_has_no_text_and_what_is_otherwise_refus
     with ToyServer("other", faults=[filtered]) as server:
         first, second = open_toy(server, at_once=1).generate([open_prompt(0), open_prompt(1)], GREEDY)
         assert len(server.asked("/v1/completions")) == 2
-    assert (first.text, first.ended) == ("", "cut")
-    assert (second.text, second.model, second.num_prompt_tokens) == (server.says, "toy", 4)
-    with (
-        ToyServer("other", faults=[Fault(400, b'{"error": {"code": "bad_filter"}}')]) as server,
-        pytest.raises(UserError, match="the request is refused"),
-    ):
-        open_toy(server).generate([open_prompt(0)], GREEDY)
+    assert (first.text, first.ended, first.refused) == ("", "cut", True)
+    assert (second.text, second.model, second.num_prompt_tokens, second.refused) == (server.says, "toy", 4, False)
+    with ToyServer(finish="content_filter") as server:
+        (said,) = open_toy(server).generate([open_prompt(0)], GREEDY)
+    assert (said.text, said.ended, said.refused) == ("It is B.", "cut", True)
+
+
+@pytest.mark.parametrize(("status", "own"), [(400, True), (422, True), (451, True), (402, False), (404, False)])
+def test_a_refusal_may_lie_in_what_was_asked_but_not_one_of_the_route_or_of_money(status: int, own: bool):
+    with ToyServer(last_fault=Fault(status, b'{"error": {"code": "bad_filter"}}')) as server:
+        with pytest.raises(UserError, match=f"HTTP {status}") as error:
+            open_toy(server).generate([open_prompt(0)], GREEDY)
+        assert len(server.asked("/v1/completions")) == 1
+    assert isinstance(error.value, Refused) == own

@@ -8,7 +8,7 @@ import pytest
 from loanword.errors import UserError
 from loanword.recipe import TokensConfig
 from loanword.store import Job, Naming, Sources, Store
-from loanword.store.artifacts import run_folder
+from loanword.store.artifacts import file_name, run_folder
 
 
 @pytest.fixture
@@ -70,3 +70,23 @@ def test_links_for_people_follow_the_artifact(store: Store, job: Job) -> None:
     store.link(run_folder(store.root, "my study", "extended, 2 MB"), "tokens.zh", job)
     link = store.root / "studies" / "my-study" / "runs" / "extended--2-MB" / "tokens.zh"
     assert link.resolve() == store.folder(job).resolve()
+
+
+@pytest.mark.parametrize("label", ["base, 100 kB w/o replay", "../../out", "名" * 200, "x" * 3_000, "...", ""])
+def test_a_link_is_named_after_a_role_whatever_runs_are_called(store: Store, job: Job, label: str) -> None:
+    fill(store, job)
+    store.finish(job, {})
+    folder = run_folder(store.root, "my study", label)
+    for role in (f"ratings.open.gpt.against.{label}", f"ratings.open.gpt.against.{label}, again"):
+        store.link(folder, role, job)
+    assert folder.parent == store.root / "studies" / "my-study" / "runs"
+    links = list(folder.iterdir())
+    assert len(links) == 2
+    assert {link.resolve() for link in links} == {store.folder(job).resolve()}
+    assert all(link.name.startswith("ratings.open.gpt") and len(link.name.encode()) <= 200 for link in links)
+
+
+def test_a_name_that_is_short_enough_is_not_cut() -> None:
+    assert file_name("a" * 200) == "a" * 200
+    assert file_name("a" * 201).startswith("a" * 187 + "-")
+    assert file_name("a" * 201) != file_name("a" * 202)

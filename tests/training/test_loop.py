@@ -11,13 +11,13 @@ from torch.nn.functional import cross_entropy
 from transformers import LlamaForCausalLM
 
 from loanword.errors import UserError
+from loanword.interruption import REQUEUE
 from loanword.model.attention import packed_attention
 from loanword.model.load import save_model
 from loanword.protocols import Work, quiet, silent
 from loanword.records import Execution, SkippedRows
 from loanword.tokens.rows import Row
 from loanword.training.guard import ANCHOR_STEPS
-from loanword.training.interruption import REQUEUE
 from loanword.training.learner import prepared
 from loanword.training.loop import Training, train
 from loanword.training.parallel import ALONE

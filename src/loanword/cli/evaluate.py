@@ -13,7 +13,13 @@ from typing import Any, cast
 
 from loanword.cli.asking import add_benchmark_arguments, benchmark_configs, likelihoods_config
 from loanword.cli.checkpoints import add_model_arguments, check_device, named_folder
-from loanword.cli.judge_access import add_judge_arguments, judge_access, named_judges
+from loanword.cli.judge_access import (
+    add_judge_arguments,
+    judge_access,
+    named_judges,
+    require_address,
+    tell_judging,
+)
 from loanword.cli.machine import num_cores
 from loanword.cli.measured import measure, print_measured
 from loanword.cli.opening import DEFAULT_STAGES
@@ -21,15 +27,16 @@ from loanword.cli.tokenizer import named_files
 from loanword.errors import UserError
 from loanword.evaluation.benchmarks import benchmark_of
 from loanword.evaluation.likelihood import read_held_out
+from loanword.interruption import REQUEUE
 from loanword.model.shape import published_context
 from loanword.recipe import BaseConfig, BenchmarkConfig, GradesConfig, LikelihoodsConfig, SwitchingConfig
-from loanword.records import Execution, write_json
+from loanword.records import Execution, JudgeAccess, write_json
 from loanword.stages import STAGES
 from loanword.store import Job, Naming, Sources, Store
 from loanword.store.artifacts import evaluation_folder
 from loanword.store.identity import unresolved_revisions
+from loanword.study.estimate import Estimator
 from loanword.study.plan import missing
-from loanword.training.interruption import REQUEUE
 from loanword.wiring import Judging, asked_of
 
 COMMITS = "commits.json"
@@ -70,6 +77,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _run(arguments: argparse.Namespace) -> bool:
+    access, judges = judge_access(arguments), named_judges(arguments)
+    require_address("--server", arguments.server)
     configs = benchmark_configs(arguments)
     texts = named_files(arguments.texts, "--texts")
     for file in texts.values():
@@ -95,7 +104,7 @@ def _run(arguments: argparse.Namespace) -> bool:
     likelihoods = likelihoods_config(arguments, texts, context_tokens)
     grades = GradesConfig(extraction=arguments.extraction)
     sources = Sources(data, cache_file=store.root / "sources.json", commits=_known_commits(store))
-    judging = Judging(named_judges(arguments), SwitchingConfig(languages=("en",)))
+    judging = Judging(judges, SwitchingConfig(languages=("en",)))
     jobs = _jobs(sources, base, likelihoods, configs, grades, judging)
     store.create()
     if unresolved := unresolved_revisions(jobs.values()):
@@ -103,8 +112,10 @@ def _run(arguments: argparse.Namespace) -> bool:
         write_json(sources.commits, store.root / COMMITS)
         jobs = _jobs(sources, base, likelihoods, configs, grades, judging)
     sources.save()
-    todo = missing([job for role, job in jobs.items() if role != "base"], store.finished_keys())
-    if todo and not _build(todo, store, _execution(arguments, sources.commits), jobs):
+    finished = store.finished_keys()
+    todo = missing([job for role, job in jobs.items() if role != "base"], finished)
+    tell_judging(Estimator(store, sources, finished), todo, access)
+    if todo and not _build(todo, store, _execution(arguments, sources.commits, access), jobs):
         print("stopped; what was answered is kept: the same command goes on", file=sys.stderr)
         return False
     folder = _link(arguments.model, store, jobs)
@@ -178,7 +189,7 @@ def _jobs(
     return {"base": model, **asked_of(model, likelihoods, benchmarks, grades, judging, naming.job)}
 
 
-def _execution(arguments: argparse.Namespace, commits: Mapping[str, str]) -> Execution:
+def _execution(arguments: argparse.Namespace, commits: Mapping[str, str], access: JudgeAccess) -> Execution:
     if not arguments.server:
         check_device(arguments.device)
     return Execution(
@@ -189,7 +200,7 @@ def _execution(arguments: argparse.Namespace, commits: Mapping[str, str]) -> Exe
         commits=tuple(sorted(commits.items())),
         server=arguments.server,
         engine=arguments.engine,
-        judge=judge_access(arguments),
+        judge=access,
     )
 
 

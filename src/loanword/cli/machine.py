@@ -124,14 +124,17 @@ def _judge(environment: Mapping[str, str]) -> Finding:
         area="judge",
         name="LOANWORD_JUDGE_URL",
         state="ok",
-        found=f"{_without_secrets(address)}, LOANWORD_JUDGE_KEY {key}",
+        found=f"{without_secrets(address)}, LOANWORD_JUDGE_KEY {key}",
     )
 
 
-def _without_secrets(address: str) -> str:
-    """An address without the user, password and query that it may carry."""
+def without_secrets(address: str) -> str:
+    """An address without the user, password and query that it may carry; of what is no address nothing is shown."""
     from urllib.parse import urlsplit
 
-    parts = urlsplit(address)
-    port = f":{parts.port}" if parts.port else ""
-    return f"{parts.scheme}://{parts.hostname or ''}{port}{parts.path}"
+    try:
+        parts = urlsplit(address.strip())
+    except ValueError:
+        return "no address"
+    # Where something else stands than an address, any part of it may be the secret.
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}" if parts.netloc else "no address"

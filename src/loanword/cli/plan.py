@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from loanword.cli.judge_access import add_price_argument, judge_prices, judging_told
 from loanword.cli.opening import Opened, add_study_arguments, open_study
 from loanword.store import Job
 from loanword.store.identity import unresolved_revisions
@@ -34,6 +35,7 @@ class StageLine:
     unknown: bool
     hours: float | None = None
     num_requests: int = 0
+    num_more_requests: int = 0
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -42,12 +44,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--profile", type=Path, metavar="FILE", help=f"what `loanword profile` measured (default: {FILE} in the store)"
     )
+    add_price_argument(parser)
     parser.add_argument(
         "--memory", action="store_true", help="instead: what fits on GPUs of 24 to 141 GB, and what new pieces add"
     )
 
 
 def run(arguments: argparse.Namespace) -> int:
+    prices = judge_prices(arguments)
     opened = open_study(arguments)
     if arguments.memory:
         from loanword.cli.plan_memory import print_memory
@@ -61,7 +65,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(json.dumps(_plain(opened, lines, changed), ensure_ascii=False))
     else:
-        _print(opened, lines, changed, profile)
+        _print(opened, lines, changed, profile, prices)
     return 0
 
 
@@ -106,6 +110,7 @@ def _line(
         disk_bytes=sum(estimate.disk_bytes for estimate in taken),
         unknown=any(estimate.unknown for estimate in taken),
         num_requests=sum(estimate.num_requests for estimate in taken),
+        num_more_requests=sum(estimate.num_more_requests for estimate in taken),
     )
 
 
@@ -120,7 +125,13 @@ def _plain(opened: Opened, lines: Sequence[StageLine], changed: Changes) -> dict
     }
 
 
-def _print(opened: Opened, lines: Sequence[StageLine], changed: Changes, profile: HardwareProfile | None) -> None:
+def _print(
+    opened: Opened,
+    lines: Sequence[StageLine],
+    changed: Changes,
+    profile: HardwareProfile | None,
+    prices: tuple[float, float],
+) -> None:
     distinct, to_build = sum(line.artifacts for line in lines), sum(line.to_build for line in lines)
     asked = sum(len(run.jobs) for run in opened.study.runs)
     print(f"{opened.study.name}: {len(opened.study.runs)} runs ask for {asked} artifacts, {distinct} of them distinct")
@@ -138,8 +149,9 @@ def _print(opened: Opened, lines: Sequence[StageLine], changed: Changes, profile
     if to_build:
         print(f"Assumed: {ASSUMPTIONS}.")
         print(_hours_are(profile))
-    if num_requests := sum(line.num_requests for line in lines):
-        print(f"Judges behind a server: about {num_requests:,} requests; what was asked before is not asked again.")
+    num_requests, num_more = sum(line.num_requests for line in lines), sum(line.num_more_requests for line in lines)
+    if told := judging_told(num_requests, num_more, prices):
+        print(f"{told[0].upper()}{told[1:]}.")
     for name in unresolved_revisions(opened.study.jobs.values()):
         print(f"{name}: its commit is resolved, and written to a lock file, when the study first runs")
     _print_changes(changed)

@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from loanword.cli.checkpoints import check_device
-from loanword.cli.judge_access import add_judge_arguments, judge_access
+from loanword.cli.judge_access import add_judge_arguments, judge_access, tell_judging
 from loanword.cli.machine import num_cores
 from loanword.cli.opening import Opened, add_study_arguments, lock_path, open_study, read_lock
 from loanword.cli.report import write_study_report
 from loanword.errors import UserError
+from loanword.interruption import REQUEUE
 from loanword.records import Execution, write_json
 from loanword.store import Job
 from loanword.store.artifacts import run_folder
@@ -19,7 +20,6 @@ from loanword.store.identity import unresolved_revisions
 from loanword.study.estimate import Estimator
 from loanword.study.hardware import FILE, read_profile
 from loanword.study.plan import missing, remember, results, smaller_cuts
-from loanword.training.interruption import REQUEUE
 from loanword.training.trackers import check_trackers
 
 SECONDS_PER_FLOP = 1e-11
@@ -114,6 +114,7 @@ def _build(opened: Opened, todo: Sequence[Job], execution: Execution, stages_mod
 
     stages = opened.stages.STAGES
     estimator = Estimator(opened.store, opened.sources, opened.finished)
+    tell_judging(estimator, todo, execution.judge)
     labels = {
         job.key: f"{role} ({study_run.label})"
         for study_run in reversed(opened.study.runs)

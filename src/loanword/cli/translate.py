@@ -27,9 +27,9 @@ from loanword.evaluation.translation import Text, Translated, TranslationConfig,
 from loanword.evaluation.translation_estimate import Estimate, estimate
 from loanword.evaluation.translation_journal import Journal
 from loanword.evaluation.translation_requests import Asker, Limits
+from loanword.interruption import REQUEUE, noticed
 from loanword.language_names import english_name
 from loanword.records import write_json
-from loanword.training.interruption import REQUEUE, noticed
 from loanword.writing import script_letters, writing
 
 CODE = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*")

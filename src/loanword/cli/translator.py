@@ -80,8 +80,8 @@ def open_translator(arguments: argparse.Namespace) -> tuple[LanguageModel, Calls
         UserError: no such model; a checkpoint without a chat template where it is to chat.
     """
     if arguments.server:
-        from loanword.execution.worker import SERVER_KEYS
         from loanword.model.server_opening import open_server_model
+        from loanword.protocols import SERVER_KEYS
 
         key = next((os.environ[name] for name in SERVER_KEYS if os.environ.get(name)), None)
         return open_server_model(arguments.server, arguments.model, key=key, at_once=1), Calls(arguments.at_once, 1)

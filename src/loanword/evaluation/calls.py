@@ -1,7 +1,9 @@
 """Calls of a model: what they are named, about what they take, and how they run side by side.
 
 One that fails while others are answered, or were before, is that call's own trouble, and is given back; where none is
-answered the server's error is raised. What is on its way when somebody stops is waited for: it has been paid for.
+answered the server's error is raised. A server that fails is left soon; refusals may have their reasons in what is
+asked, and cost nothing, so that more is tried. What is on its way when somebody stops is waited for: it has been paid
+for.
 """
 
 import hashlib
@@ -11,6 +13,7 @@ from collections.abc import Callable, Sequence
 from typing import Generic, NamedTuple, Protocol, TypeVar
 
 from loanword.errors import UserError
+from loanword.protocols import Refused
 from loanword.records import canonical_json
 
 C = TypeVar("C")
@@ -20,6 +23,8 @@ LOOK_SECONDS = 0.1
 """How often it is looked whether somebody wants to stop."""
 MOST_DOUBTFUL = 3
 """Calls in a row that may fail before the server is taken to be the reason."""
+MOST_REFUSED = 32
+"""The same of calls that are refused: questions about one matter stand together."""
 
 
 def content_key(**content: object) -> str:
@@ -131,7 +136,9 @@ class SideBySide(Generic[C]):
         if not isinstance(ended.error, UserError):
             return ended.error
         self._doubtful.append((ended.call, ended.error))
-        return self._doubtful[0][1] if len(self._doubtful) > MOST_DOUBTFUL else None
+        refused = isinstance(ended.error, Refused)
+        alike = [error for _, error in self._doubtful if isinstance(error, Refused) == refused]
+        return alike[0] if len(alike) > (MOST_REFUSED if refused else MOST_DOUBTFUL) else None
 
     def _last_doubts(self) -> UserError | None:
         if self._doubtful and not self._answered:

@@ -4,6 +4,7 @@ Workers are forked from a server that has imported everything heavy and touched 
 in a fraction of a second. Any number of schedulers may work on one store: leases keep them off each other's jobs.
 """
 
+import contextlib
 import multiprocessing
 import multiprocessing.context
 import os
@@ -20,10 +21,10 @@ from typing import Any, Protocol
 
 from loanword.errors import UserError
 from loanword.execution.worker import Task, work_on
+from loanword.interruption import REQUEUE, noticed
 from loanword.protocols import Stage
 from loanword.records import Execution
 from loanword.store import Job, Store
-from loanword.training.interruption import REQUEUE, noticed
 
 POLL_SECONDS = 0.5
 GRACE_SECONDS = 60.0
@@ -83,8 +84,9 @@ class Scheduler:
     def build(self, jobs: Sequence[Job]) -> bool:
         """Builds the given jobs, inputs first in the sequence; whether all are finished.
 
-        They are not where Ctrl-C or SIGTERM came: stages that listen then write a checkpoint, the others end at once.
-        What still runs after `GRACE_SECONDS`, or at a second Ctrl-C, is killed; all can be continued.
+        They are not where Ctrl-C or SIGTERM came: stages that listen then write a checkpoint, the others end at once,
+        and so they do where one of them fails. What still runs after `GRACE_SECONDS`, or at a second Ctrl-C, is
+        killed; all can be continued.
 
         Raises:
             UserError: a stage found something wrong; the others were stopped and can be continued.
@@ -100,6 +102,11 @@ class Scheduler:
                     self._start_ready()
                     self._listen()
                 self._ask_to_stop()
+            except (UserError, StageCrashed):
+                # What others have computed, or paid for, is theirs to save first; the first failure is the one told.
+                with contextlib.suppress(UserError, StageCrashed):
+                    self._ask_to_stop()
+                raise
             finally:
                 self._kill()
         return not self._waiting
@@ -108,16 +115,23 @@ class Scheduler:
         if not self._running:
             return
         self._stopped = True
-        self.show.stopping([running.jobs[0] for running in self._running if running.jobs], GRACE_SECONDS)
+        if others := [running.jobs[0] for running in self._running if running.jobs]:
+            self.show.stopping(others, GRACE_SECONDS)
         for running in self._running:
             if running.listens:
                 running.process.terminate()
             else:
                 running.process.kill()
         end = time.monotonic() + GRACE_SECONDS
+        failure: UserError | StageCrashed | None = None
         while self._running and time.monotonic() < end:
-            self._listen()
+            try:
+                self._listen()
+            except (UserError, StageCrashed) as error:
+                failure = failure or error
         self._waiting |= {job.key: job for running in self._running for job in running.jobs}
+        if failure is not None:
+            raise failure
 
     def _start_ready(self) -> None:
         if time.monotonic() < self._retry_at:
@@ -193,6 +207,8 @@ class Scheduler:
             self._heard(running, kind, job, said)
 
     def _heard(self, running: _Running, kind: str, job: Job | None, said: Any) -> None:
+        if kind in ("failed", "crashed"):
+            running.jobs.clear()  # its worker ends
         if kind == "failed":
             if job is not None:
                 self.show.said(job, "cannot be built")

@@ -21,7 +21,7 @@ from safetensors import SafetensorError
 
 from loanword.errors import UserError
 from loanword.execution.ranks import ORPHANED, run_in_processes
-from loanword.protocols import Say, Stage, Work
+from loanword.protocols import JUDGE_KEYS, SERVER_KEYS, Say, Stage, Work
 from loanword.records import Execution, Record, read_json, write_json
 from loanword.store import Job, Store
 from loanword.store.artifacts import SCRATCH
@@ -29,10 +29,6 @@ from loanword.store.disk import is_full
 from loanword.store.leases import HEARTBEAT_SECONDS, Lease
 
 PROGRESS_SECONDS = 0.1
-SERVER_KEYS = ("LOANWORD_API_KEY", "OPENAI_API_KEY")
-"""Where the environment holds the key of the server that an Execution names; the first that is set."""
-JUDGE_KEYS = ("LOANWORD_JUDGE_KEY", *SERVER_KEYS)
-"""The same of the server that has judges."""
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from pathlib import Path
 from loanword.errors import UserError
 from loanword.model.score import LocalModel, open_language_model
 from loanword.model.vectors import LocalEncoder
-from loanword.protocols import SERVED, LanguageModel
+from loanword.protocols import JUDGE_KEYS, SERVED, LanguageModel
 from loanword.recipe import ChoiceIds, Precision
 from loanword.records import Execution, Message
 from loanword.tokenizer.interface import Tokenizer
@@ -64,7 +64,9 @@ def open_judge(folder: Path, execution: Execution, talk: Talk, *, key: str | Non
             do="give it with --judge, or in LOANWORD_JUDGE_URL",
         )
     patience = Patience(seconds=access.patience_seconds, answer_seconds=access.answer_seconds)
-    return open_server_model(access.server, name, key=key, at_once=access.at_once, patience=patience)
+    return open_server_model(
+        access.server, name, key=key, key_names=JUDGE_KEYS, at_once=access.at_once, patience=patience
+    )
 
 
 def open_encoder(folder: Path, execution: Execution) -> LocalEncoder:

@@ -27,17 +27,29 @@ from loanword.model.server_answers import (
     read_models,
 )
 from loanword.model.server_requests import (
+    LIMIT_NAMES,
     NUM_LIKELY_TOKENS,
     choice_request,
     completion_request,
     rooms,
     says_filtered,
+    says_other_limit,
+    says_own_trouble,
     says_too_long,
     says_too_many_likely,
     tokenize_request,
 )
-from loanword.model.server_transport import Connection, Patience, Refusal
-from loanword.protocols import ChoicePrompt, ChoiceScores, Generated, OpenPrompt, Progress, TextLikelihood, silent
+from loanword.model.server_transport import Access, Connection, Patience, Refusal
+from loanword.protocols import (
+    ChoicePrompt,
+    ChoiceScores,
+    Generated,
+    OpenPrompt,
+    Progress,
+    Refused,
+    TextLikelihood,
+    silent,
+)
 from loanword.recipe import ChoiceIds
 from loanword.records import Decoding
 
@@ -51,25 +63,25 @@ class ServerModel:
 
     def __init__(
         self,
-        address: str,
+        access: Access,
         card: ModelCard,
         *,
         version: str | None,
         gives_ids: bool,
-        key: str | None,
         choice_ids: ChoiceIds,
         at_once: int,
         patience: Patience,
     ) -> None:
-        self.address = address
+        self.address = access.address
         self.card = card
+        self._access = access
         self._version = version
         self._gives_ids = gives_ids
-        self._key = key
         self._choice_ids = choice_ids
         self._at_once = at_once
         self._patience = patience
         self._num_likely = NUM_LIKELY_TOKENS[0]
+        self._limit_name = LIMIT_NAMES[0]
         self._answered_as: set[str] = set()
 
     @property
@@ -127,6 +139,7 @@ class ServerModel:
         answer has no text, and was cut, as an answer that the filter ends.
 
         Raises:
+            Refused: a prompt that is refused for another reason.
             UserError: a server that goes on failing.
         """
 
@@ -145,7 +158,7 @@ class ServerModel:
                 results[index] = await ask(connection, prompt)
                 progress(len(results), len(prompts), "questions")
 
-        async with Connection(self.address, self._key, self._patience, self._at_once) as connection:
+        async with Connection(self._access, self._patience, self._at_once) as connection:
             workers = [asyncio.create_task(work(connection)) for _ in range(min(self._at_once, len(prompts)))]
             try:
                 await asyncio.gather(*workers)
@@ -225,7 +238,7 @@ class ServerModel:
             return await self._likely_tokens(connection, prompt, ids)
         if likely is None:
             raise UserError(
-                self.address + path,
+                self._access.url(path),
                 "the server gives no log-probabilities",
                 expected="log-probabilities of the first generated token",
                 do='ask by generation instead: answering = "generation"',
@@ -237,12 +250,11 @@ class ServerModel:
         for num_shots, max_new_tokens in rooms(most_shots, decoding.max_new_tokens, self.card.context_tokens):
             if num_shots > most_shots:
                 continue
-            path, body = completion_request(self.card, prompt, num_shots, max_new_tokens, decoding)
             try:
-                said = await connection.post(path, body, self._noting(read_completion))
+                said = await self._completion(connection, prompt, num_shots, max_new_tokens, decoding)
             except Refusal as refusal:
                 if says_filtered(refusal):
-                    return Generated("", num_shots, 0, "cut")
+                    return Generated("", num_shots, 0, "cut", refused=True)
                 if not says_too_long(refusal):
                     raise
                 continue
@@ -250,6 +262,19 @@ class ServerModel:
                 return _generated(said, num_shots, decoding.stop)
             most_shots = num_shots - 1
         return Generated("", 0, 0, "too long")
+
+    async def _completion(
+        self, connection: Connection, prompt: OpenPrompt, num_shots: int, max_new_tokens: int, decoding: Decoding
+    ) -> Completion:
+        limit_name = self._limit_name
+        path, body = completion_request(self.card, prompt, num_shots, max_new_tokens, decoding, limit_name=limit_name)
+        try:
+            return await connection.post(path, body, self._noting(read_completion))
+        except Refusal as refusal:
+            if limit_name == LIMIT_NAMES[1] or not says_other_limit(refusal):
+                raise
+            self._limit_name = LIMIT_NAMES[1]
+            return await self._completion(connection, prompt, num_shots, max_new_tokens, decoding)
 
     def _leaves_room(self, said: Completion, decoding: Decoding) -> bool:
         """Whether the prompt left what is reserved: llama.cpp takes any prompt that the context holds."""
@@ -293,7 +318,8 @@ class ServerModel:
 
     async def _unusable(self, connection: Connection, refusal: Refusal) -> UserError:
         if refusal.status != 404:
-            return UserError(
+            kind = Refused if says_own_trouble(refusal) else UserError
+            return kind(
                 refusal.url,
                 f"the request is refused: {refusal}",
                 expected="an answer to what vLLM, SGLang and llama.cpp understand",
@@ -312,4 +338,4 @@ def _generated(said: Completion, num_shots: int, stop: Sequence[str]) -> Generat
     # Servers leave stop strings out themselves; a proxy before them may not.
     text, stopped = before_stop(said.text, stop)
     ended = "stopped" if stopped or said.is_whole else "cut"
-    return Generated(text, num_shots, said.num_tokens, ended, said.model, said.num_prompt_tokens)
+    return Generated(text, num_shots, said.num_tokens, ended, said.model, said.num_prompt_tokens, said.refused)

@@ -21,6 +21,11 @@ _OWNERS: dict[str, Kind] = {"vllm": "vllm", "sglang": "sglang", "llamacpp": "lla
 MISSING_NATS = -100.0
 """Log-likelihood of a choice that is not among the likeliest tokens. Source: hendrycks/test, evaluate.py."""
 
+_FILTERED = frozenset({"content_filter", "safety"})
+_CUT = frozenset({"length", "max_tokens", "model_length"}) | _FILTERED
+_BROKEN = frozenset({"abort", "error", "cancelled"})
+"""What servers say of answers that did not come to an end; all else says that they did ("stop", "eos", "end_turn")."""
+
 _ID_KEY = re.compile(r"token_id:(\d+)")
 _ROUNDING_NATS = 1e-3
 
@@ -49,7 +54,8 @@ class LikelyToken:
 
 @dataclass(frozen=True)
 class Completion:
-    """A text that a server generated; `is_whole` says that it ended by itself or before a stop string.
+    """A text that a server generated; `is_whole` says that it ended by itself or before a stop string, `refused` that
+    a filter ended it, or that it is the model's refusal to answer, given apart from a text.
 
     Tokens are 0 where the server does not count them, and `model` is empty where it does not say which one answered.
     """
@@ -59,6 +65,7 @@ class Completion:
     num_tokens: int
     num_prompt_tokens: int
     model: str = ""
+    refused: bool = False
 
 
 def read_models(payload: Any) -> list[ModelCard]:
@@ -115,19 +122,28 @@ def read_likely_tokens(payload: Any) -> list[LikelyToken] | None:
 def read_completion(payload: Any) -> Completion:
     """The text of a completion or of a chat completion; a chat's empty content is an empty text."""
     choice = _only_choice(payload)
-    text = _mapping(choice["message"], "message").get("content", 0) if "message" in choice else choice.get("text", 0)
-    if text is None and "message" in choice:
-        text = ""
+    message = _mapping(choice["message"], "message") if "message" in choice else None
+    refusal = message.get("refusal") if message is not None else None
+    text = message.get("content", 0) if message is not None else choice.get("text", 0)
+    if text is None and message is not None:
+        text = refusal if isinstance(refusal, str) else ""
     if not isinstance(text, str):
         raise Malformed("no text in the answer")
     ended = choice.get("finish_reason")
-    if ended not in ("stop", "length", "content_filter"):
-        raise Malformed(f"finish_reason is {ended!r}, none of 'stop', 'length' and 'content_filter'")
+    if not isinstance(ended, str) or ended.lower() in _BROKEN:
+        raise Malformed(f"finish_reason is {ended!r}, which ends no answer")
     used = payload.get("usage")
     counts = [used.get(name) if isinstance(used, dict) else None for name in ("completion_tokens", "prompt_tokens")]
     num_tokens, num_prompt_tokens = (count if _is_count(count) else 0 for count in counts)
     model = read_model_name(payload) or ""
-    return Completion(_whole_characters(text), ended == "stop", num_tokens, num_prompt_tokens, model)
+    return Completion(
+        _whole_characters(text),
+        ended.lower() not in _CUT,
+        num_tokens,
+        num_prompt_tokens,
+        model,
+        refused=ended.lower() in _FILTERED or (bool(refusal) and text == refusal),
+    )
 
 
 def nats_by_id(likely: Sequence[LikelyToken], ids: Sequence[int]) -> tuple[float, ...]:

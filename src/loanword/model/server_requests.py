@@ -23,6 +23,10 @@ NUM_LIKELY_TOKENS = (20, 10, 5)
 Source: vLLM's `max_logprobs` is 20 by default; OpenAI's completions gave 5.
 """
 
+LIMIT_NAMES = ("max_tokens", "max_completion_tokens")
+"""What the most new tokens are called: the second where a server refuses the first, as OpenAI's does for models that
+think before they answer, whose thoughts count."""
+
 # A server may sample as the checkpoint's generation_config or its own defaults say, greedily decoded text included:
 # what a Decoding does not name is switched off, by the names that each server knows.
 _NO_PENALTIES = {"presence_penalty": 0.0, "frequency_penalty": 0.0}
@@ -88,12 +92,18 @@ def choice_request(
 
 
 def completion_request(
-    card: ModelCard, prompt: OpenPrompt, num_shots: int, max_new_tokens: int, decoding: Decoding
+    card: ModelCard,
+    prompt: OpenPrompt,
+    num_shots: int,
+    max_new_tokens: int,
+    decoding: Decoding,
+    *,
+    limit_name: str = LIMIT_NAMES[0],
 ) -> tuple[str, dict[str, Any]]:
-    """Path and body that ask for a response."""
+    """Path and body that ask for a response; `limit_name` is what the server calls its most tokens."""
     body: dict[str, Any] = {
         "model": card.id,
-        "max_tokens": max_new_tokens,
+        limit_name: max_new_tokens,
         "temperature": decoding.temperature,
         **_PLAIN_SAMPLING[card.kind],
     }
@@ -140,6 +150,19 @@ def says_filtered(refusal: Refusal) -> bool:
     Source: Azure OpenAI, content filtering (a prompt that is filtered gives HTTP 400 with the code `content_filter`).
     """
     return refusal.status == 400 and "content_filter" in refusal.text
+
+
+def says_other_limit(refusal: Refusal) -> bool:
+    """Whether a request was refused because it names the most new tokens as most servers do.
+
+    vLLM names both where a prompt is too long.
+    """
+    return refusal.status in (400, 422) and LIMIT_NAMES[1] in refusal.text and not says_too_long(refusal)
+
+
+def says_own_trouble(refusal: Refusal) -> bool:
+    """Whether a refusal may lie in what was asked: not in the route, the key, or money that ran out (402)."""
+    return refusal.status in (400, 413, 422, 451)
 
 
 def says_too_many_likely(refusal: Refusal) -> bool:

@@ -10,8 +10,8 @@ import functools
 import json
 import random
 import ssl
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, TypeVar
@@ -20,6 +20,7 @@ import httpx
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type
 
 from loanword.errors import UserError
+from loanword.protocols import SERVER_KEYS
 
 T = TypeVar("T")
 
@@ -73,12 +74,29 @@ class Patience:
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
 
 
+@dataclass(frozen=True)
+class Access:
+    """Where a server is, and the key that opens it; `key_names` are the variables that it is looked for in.
+
+    Paths begin with /v1 after the `address`, unless that is `versioned`: then it stands in the place of /v1.
+    """
+
+    address: str
+    versioned: bool = False
+    key: str | None = field(default=None, repr=False)
+    key_names: Sequence[str] = SERVER_KEYS
+
+    def url(self, path: str) -> str:
+        """The whole address of a path that is named as under /v1."""
+        return self.address + (path.removeprefix("/v1") if self.versioned else path)
+
+
 class Connection:
     """An open connection to one server, for requests that run at the same time."""
 
-    def __init__(self, address: str, key: str | None, patience: Patience, at_once: int) -> None:
-        self.address = address
-        self._key = key
+    def __init__(self, access: Access, patience: Patience, at_once: int) -> None:
+        self.access = access
+        self._key = key = access.key
         self._patience = patience
         self._client = httpx.AsyncClient(
             headers={"Authorization": f"Bearer {key}"} if key else {},
@@ -126,7 +144,7 @@ class Connection:
         except Passing as failure:
             tries = retrying.statistics["attempt_number"]
             raise UserError(
-                self.address + path,
+                self.access.url(path),
                 f"{failure} ({tries} {'try' if tries == 1 else 'tries'})",
                 expected="an answer in JSON, as vLLM, SGLang or llama.cpp gives it",
                 do="look at the server's log, start it again where it has ended, and run the same command: "
@@ -142,7 +160,7 @@ class Connection:
     async def _once(self, method: str, path: str, body: dict[str, Any] | None, read: Callable[[Any], T]) -> T:
         tries = self._patience.tries
         try:
-            response = await self._client.request(method, self.address + path, json=body)
+            response = await self._client.request(method, self.access.url(path), json=body)
         except httpx.TimeoutException:
             raise Passing(f"no answer within {self._patience.answer_seconds:g} seconds", tries=tries) from None
         except httpx.DecodingError as error:
@@ -159,12 +177,12 @@ class Connection:
         raise Passing(what, tries=tries)
 
     def _check_status(self, response: httpx.Response, path: str) -> None:
-        status, url = response.status_code, self.address + path
+        status, url = response.status_code, self.access.url(path)
         if status in (401, 403):
             raise UserError(
                 url,
                 f"HTTP {status}: {'the key is refused' if self._key else 'the server wants a key'}",
-                expected="the server's key in LOANWORD_API_KEY or OPENAI_API_KEY",
+                expected=f"the server's key in {' or '.join(self.access.key_names)}",
                 do="set the variable to a key that may use this model",
             )
         if status in PASSING:

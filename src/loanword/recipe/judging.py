@@ -1,5 +1,6 @@
 """How responses are judged, looked through for other languages, and how a model's own vectors are compared."""
 
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
@@ -11,6 +12,20 @@ RubricName = Literal["llm-eval-0-3", "llm-eval-1-3", "points", "coherence", "rul
 """Items and scale: those of LLM-Eval as in arXiv 2401.01055 (0-3) or as published (1-3), an examination's points,
 whether a response that switches languages hangs together, and what rules can see."""
 
+COHERENCE = " (coherence)"
+"""Behind a judge's name where it says whether responses that switch languages hang together."""
+AGAINST = ".against."
+"""Between a judge's name and a control's where it compares two runs."""
+
+_FOR_MODELS = frozenset({"repeats", "pairwise", "coherence", "chat", "max_new_tokens", "temperature", "seed"})
+_ACTING: Mapping[str, frozenset[str]] = {
+    "rules": frozenset(),
+    "model": _FOR_MODELS | {"rubric"},
+    "of": frozenset({"rubric", "combine"}),
+    "ratings": frozenset({"rubric"}),
+}
+"""By what a judge is, the settings that say how it judges."""
+
 
 class JudgeConfig(Record):
     """Who rates the responses to open questions: exactly one of rules, a model, a panel of other judges, or people.
@@ -19,7 +34,8 @@ class JudgeConfig(Record):
     has, a Hub id, or a folder. A panel (`of`) takes the `combine` of its judges' scores, item by item. `ratings` is a
     file of what people gave. `benchmarks` are those it judges, all open ones where none is named. `repeats` asks a
     model again, to see whether it agrees with itself. `pairwise` also compares an arm's responses with its control's,
-    in both orders; `coherence` also asks whether responses that switch languages hang together.
+    in both orders; `coherence` also asks whether responses that switch languages hang together. A setting that does
+    not act is refused.
     """
 
     rules: bool = False
@@ -42,10 +58,17 @@ class JudgeConfig(Record):
         kinds = [self.rules, self.model is not None, bool(self.of), self.ratings is not None]
         if sum(kinds) != 1:
             raise ValueError("give exactly one of rules = true, model, of (judges of a panel), ratings (a file)")
-        if self.model is None and (self.pairwise or self.coherence or self.repeats > 1):
-            raise ValueError("pairwise, coherence and repeats are for a model")
+        kind = next(name for name in _ACTING if getattr(self, name))
+        fields = JudgeConfig.model_fields
+        given = {name for name in fields if getattr(self, name) != fields[name].default}
+        if idle := sorted(given - _ACTING[kind] - {kind, "benchmarks"}):
+            raise ValueError(f"{', '.join(idle)}: nothing that acts on a judge by {kind}; leave it out")
+        if self.of and (len(self.of) < 2 or len(set(self.of)) < len(self.of)):
+            raise ValueError("of: a panel is of two judges or more, each named once")
         if self.model is not None and self.model.train is not None:
             raise ValueError("model: a judge is not trained here; name a served model, a Hub id or a folder")
+        if self.model is not None and self.model.served is None and self.repeats > 1 and not self.temperature:
+            raise ValueError("repeats: at temperature 0 a checkpoint says the same again; give a temperature")
         return self
 
 

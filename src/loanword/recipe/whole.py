@@ -6,7 +6,7 @@ from typing import TypeVar
 from pydantic import Field, TypeAdapter, ValidationError, model_validator
 
 from loanword.recipe.asking import BenchmarkConfig, GradesConfig, LikelihoodsConfig, ResponsesConfig
-from loanword.recipe.judging import AlignmentConfig, JudgeConfig, SwitchingConfig
+from loanword.recipe.judging import AGAINST, COHERENCE, AlignmentConfig, JudgeConfig, SwitchingConfig
 from loanword.recipe.making import (
     BaseConfig,
     ConversationsConfig,
@@ -91,11 +91,17 @@ class Recipe(Record):
 
     def _misnamed_judges(self) -> Iterator[str]:
         for name, judge in self.judges.items():
+            if name.endswith(COHERENCE) or AGAINST in f"{name}.":
+                yield f"judges.{name}: the name holds {COHERENCE!r} or {AGAINST!r}, which stand behind names of judges"
+            if judge.coherence and not self.switching.measure:
+                yield f"judges.{name}.coherence: nobody looks for switches: switching.measure is false"
             for other in judge.of:
                 if other not in self.judges:
                     yield f"judges.{name}.of: {other!r} is not described under judges"
                 elif self.judges[other].of:
                     yield f"judges.{name}.of: {other!r} is a panel itself"
+                elif self.judges[other].rules:
+                    yield f"judges.{name}.of: {other!r} goes by rules, whose numbers mean something else"
                 elif self.judges[other].rubric != judge.rubric:
                     yield f"judges.{name}.of: {other!r} has another rubric ({self.judges[other].rubric})"
             unknown = [of for of in judge.benchmarks if of not in self.benchmarks]

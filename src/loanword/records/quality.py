@@ -47,13 +47,15 @@ class Judgement(Record):
     """What a judge said of one response, or of the responses of an arm and its control.
 
     `replies` are raw: the first, and where that could not be read the one to the request to mend it. `model` is the
-    name under which it was answered. `shown_first` says whose response stood first where two were compared.
+    name under which it was answered. `shown_first` says whose response stood first where two were compared. `refused`
+    where a server or its filter refused to have the last of them answered, or the model did so apart from its text.
     """
 
     id: str
     repeat: Count = 0
     shown_first: Literal["arm", "control"] | None = None
     replies: tuple[str, ...]
+    refused: bool = False
     model: str = ""
     num_prompt_tokens: Count = 0
     num_new_tokens: Count = 0

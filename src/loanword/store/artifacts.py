@@ -21,6 +21,8 @@ from loanword.store.identity import Job
 FORMAT = 1
 MANIFEST = "manifest.json"
 SCRATCH = ".scratch"
+LONGEST_NAME_BYTES = 200
+"""Of a folder or link that is named after a label; file systems take 255, some of which a suffix may need."""
 
 
 class Manifest(Record):
@@ -155,9 +157,9 @@ class Store:
         return Artifact(final, manifest)
 
     def link(self, folder: Path, role: str, job: Job) -> None:
-        """Leaves a readable link to a finished artifact in a folder of the store."""
+        """Leaves a readable link to a finished artifact in a folder of the store, named after its role."""
         folder.mkdir(parents=True, exist_ok=True)
-        link, goal = folder / role, os.path.relpath(self.folder(job), folder)
+        link, goal = folder / file_name(role), os.path.relpath(self.folder(job), folder)
         if link.is_symlink() and str(link.readlink()) == goal:
             return
         link.unlink(missing_ok=True)
@@ -175,8 +177,12 @@ def evaluation_folder(root: Path, label: str) -> Path:
 
 
 def file_name(label: str) -> str:
-    """A label as one path component."""
-    return "".join(char if char.isalnum() or char in "-_.=" else "-" for char in label).strip(".-") or "unnamed"
+    """A label as one path component; a long one is cut, and ends in a digest of the whole."""
+    name = "".join(char if char.isalnum() or char in "-_.=" else "-" for char in label).strip(".-") or "unnamed"
+    if len(name.encode()) <= LONGEST_NAME_BYTES:
+        return name
+    digest = hashlib.sha256(label.encode()).hexdigest()[:12]
+    return f"{name.encode()[: LONGEST_NAME_BYTES - 13].decode(errors='ignore')}-{digest}"
 
 
 def payload_digests(folder: Path) -> dict[str, str]:

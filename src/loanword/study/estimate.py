@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import PurePath
 
 from loanword.corpus.sources import local_files
-from loanword.evaluation.benchmarks import benchmark_of
 from loanword.model.shape import DecoderShape, architecture_shape, published_shape
 from loanword.recipe import (
     BaseConfig,
@@ -31,17 +30,17 @@ from loanword.recipe import (
     TrunkConfig,
     TuningConfig,
 )
-from loanword.records import CorpusCounts, Response, TokenCounts, read_json, read_lines
+from loanword.records import CorpusCounts, TokenCounts, read_json
 from loanword.store import Job, Sources, Store
+from loanword.study.judging import JUDGEMENT_TOKENS, Requests
 
 COMPRESSION = {".gz": 2.7, ".zst": 3.0, ".parquet": 2.5}
 BYTES_PER_TOKEN = {"source": 3.6, "original": 1.2, "extended": 4.0}
 BYTES_PER_DOCUMENT = 3_000
 TOKENS_PER_CONVERSATION = 250
-TOKENS_PER_JUDGEMENT = 1_200
 ASSUMPTIONS = (
     "bytes per token until counted: source text 3.6, target text 1.2 with the base's pieces and 4.0 with new ones; "
-    "250 tokens a conversation; 1,200 tokens a judgement, read and written; compressed text unpacks 2.5 to 3 times"
+    "250 tokens a conversation; 1,080 tokens read and 120 written a judgement; compressed text unpacks 2.5 to 3 times"
 )
 
 
@@ -49,7 +48,8 @@ ASSUMPTIONS = (
 class Estimate:
     """What one artifact takes; `unknown` where a model's shape cannot be known yet.
 
-    `num_requests` are those to a server that has judges; their tokens are read and written there.
+    `num_requests` are those to a server that has judges; their tokens are read and written there. Of `num_more` it is
+    not known how many are needed: they are about responses that switch languages, which are not there yet.
     """
 
     text_bytes: int = 0
@@ -58,6 +58,7 @@ class Estimate:
     disk_bytes: int = 0
     unknown: bool = False
     num_requests: int = 0
+    num_more_requests: int = 0
 
 
 class Estimator:
@@ -69,6 +70,7 @@ class Estimator:
         self.finished = finished
         self._made: dict[str, Estimate] = {}
         self._shapes: dict[str, DecoderShape | None] = {}
+        self.requests = Requests(store, sources, finished)
 
     def of(self, job: Job) -> Estimate:
         """What a job takes."""
@@ -238,24 +240,13 @@ def _judgements(estimator: Estimator, job: Job) -> Estimate:
     assert isinstance(job.config, JudgementsConfig)
     if job.config.kind != "model":
         return Estimate()
-    judge, responses = job.inputs["judge"].config, job.inputs["responses"]
-    assert isinstance(judge, BaseConfig) and isinstance(responses.config, BenchmarkConfig)
-    orders = 2 if "control" in job.inputs else 1
-    num_asked = job.config.repeats * orders * _num_open(estimator, responses)
-    return Estimate(num_tokens=TOKENS_PER_JUDGEMENT * num_asked, num_requests=num_asked if judge.served else 0)
-
-
-def _num_open(estimator: Estimator, responses: Job) -> int:
-    """Open questions that were asked, or will be."""
-    if responses.key in estimator.finished:
-        path = estimator.store.folder(responses) / "responses.jsonl"
-        return sum(one.asked is not None for one in read_lines(Response, path))
-    config = responses.config
-    assert isinstance(config, BenchmarkConfig)
-    if config.folder is None:
-        return 0
-    asked = benchmark_of(config).load(estimator.sources.root / config.folder, config)
-    return sum(one.asked is not None for subject in asked for one in subject.examples[: config.limit_examples])
+    judge = job.inputs["judge"].config
+    assert isinstance(judge, BaseConfig)
+    num_asked, num_more = estimator.requests.of(job)
+    num_tokens = sum(JUDGEMENT_TOKENS) * num_asked
+    if judge.served is None:
+        return Estimate(num_tokens=num_tokens)
+    return Estimate(num_tokens=num_tokens, num_requests=num_asked, num_more_requests=num_more)
 
 
 def _evaluation(estimator: Estimator, job: Job, text_bytes: int) -> Estimate:

@@ -118,11 +118,20 @@ def cells(study: StudyFile, where: object) -> list[Cell]:
         names = {name for pair in study.compare for name in (pair.arm, pair.control)}
         found.extend(f"compare: no run is named {name!r}{_nearest(name, made)}" for name in sorted(names - set(made)))
     if not found:
+        found.extend(_compares_nothing(study.compare, made))
         found.extend(_compared_twice(study.compare))
         found.extend(problem for pair in study.compare for problem in _unmeasured(pair, made))
     if found:
         raise _invalid(where, list(dict.fromkeys(found)))
     return list(made.values())
+
+
+def _compares_nothing(pairs: Sequence[Comparison], made: Mapping[str, Cell]) -> Iterator[str]:
+    """A complaint for each judge that is to compare runs of a study that names none to compare."""
+    judges = {name: judge for cell in made.values() for name, judge in cell.recipe.judges.items()}
+    for name, judge in judges.items() if not pairs else ():
+        if judge.pairwise:
+            yield f"recipe.judges.{name}.pairwise: no runs to compare; name pairs under [[compare]], or leave it out"
 
 
 def _compared_twice(pairs: Sequence[Comparison]) -> Iterator[str]:

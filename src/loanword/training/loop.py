@@ -13,6 +13,7 @@ from pathlib import Path
 from torch import Tensor
 from transformers import PreTrainedModel
 
+from loanword.interruption import REQUEUE, noticed
 from loanword.model.attention import packed_attention
 from loanword.model.load import train_flops_per_token
 from loanword.protocols import Say, Work
@@ -24,7 +25,6 @@ from loanword.training.compiling import compiles
 from loanword.training.data import RowSource
 from loanword.training.fitting import fitted
 from loanword.training.guard import Slope, Verdict, hopeless, is_anchor, judge, pass_over
-from loanword.training.interruption import REQUEUE, noticed
 from loanword.training.learner import prepared, trained_weights
 from loanword.training.optimizer import Optimizer
 from loanword.training.parallel import Ranks

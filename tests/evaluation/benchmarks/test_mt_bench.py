@@ -82,3 +82,11 @@ def test_missing_files_are_named(tmp_path: Path):
     write(tmp_path / "reference_gpt4.jsonl", answered(7, "2", "4"))
     with pytest.raises(UserError, match=r"question\.jsonl - no such file"):
         load(tmp_path)
+
+
+def test_a_file_is_no_folder(tmp_path: Path):
+    write(tmp_path / "question.jsonl", ASKED)
+    with pytest.raises(UserError) as caught:
+        load(tmp_path / "question.jsonl")
+    assert caught.value.what == "a file"
+    assert caught.value.expected == "the folder that holds question.jsonl"

@@ -92,11 +92,13 @@ class JudgingServer(ToyServer):
         with self._counting:
             self._running -= 1
         if isinstance(said, int):
-            return {"status": said, "error": {"message": "cannot be judged", "code": "content_filter"}}
+            code = {"code": "content_filter"} if said == 400 else {}
+            return {"status": said, "error": {"message": "cannot be judged", **code}}
         self.says = said
         answer = super()._complete(body)
         (choice,) = answer["choices"]
-        choice.update({"message": {"content": said}} if "messages" in body else {"text": said})
+        if self.refusal is None:
+            choice.update({"message": {"content": said}} if "messages" in body else {"text": said})
         with self._counting:
             self.answered[json.dumps(body, sort_keys=True)] += 1
         return {**answer, "model": self.named}
@@ -106,8 +108,8 @@ async def at_once(seconds: float) -> None:
     """A wait between tries that nobody sits through."""
 
 
-def open_judge(server: JudgingServer, **patience: Any) -> ServerModel:
-    return open_server_model(server.address, patience=Patience(sleep=at_once, **patience), at_once=1)
+def open_judge(server: JudgingServer, model: str | None = None, **patience: Any) -> ServerModel:
+    return open_server_model(server.address, model, patience=Patience(sleep=at_once, **patience), at_once=1)
 
 
 @dataclass

@@ -39,8 +39,8 @@ def compare(tmp_path: Path) -> Callable[..., tuple[list[Preference], int]]:
     ) -> tuple[list[Preference], int]:
         with JudgingServer(says_else=says, says_again=says) as server:
             asked = MODEL.model_copy(update=config)
-            judged = judge_pairs(open_judge(server), arm, control, asked, place.work, language="sw")
-            facts = judge_facts(open_judge(server), asked, judged)
+            judged = judge_pairs(lambda: open_judge(server), arm, control, asked, place.work, language="sw")
+            facts = judge_facts(asked, judged)
             assert facts.num_requests == len(server.bodies)
             return preferred(arm, judged, facts, control), len(server.bodies)
 
@@ -94,6 +94,6 @@ def test_what_has_no_counterpart_is_left_out_and_said(tmp_path: Path):
     place = Place(tmp_path)
     arm = [*ARM[:2], response(7, "new"), response(4, **NEVER_GIVEN)]
     with JudgingServer(says_else=verdict) as server:
-        judged = judge_pairs(open_judge(server), arm, CONTROL, MODEL, place.work, language="sw")
+        judged = judge_pairs(lambda: open_judge(server), arm, CONTROL, MODEL, place.work, language="sw")
     assert [one.id for one in judged] == ["q1", "q1", "q2", "q2"]
     assert place.heard[0] == "2 of 4 responses have none to be compared with"

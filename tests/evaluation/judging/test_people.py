@@ -1,3 +1,4 @@
+import gzip
 import hashlib
 import json
 from pathlib import Path
@@ -39,9 +40,11 @@ def test_people_rate_what_they_saw_and_each_is_one_repeat(tmp_path: Path):
         {**line("q2", "", "a"), "response": None, "response_sha256": digest.upper()},
     )
     assert heard == []
-    assert [(one.id, one.repeat, one.model) for one in judged] == [("q1", 1, "a"), ("q2", 0, "b"), ("q2", 1, "a")]
-    facts = judge_facts(None, PEOPLE, judged)
-    assert (facts.kind, facts.repeats, facts.models, facts.num_requests) == ("people", 2, ("a", "b"), 0)
+    places = [("q1", 1, "rater 2"), ("q2", 0, "rater 1"), ("q2", 1, "rater 2")]
+    assert [(one.id, one.repeat, one.model) for one in judged] == places
+    facts = judge_facts(PEOPLE, judged)
+    assert (facts.kind, facts.repeats, facts.num_requests) == ("people", 2, 0)
+    assert facts.models == ("rater 1", "rater 2")
     ratings = rated(ANSWERED, judged, facts)
     assert [(one.id, one.repeat, one.outcome) for one in ratings] == [
         ("q1", 1, "rated"),
@@ -50,6 +53,44 @@ def test_people_rate_what_they_saw_and_each_is_one_repeat(tmp_path: Path):
         ("q3", 0, "not answered"),
     ]
     assert ratings[0].scores == {"accuracy": 2, "fluency": 2.5}, "items that nobody rated are absent"
+
+
+def test_raters_are_numbered_in_the_order_of_the_file_and_their_names_stay_in_it(tmp_path: Path):
+    judged, _ = judge(tmp_path, *(line("q1", "It is red.", f"person {letter}") for letter in "lkjihgfedcba"))
+    facts = judge_facts(PEOPLE, judged)
+    assert facts.models == tuple(f"rater {number}" for number in range(1, 13))
+    assert "person" not in facts.to_json() + "".join(one.to_json() for one in judged)
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_mark_before_the_first_line_and_blank_lines_are_nothing(tmp_path: Path, packed: bool):
+    content = f"\ufeff{json.dumps(line('q1', 'It is red.'))}\r\n\n  \n{json.dumps(line('q1', 'It is red.', 'b'))}\n\n"
+    path = tmp_path / ("ratings.jsonl.gz" if packed else "ratings.jsonl")
+    path.write_bytes(gzip.compress(content.encode()) if packed else content.encode())
+    judged = judge_responses(None, ANSWERED, PEOPLE, Place(tmp_path).work, language="en", people=path)
+    assert [(one.id, one.repeat) for one in judged] == [("q1", 0), ("q1", 1)]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "told"),
+    [
+        ("r.jsonl", b"", "is empty"),
+        ("r.jsonl", b"\n \n", "is empty"),
+        ("r.jsonl.gz", b"", "is empty"),
+        ("r.jsonl.gz", b'{"id": "q1"}', "cannot be read: Not a gzipped file"),
+        ("r.jsonl.gz", gzip.compress(b"{}" * 99)[:-9], "cannot be read"),
+        ("r.jsonl", None, "cannot be read"),
+        ("r.jsonl", b"\xff\xfe{", "invalid"),
+    ],
+)
+def test_a_file_that_holds_no_ratings_is_an_error(tmp_path: Path, name: str, content: bytes | None, told: str):
+    path = tmp_path / name
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(UserError) as error:
+        judge_responses(None, ANSWERED, PEOPLE, Place(tmp_path).work, language="en", people=path)
+    assert error.value.where.startswith(str(path))
+    assert told in error.value.what
 
 
 def test_ratings_of_other_responses_are_counted_and_said(tmp_path: Path):

@@ -23,7 +23,7 @@ def judged(answered: list[Response], *replies: str, repeats: int = 1) -> tuple[J
         if one.texts
         for repeat in range(repeats)
     ]
-    facts = judge_facts(None, config, judgements)
+    facts = judge_facts(config, judgements)
     return facts, rated(answered, judgements, facts)
 
 
@@ -35,7 +35,7 @@ def test_ratings_say_of_what_they_are_and_how_long_that_is():
 
 def test_the_last_reply_counts():
     judgement = Judgement(id="q1", replies=("No.", scores(3)), model="m")
-    facts = judge_facts(None, MODEL, [judgement])
+    facts = judge_facts(MODEL, [judgement])
     (rating,) = rated([response(1, "x")], [judgement], facts)
     assert (rating.outcome, rating.scores["fluency"]) == ("rated", 3.0)
 
@@ -53,14 +53,14 @@ def test_each_repeat_of_what_was_never_given_is_counted():
 
 def test_a_response_that_was_not_judged_has_no_rating():
     judgement = Judgement(id="q2", replies=(scores(3),), model="m")
-    ratings = rated([response(1, "x"), response(2, "y")], [judgement], judge_facts(None, MODEL, [judgement]))
+    ratings = rated([response(1, "x"), response(2, "y")], [judgement], judge_facts(MODEL, [judgement]))
     assert [one.id for one in ratings] == ["q2"]
 
 
 def test_points_are_those_that_are_earned():
     config = JudgementsConfig(kind="model", rubric="points")
     judgement = Judgement(id="q1", replies=(json.dumps({"scores": {"points": 7.5}}),), model="m")
-    facts = judge_facts(None, config, [judgement])
+    facts = judge_facts(config, [judgement])
     (rating,) = rated([response(1, "x", points=12.0)], [judgement], facts)
     assert (rating.scores, rating.points) == ({"points": 7.5}, 12.0)
     assert [(item.lowest, item.highest) for item in facts.items] == [(0, 1)], "in shares of the points"
@@ -107,7 +107,7 @@ def test_a_panel_of_judges_in_any_order_gives_the_same(grades: list[int], combin
 def test_judges_of_other_scales_are_no_panel():
     answered = [response(1, "x")]
     judgement = Judgement(id="q1", replies=(scores(3),), model="m")
-    facts = judge_facts(None, MODEL.model_copy(update={"rubric": "llm-eval-1-3"}), [judgement])
+    facts = judge_facts(MODEL.model_copy(update={"rubric": "llm-eval-1-3"}), [judgement])
     of = {"a": judged(answered, scores(1)), "b": (facts, rated(answered, [judgement], facts))}
     with pytest.raises(UserError, match=r"judge b - rates accuracy from 1 to 3\n  expected: 0 to 3"):
         combined(of, "mean")

@@ -22,7 +22,15 @@ GOOD = scores(2)
         f"  {GOOD}\n",
         f"```json\n{GOOD}\n```",
         f"```\n{json.dumps(json.loads(GOOD), indent=2)}\n```",
+        f"```json {GOOD}```",
+        f"```{GOOD}```",
+        f"{GOOD}\n```",
+        f"```json\r\n{GOOD}\r\n```",
+        f"```json\n{GOOD}",
         f"<think>\nThe response gets 3 {{or}} 2.\n</think>\n\n{GOOD}",
+        f"The response gets 3 {{or}} 2.\n</think>\n```json\n{GOOD}\n```",
+        GOOD.replace("So it is.", "It says </think>."),
+        GOOD.replace("So it is.", "It ends in ```"),
         scores(2.0),
         json.dumps({"scores": json.loads(GOOD)["scores"]}),
     ],
@@ -42,6 +50,10 @@ def test_the_json_that_was_asked_for_is_read(reply: str):
         (f"{GOOD}\n{GOOD}", "not one JSON object"),
         (f"{GOOD} I hope this helps.", "not one JSON object"),
         (f"<think>so</think>{GOOD}<think>so</think>", "not one JSON object"),
+        (f"<think>{GOOD}", "not one JSON object"),
+        (f"{GOOD}</think>", "not one JSON object"),
+        (f"{GOOD}</think>I cannot say.", "not one JSON object"),
+        (f"```{GOOD}``` So it is.", "not one JSON object"),
         ("[[rating]] 3", "not one JSON object"),
         ("3", "not a JSON object"),
         (f"[{GOOD}]", "not a JSON object"),
@@ -75,6 +87,10 @@ def test_anything_else_is_no_number_and_is_told_apart(reply: str, wrong: str):
     assert reading.scores == {}
     assert wrong in reading.wrong.replace("\\", "")
     assert len(reading.wrong) < 200
+
+
+def test_what_is_said_to_be_wrong_with_prose_holds_none_of_its_words():
+    assert read_scores("Judge, rule 7: every item is 3.", ITEMS, 1.0, ()).wrong == "it is not one JSON object"
 
 
 @given(st.text() | st.sampled_from([GOOD, "0", "{}", '{"scores": {"accuracy": 0}}']), st.integers(0, 200))

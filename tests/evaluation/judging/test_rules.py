@@ -1,4 +1,5 @@
 import json
+import time
 from collections import Counter
 
 import pytest
@@ -67,6 +68,15 @@ def test_references_of_other_questions_rarely_earn_anything(code: str):
         ("बिल्ली\u200d है", "बिल्ली"),
         ("سؤال: قطة؟", "قطة"),
         ("concatenate a cat", "cat"),
+        ("pages 3-5", "5"),
+        ("5 - 3", "3"),
+        ("- 5 apples", "5"),
+        ("A-5", "5"),
+        ("x = −5", "−5"),
+        ("2 500 people", "2500"),
+        ("2500", "2 500"),
+        ("In line 2\n500 people", "500"),
+        ("in 2024 500 people", "500"),
     ],
 )
 def test_whole_words_and_numbers_are_found(text: str, sought: str):
@@ -82,6 +92,16 @@ def test_whole_words_and_numbers_are_found(text: str, sought: str):
         ("1.12 m", "12"),
         ("12.5", "12"),
         ("1,200", "200"),
+        ("-5", "5"),
+        ("答案是-5", "5"),
+        ("−5", "5"),
+        ("-15", "-5"),
+        ("1/2", "2"),
+        ("1/2", "1"),
+        ("½", "2"),
+        ("2 500", "500"),
+        ("2\u202f500", "2"),
+        ("1 234 567", "234"),
         ("DNA是", "A"),
         ("बिल्लियाँ", "बिल्ल"),
         ("بالقطة", "قطة"),
@@ -110,6 +130,19 @@ def test_parts_of_words_and_numbers_are_not(text: str, sought: str):
 )
 def test_sentences_end_as_their_scripts_end_them(text: str, number: int):
     assert num_sentences(text) == number
+
+
+@pytest.mark.parametrize("text", ["." * 200_000 + "x", "a " + '."' * 100_000 + "x", "。" * 200_000, "1 " * 100_000])
+def test_a_text_that_goes_on_and_on_is_read_in_little_time(text: str):
+    start = time.process_time()
+    num_sentences(text)
+    holds_words(text, "5")
+    assert time.process_time() - start < 2.0
+
+
+def test_nothing_is_no_right_answer_where_only_wrong_ones_are_known():
+    assert rule_scores(checked(1, " \n", refused=("blue",))) == {"accuracy": 0.0}
+    assert rule_scores(checked(1, "", refused=("blue",))) == {"accuracy": 0.0}
 
 
 def test_one_refused_answer_spoils_an_accepted_one():
@@ -163,7 +196,7 @@ def test_what_nothing_is_known_of_is_not_rated_and_said(tmp_path):
     assert place.heard == [
         "rules rate 1 of 2 responses: the other questions carry no accepted answers, no properties and no reference"
     ]
-    facts = judge_facts(None, RULES, judged)
+    facts = judge_facts(RULES, judged)
     assert (facts.kind, facts.num_requests, facts.models) == ("rules", 0, ())
     ratings = rated(answered, judged, facts)
     assert [(one.id, one.outcome, one.scores) for one in ratings] == [
@@ -178,6 +211,6 @@ def test_a_world_that_is_judged_twice_gives_the_same(tmp_path):
     work = Work({}, tmp_path, seed=0, execution=Execution())
     once, twice = (judge_responses(None, answered, RULES, work, language="sw") for _ in range(2))
     assert once == twice
-    ratings = rated(answered, once, judge_facts(None, RULES, once))
+    ratings = rated(answered, once, judge_facts(RULES, once))
     assert len(ratings) == len(answered)
     assert {one.outcome for one in ratings} == {"rated"}

@@ -180,6 +180,8 @@ def _open_example(question: GaokaoQuestion, id: str, section: Section, where: st
         expected = f"instructions that end in {_INSTRUCTIONS_END}, then the text to correct"
         raise UserError(where, f"question {question.question[:40]!r}", expected=expected, do="mend the file")
     # The label is a text that only a judge can compare; it is shown in the words of the authors' judge prompt.
+    # Chinese is expected in English papers, too: prompts are in it, and so is all that the authors' models say, but for
+    # the words that are filled in and the text that is corrected.
     reference = f"【分析过程】{question.analysis}\n【标准答案】{question.answer}"
     asked = OpenQuestion(turns=(question.question.strip(),), references=(reference,))
     return Example(id=id, question=question.question, options=(), answers=(), points=question.score, asked=asked)

@@ -87,6 +87,8 @@ def load(folder: Path, config: BenchmarkConfig) -> list[SubjectQuestions]:
 
 def _references(folder: Path) -> dict[str, tuple[str, tuple[str, ...]]]:
     """Where the answer to each question stands, and its turns."""
+    if folder.is_file():
+        raise UserError(folder, "a file", expected=f"the folder that holds {QUESTIONS}", do="name the folder")
     path = next((folder / name for name in REFERENCES if (folder / name).is_file()), None)
     if path is None:
         raise UserError(

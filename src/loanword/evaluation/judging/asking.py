@@ -5,10 +5,11 @@ server is asked one request a call, so that each reply is on disk as soon as it 
 many prompts at once.
 """
 
+import hashlib
 import json
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -19,7 +20,8 @@ from loanword.evaluation.judging.cache import Replies, Reply, reply_key
 from loanword.evaluation.judging.prompt import PLAIN_STOP, repair_prompt
 from loanword.evaluation.judging.replies import Read
 from loanword.evaluation.judging.spending import Pace, Spending, Tokens
-from loanword.protocols import SERVED, Generated, LanguageModel, OpenPrompt, Work
+from loanword.interruption import REQUEUE, Stop, noticed
+from loanword.protocols import SERVED, Generated, LanguageModel, OpenPrompt, Refused, Work
 from loanword.recipe.judging import JudgementsConfig
 from loanword.records import Decoding, JudgeAccess, Judgement
 
@@ -48,10 +50,15 @@ class _Request(NamedTuple):
 
 
 class Asker:
-    """Asks one judge, the input `judge`, and keeps what it replies where all runs of a store find it."""
+    """Asks one judge, the input `judge`, and keeps what it replies where all runs of a store find it.
 
-    def __init__(self, model: LanguageModel, config: JudgementsConfig, language: str, work: Work) -> None:
-        self._model = model
+    It is opened where there is anything to ask.
+    """
+
+    def __init__(
+        self, opened: Callable[[], LanguageModel], config: JudgementsConfig, language: str, work: Work
+    ) -> None:
+        self._opened = opened
         self._language = language
         self._work = work
         self._name, self._served = _asked_as(work.inputs["judge"])
@@ -63,10 +70,13 @@ class Asker:
             seed=config.seed,
         )
         self._counted_of_about = 1.0
-        folder = (work.cache or work.scratch) / "judges" / ("served" if self._served else "local")
+        judges = (work.cache or work.scratch) / "judges"
+        folder = judges / ("served" if self._served else "local")
         self._replies = Replies(folder, self._name)
         self._spending = Spending(folder, self._access, self._most_tokens)
-        self._pace = Pace(self._replies.folder / "pace", self._access.requests_per_minute)
+        server = hashlib.sha256((self._access.server or "").encode()).hexdigest()[:16]
+        self._pace = Pace(judges / f"pace.{server}", self._access.requests_per_minute)
+        self._stop = Stop()
 
     def judgements(self, questions: Sequence[Question]) -> list[Judgement]:
         """What the judge says to each question, in their order, asked for what is not known yet.
@@ -74,18 +84,24 @@ class Asker:
         Raises:
             UserError: a judge that answers nothing any more; what is beyond the limits; questions that could not be
                 answered while others were. What was replied is kept.
+            SystemExit: the process was asked to stop. What was on its way is kept, too.
         """
-        side_by_side = SideBySide(self._call, self._access.at_once if self._served else 1, self._spending)
+        if requests := self._unasked(questions):
+            self._model = self._opened()
+            self._tell(requests, questions)
+            with noticed() as self._stop:
+                self._ask_all(questions)
+        return [self._judgement(question) for question in questions]
+
+    def _ask_all(self, questions: Sequence[Question]) -> None:
+        at_once = self._access.at_once if self._served else 1
+        answered = any(self._dialogue(question)[0] for question in questions)
+        side_by_side = SideBySide(self._call, at_once, self._spending, answered=answered)
         failed: dict[str, UserError] = {}
-        first = True
         while requests := [request for request in self._unasked(questions) if request.key not in failed]:
-            if first:
-                self._tell(requests, questions)
-            first = False
             failed |= self._ask(side_by_side, requests)
         if failed:
             raise self._lacking(failed, questions)
-        return [self._judgement(question) for question in questions]
 
     def _unasked(self, questions: Sequence[Question]) -> list[_Request]:
         """The requests that can be made now for what is missing, in order, none of them twice."""
@@ -99,7 +115,7 @@ class Asker:
         if said is None:
             return [], request
         reading = question.read(said.text)
-        if reading.outcome != "unparsed" or said.ended == "too long":
+        if reading.outcome != "unparsed" or said.ended in ("refused", "too long"):
             return [said], None
         wrong = reading.wrong if said.ended == "stopped" else f"it was cut at {self._decoding.max_new_tokens} tokens"
         request = self._request(repair_prompt(question.prompt, said.text, wrong, question.schema), question.repeat)
@@ -121,36 +137,41 @@ class Asker:
             num_done += len(call)
             self._work.progress(num_done, len(requests), "replies")
 
-        failed = side_by_side.run(calls, over)
-        return {request.key: error for call, error in failed for request in call}
+        failed = side_by_side.run(calls, over, lambda: self._stop.asked)
+        if self._stop.asked:
+            raise SystemExit(REQUEUE)
+        lacking = {request.key: error for call, error in failed for request in call}
+        for key, error in lacking.items():
+            if isinstance(error, Refused):
+                self._replies.note(Reply(key=key, text=error.what, ended="refused", model=self._name))
+        return {key: error for key, error in lacking.items() if not isinstance(error, Refused)}
 
     def _call(self, call: Sequence[_Request]) -> None:
-        # Another process may have asked for the same meanwhile.
-        missing = [request for request in call if self._replies.get(request.key) is None]
-        if not missing:
-            return
-        self._pace.wait()
-        answered = self._model.generate([request.prompt for request in missing], self._decoding)
-        for request, said in zip(missing, answered, strict=True):
-            self._keep(request, said)
+        with self._replies.claimed([request.key for request in call]):
+            # Another process may have asked for the same meanwhile.
+            missing = [request for request in call if self._replies.get(request.key) is None]
+            if not missing or not self._pace.wait(lambda: self._stop.asked):
+                return
+            answered = self._model.generate([request.prompt for request in missing], self._decoding)
+            for request, said in zip(missing, answered, strict=True):
+                self._keep(request, said)
 
     def _keep(self, request: _Request, said: Generated) -> None:
-        written = said.num_tokens or about_tokens(len(said.text.encode()), self._language)
+        if said.ended == "too long":
+            self._replies.note(Reply(key=request.key, text=said.text, ended=said.ended, model=self._name))
+            return
         about = self._read_tokens(request.prompt)
         # Vocabularies differ: what a limit is held with is what this one counted at worst.
         self._counted_of_about = max(self._counted_of_about, said.num_prompt_tokens / about)
-        tokens = Tokens(said.num_prompt_tokens or about, written)
-        if said.ended == "too long":
-            tokens = Tokens(0, 0)
         reply = Reply(
             key=request.key,
             text=said.text,
-            ended=said.ended,
+            ended="refused" if said.refused else said.ended,
             model=said.model or self._name,
             num_prompt_tokens=said.num_prompt_tokens,
             num_new_tokens=said.num_tokens,
-            spent_tokens=sum(tokens),
-            cost=tokens.cost(self._access),
+            read_tokens=said.num_prompt_tokens or about,
+            written_tokens=said.num_tokens or about_tokens(len(said.text.encode()), self._language),
         )
         self._replies.add(reply)
         self._spending.add(reply)
@@ -195,6 +216,7 @@ class Asker:
             repeat=question.repeat,
             shown_first=question.shown_first,
             replies=tuple(reply.text for reply in replies),
+            refused=replies[-1].ended == "refused",
             model=replies[-1].model,
             num_prompt_tokens=sum(reply.num_prompt_tokens for reply in replies),
             num_new_tokens=sum(reply.num_new_tokens for reply in replies),

@@ -2,40 +2,42 @@
 
 Out: <folder>/<model>/<ab>/<key>.json, a Reply each, on disk before it counts; <model> is a digest, which model.json
 beside it explains. Whoever asks the same model for the same has its reply already, in any run of any study that shares
-the folder. Several processes may read and write it at the same time.
+the folder. Several processes may read and write it at the same time; who claims a key before it asks is the only one.
 """
 
+import fcntl
 import hashlib
 import json
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Annotated, Literal
-
-from pydantic import Field
+from typing import Literal
 
 from loanword.evaluation.calls import content_key
 from loanword.protocols import OpenPrompt
 from loanword.records import Count, Decoding, Record, read_json
 
 _MODEL = "model.json"
+_CLAIMED_CHARACTERS = 3
+"""Of a key: 4,096 claims, which requests side by side rarely share."""
 
 
 class Reply(Record):
     """What one request brought. `model` is the name that the answer gave, and `num_` what it counted.
 
-    `spent_tokens` and `cost` are what it took, about where the answer counts nothing, at the prices of that day.
+    `read_tokens` and `written_tokens` are what it took, about where the answer counts nothing.
     """
 
     key: str
     text: str
-    ended: Literal["stopped", "cut", "too long"]
+    ended: Literal["stopped", "cut", "refused", "too long"]
     model: str = ""
     num_prompt_tokens: Count = 0
     num_new_tokens: Count = 0
-    spent_tokens: Count = 0
-    cost: Annotated[float, Field(ge=0)] = 0.0
+    read_tokens: Count = 0
+    written_tokens: Count = 0
 
 
 def reply_key(model: str, prompt: OpenPrompt, decoding: Decoding, repeat: int) -> str:
@@ -80,6 +82,25 @@ class Replies:
         path.parent.mkdir(exist_ok=True)
         _write(path, reply.to_json() + "\n")
         self._found[reply.key] = reply
+
+    def note(self, reply: Reply) -> None:
+        """Takes what nothing was paid for: it is known here alone, and another day the answer may be another."""
+        self._found[reply.key] = reply
+
+    @contextmanager
+    def claimed(self, keys: Sequence[str]) -> Generator[None]:
+        """Waits until nobody else holds these keys, or others that begin as they do, and holds them.
+
+        A claim ends with its process, however that ends. All take theirs in one order, so that no two wait for each
+        other.
+        """
+        with ExitStack() as held:
+            for begin in sorted({key[:_CLAIMED_CHARACTERS] for key in keys}):
+                part = self.folder / begin[:2]
+                part.mkdir(exist_ok=True)
+                file = held.enter_context((part / f"{begin}.lock").open("w"))
+                fcntl.flock(file, fcntl.LOCK_EX)
+            yield
 
     def _path(self, key: str) -> Path:
         return self.folder / key[:2] / f"{key}.json"

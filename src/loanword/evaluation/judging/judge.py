@@ -4,7 +4,7 @@ Whoever it is, its judgements are replies in one form, read by one function (`ra
 rules and people say theirs in the JSON that models are asked for.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from loanword.evaluation.judging.asking import Asker, Question
@@ -29,7 +29,7 @@ TITLES = {
 
 
 def judge_responses(
-    model: LanguageModel | None,
+    model: Callable[[], LanguageModel] | None,
     answered: Sequence[Response],
     config: JudgementsConfig,
     work: Work,
@@ -37,7 +37,7 @@ def judge_responses(
     language: str,
     people: Path | None = None,
 ) -> list[Judgement]:
-    """What a judge says of every response, in their order, all repeats of one together.
+    """What a judge says of every response, in their order, all repeats of one together; `model` opens one.
 
     Not judged are responses that were never given, as the question did not fit the model's context; by rules, those to
     questions that say nothing of their answer; by people, those that nobody has rated.
@@ -61,15 +61,15 @@ def judge_responses(
     return Asker(model, config, language, work).judgements(questions)
 
 
-def judge_facts(model: LanguageModel | None, config: JudgementsConfig, judged: Sequence[Judgement]) -> JudgeFacts:
+def judge_facts(config: JudgementsConfig, judged: Sequence[Judgement]) -> JudgeFacts:
     """Who judged, by which rubric, under which names it answered, and what it took."""
     rubric = RUBRICS[config.rubric]
     asked = [judgement for judgement in judged if config.kind == "model" and judgement.model]
-    models = sorted({judgement.model for judgement in judged if judgement.model})
-    served = model.described.get("served_model", "") if model is not None else ""
+    # By the names that are kept with the replies: they are the same whenever they are read.
+    by_repeat = {judgement.model: judgement.repeat for judgement in judged if judgement.model}
+    models = sorted(by_repeat, key=by_repeat.__getitem__ if config.kind == "people" else None)
     return JudgeFacts(
-        # By the names that are kept with the replies: they are the same whenever they are read.
-        name=(", ".join(models) or served or config.kind) if config.kind == "model" else config.kind,
+        name=", ".join(models) if models and config.kind == "model" else config.kind,
         kind=config.kind,
         title=TITLES[config.kind],
         rubric=config.rubric,

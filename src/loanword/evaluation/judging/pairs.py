@@ -6,7 +6,7 @@ it is the same response that is preferred (see `rate.preferred`).
 Source: lm-sys/FastChat, llm_judge (both orders, a win has to survive the swap).
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 from loanword.evaluation.judging.asking import Asker, Question
@@ -25,7 +25,7 @@ EQUAL_REPLY = '{"better": "tie", "reason": "the responses are the same"}'
 
 
 def judge_pairs(
-    model: LanguageModel,
+    model: Callable[[], LanguageModel] | None,
     arm: Sequence[Response],
     control: Sequence[Response],
     config: JudgementsConfig,
@@ -35,11 +35,12 @@ def judge_pairs(
 ) -> list[Judgement]:
     """What a judge says of every pair of responses to one question, in the arm's order, both orders of each repeat.
 
-    Pairs of which one response was never given are left out.
+    `model` opens it. Pairs of which one response was never given are left out.
 
     Raises:
         UserError: a judge that cannot be asked, see `Asker.judgements`.
     """
+    assert model is not None, "only models compare responses"
     others = {response.id: response for response in control}
     pairs = [(one, others[one.id]) for one in arm if one.id in others]
     pairs = [pair for pair in pairs if not any(map(was_not_answered, pair))]

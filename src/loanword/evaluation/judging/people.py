@@ -3,11 +3,14 @@
 In: JSON Lines of {id, response or response_sha256, rater, scores {item: number}}: the text says which response was
 seen, turns with a blank line between them, or the digest of its UTF-8 does. Ratings are of all benchmarks that have
 such a response, where `benchmark` names none; `subject`, `language` and `comment` are of no account here.
-Out: a Judgement a line that fits; raters are the repeats, each the same one for all responses.
+Blank lines are passed over.
+Out: a Judgement a line that fits; raters are the repeats, each the same one for all responses, and numbered.
 """
 
+import codecs
 import gzip
 import hashlib
+import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -73,16 +76,25 @@ def people_judgements(path: Path, answered: Sequence[Response], rubric: Rubric, 
 
 
 def _lines(path: Path) -> Iterator[tuple[str, PersonRating]]:
-    with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as file:
-        for number, line in enumerate(file, start=1):
-            where = f"{path}:{number}"
-            rating = PersonRating.from_json(line, where=where)
-            if (rating.response is None) == (rating.response_sha256 is None):
-                raise UserError(
-                    where, "does not say which response was rated", expected="response or response_sha256",
-                    do="give one of them: the text that the rater saw, or its digest",
-                )  # fmt: skip
-            yield where, rating
+    try:
+        raw = path.read_bytes()
+        content = gzip.decompress(raw) if path.suffix == ".gz" else raw
+    except (OSError, EOFError, zlib.error) as error:
+        raise UserError(path, f"cannot be read: {error}", expected="a whole file", do="put it there again") from None
+    lines = content.removeprefix(codecs.BOM_UTF8).split(b"\n")
+    if not any(map(bytes.strip, lines)):
+        raise UserError(path, "is empty", expected="one rating a line", do="name the file that holds the ratings")
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        where = f"{path}:{number}"
+        rating = PersonRating.from_json(line, where=where)
+        if (rating.response is None) == (rating.response_sha256 is None):
+            raise UserError(
+                where, "does not say which response was rated", expected="response or response_sha256",
+                do="give one of them: the text that the rater saw, or its digest",
+            )  # fmt: skip
+        yield where, rating
 
 
 def _is_of(rating: PersonRating, response: Response) -> bool:
@@ -98,7 +110,8 @@ def _judgement(where: str, rating: PersonRating, repeat: int, response: Response
             f"{item.name} {rubric.lowest:g} to {rubric.highest(item, response.points):g}" for item in rubric.items
         )
         raise UserError(where, reading.wrong, expected=scale, do="correct the line")
-    return Judgement(id=rating.id, repeat=repeat, replies=(reply,), model=rating.rater)
+    # Numbered: who rated is the file's to say, and what is shown of a study may go to anybody.
+    return Judgement(id=rating.id, repeat=repeat, replies=(reply,), model=f"rater {repeat + 1}")
 
 
 def _digest(text: str) -> str:

@@ -45,7 +45,8 @@ That reply could not be read: {wrong}. Judge again what was shown. Your reply is
 nothing before or after it:
 {schema}"""
 _ASKED_FOR = "The sections end here. Your reply, as one JSON object:\n"
-_PLAIN_REPLY = "\n\nReply that could not be read:\n{reply}\n\n{repair}\n"
+_PLAIN_REPLY = "(a reply that could not be read)\n\n"
+"""What stands for a judge's reply in plain text, where its words would pass for ours."""
 NO_TEXT = "(no text)"
 VERDICT_SCHEMA = '{"better": "A" or "B" or "tie", "reason": "one sentence"}'
 PLAIN_STOP = ("\n\n",)
@@ -87,11 +88,11 @@ def pair_prompt(first: Response, second: Response, rubric: Rubric, language: str
 
 
 def repair_prompt(prompt: OpenPrompt, reply: str, wrong: str, schema: str) -> OpenPrompt:
-    """The prompt that shows a judge what was wrong with its reply, and asks for another."""
+    """The prompt that says what was wrong with a reply, shows that to a judge that chats, and asks for another."""
     repair = _REPAIR.format(wrong=wrong, schema=schema)
-    shown = reply if reply.strip() else NO_TEXT
     if not prompt.chat:
-        return replace(prompt, question=prompt.question + _PLAIN_REPLY.format(reply=shown, repair=repair))
+        return replace(prompt, question=f"{prompt.question}{_PLAIN_REPLY}{repair}\n")
+    shown = reply if reply.strip() else NO_TEXT
     return replace(prompt, header="", question=repair, history=((prompt.header + prompt.question, shown),))
 
 

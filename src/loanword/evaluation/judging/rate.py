@@ -37,7 +37,7 @@ def rated(answered: Sequence[Response], judgements: Sequence[Judgement], facts: 
             ratings += [_rating(response, repeat, "not answered") for repeat in range(repeats)]
         for judgement in sorted(found.get(response.id, ()), key=lambda one: one.repeat):
             reading = _reading(judgement, response, facts)
-            outcome = "rated" if reading.outcome == "read" else reading.outcome
+            outcome = "rated" if reading.outcome == "read" else "refused" if judgement.refused else reading.outcome
             ratings.append(_rating(response, judgement.repeat, outcome, reading.scores))
     return ratings
 

@@ -13,10 +13,9 @@ from typing import Any, Literal, cast
 
 from loanword.evaluation.judging.rubrics import Rubric
 
-_FENCE = re.compile(r"```(?:json|JSON)?[ \t]*\n(.*)\n[ \t]*```", re.DOTALL)
-
-_THOUGHTS = re.compile(r"\s*<think>.*?</think>", re.DOTALL)
-"""What some models write before a reply, where the server leaves it in."""
+_FENCE = re.compile(r"```(?:json)?", re.IGNORECASE)
+_THOUGHTS_END = "</think>"
+"""Where thoughts end that some models write before a reply and the server leaves in; a template may begin them."""
 
 # In the first words of a reply: what a model says that will not judge, in languages that judges speak.
 _REFUSAL = re.compile(
@@ -68,9 +67,7 @@ class _Wrong(Exception):
 
 
 def _read(reply: str, judged: Judged, key: str, read: Callable[[object], Reading]) -> Reading:
-    text = _THOUGHTS.sub("", reply, count=1).strip() if _THOUGHTS.match(reply) else reply.strip()
-    fenced = _FENCE.fullmatch(text)
-    text = fenced[1].strip() if fenced else text
+    text = _bare(reply)
     try:
         value = _object(text, key)
         if _is_echo(text, judged):
@@ -81,6 +78,14 @@ def _read(reply: str, judged: Judged, key: str, read: Callable[[object], Reading
         return Reading("refused" if refused else "unparsed", wrong=str(wrong))
 
 
+def _bare(reply: str) -> str:
+    """A reply without thoughts before it and a fence around it, either end of which may be missing."""
+    thoughts, _, rest = reply.partition(_THOUGHTS_END)
+    text = (rest if rest and not thoughts.lstrip().startswith(("{", "`")) else reply).strip()
+    opened = _FENCE.match(text)
+    return text[opened.end() if opened else 0 :].removesuffix("```").strip()
+
+
 def _object(text: str, key: str) -> object:
     """What stands under `key` in a JSON object that has nothing besides it but a reason."""
     if not text:
@@ -88,9 +93,9 @@ def _object(text: str, key: str) -> object:
     try:
         told = json.loads(text, parse_constant=_no_constant, object_pairs_hook=_once)
     except (ValueError, RecursionError):
-        raise _Wrong(f"it is not one JSON object but {_shown(text)}") from None
+        raise _Wrong("it is not one JSON object") from None
     if not isinstance(told, dict):
-        raise _Wrong(f"it is not a JSON object but {_shown(text)}")
+        raise _Wrong("it is not a JSON object")
     fields = cast("dict[str, object]", told)
     unknown = [name for name in fields if name not in (key, "reason")]
     if unknown:

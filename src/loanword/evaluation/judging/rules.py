@@ -23,16 +23,22 @@ BEST = 3.0
 _DECIMALS = 4
 
 _LINE_OF_WORDS = regex.compile(r"[\p{L}\p{N}]")
-_SENTENCE_END = regex.compile(r"[.!?؟।॥۔።…]+[\"'”’»)\]]*(?=\s|$)|[。！？]+")
-"""Marks of European, Arabic, Urdu, Indian and Ethiopic scripts end a sentence before a space; Chinese ones anywhere."""
+_MARK = "[.!?؟।॥۔።…]"
+_SENTENCE_END = regex.compile(rf"(?<!{_MARK}){_MARK}++[\"'”’»)\]]*+(?=\s|$)|[。！？]+")
+"""Marks of European, Arabic, Urdu, Indian and Ethiopic scripts end a sentence before a space; Chinese ones anywhere.
+
+A row of marks is looked at once: a model that goes on and on writes long ones.
+"""
 _DIGIT = regex.compile(r"\p{Nd}")
 _UNSEEN = regex.compile(r"[\u200b-\u200d\u2060\ufeff]")
 
 # A script that parts words by no space, or (Hangul) writes endings on to them: what stands beside a word says nothing.
 _UNPARTED = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Hangul}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}\p{Tibetan}"
 _LETTER = regex.compile(rf"[[\p{{L}}\p{{M}}]--[{_UNPARTED}]]", regex.V1)
-_NUMBER_BEFORE = regex.compile(r"\d[.,٫٬]?\Z")
-_NUMBER_AFTER = regex.compile(r"[.,٫٬]?\d")
+_NUMBER_BEFORE = regex.compile(rf"\d[.,٫٬/⁄]?\Z|(?<![[\p{{L}}\p{{M}}\d]--[{_UNPARTED}]])[-−]\Z", regex.V1)
+_NUMBER_AFTER = regex.compile(r"[.,٫٬/⁄]?\d")
+_GROUPED = regex.compile(r"(?<=(?<!\d)\d{1,3})[^\S\r\n](?=\d{3}(?!\d))")
+"""The space in 2 500. What is three numbers in a row is taken for one, too: then none of them is surely whole."""
 
 
 def rule_judgements(answered: Sequence[Response], say: Say) -> list[Judgement]:
@@ -65,7 +71,7 @@ def rule_scores(response: Response) -> dict[str, float]:
 
 
 def holds_words(text: str, sought: str) -> bool:
-    """Whether a text holds words as whole words, or a number as a whole number.
+    """Whether a text holds words as whole words, or a number as a whole number, with its sign, fraction and thousands.
 
     Case, the form of digits and white space do not matter. In scripts that part words by no space any place will do,
     as long as it cuts no number and no word of another script.
@@ -105,7 +111,7 @@ def _held(checks: Checks, text: str) -> dict[str, list[bool]]:
     right += [holds_words(text, mention) for mention in seen.mentions]
     if checks.refused:
         refused = any(holds_words(text, answer) for answer in checks.refused)
-        right = [False] if refused else right or [True]
+        right = [False] if refused else right or [bool(text.strip())]
     num_lines = sum(bool(line.strip()) for line in text.splitlines())
     form: list[bool] = []
     if seen.min_sentences:
@@ -125,13 +131,13 @@ def _held(checks: Checks, text: str) -> dict[str, list[bool]]:
 def _plain(text: str) -> str:
     # A comma as wide as a character parts clauses, in text without spaces; the narrow one may stand inside a number.
     parted = text.replace("，", "， ")
-    folded = _UNSEEN.sub("", unicodedata.normalize("NFKC", parted)).casefold()
+    folded = _GROUPED.sub("", _UNSEEN.sub("", unicodedata.normalize("NFKC", parted))).casefold()
     return " ".join(_DIGIT.sub(lambda digit: str(unicodedata.decimal(digit[0], digit[0])), folded).split())
 
 
 def _cuts(text: str, start: int, end: int) -> bool:
     """Whether text[start:end] is only a part of a word or of a number."""
-    if text[start].isdigit() and _NUMBER_BEFORE.search(text[max(0, start - 2) : start]):
+    if text[start].isdigit() and _NUMBER_BEFORE.search(text, max(0, start - 2), start):
         return True
     if text[end - 1].isdigit() and _NUMBER_AFTER.match(text, end):
         return True

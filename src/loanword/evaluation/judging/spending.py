@@ -1,7 +1,8 @@
 """What judges behind servers may take: tokens and money in all runs of a store together, and requests a minute.
 
-What was spent is counted from the replies that are kept, so that a limit holds however often, and by however many
-processes, a study is continued. A request is only begun where the longest reply to it stays within the limits.
+What was spent is counted from the replies that are kept, at the prices of today, so that a limit holds however often,
+and by however many processes, a study is continued. A request is only begun where the longest reply to it stays within
+the limits.
 """
 
 import fcntl
@@ -20,6 +21,8 @@ R = TypeVar("R")
 
 LOOK_SECONDS = 2.0
 """How often it is looked for what other processes have spent."""
+STOP_SECONDS = 0.1
+"""How often whoever waits for a turn looks whether somebody wants to stop."""
 _ANOTHER_CLOCK_SECONDS = 3600.0
 
 
@@ -44,33 +47,29 @@ class Spending(Generic[R]):
         self._counting = threading.Lock()
         self._known: set[str] = set()
         self._looked = -math.inf
-        self.tokens, self.cost = 0, 0.0
-        self._reserved: dict[int, tuple[int, float]] = {}
+        self.spent = Tokens(0, 0)
+        self._reserved: dict[int, Tokens] = {}
 
     def add(self, reply: Reply) -> None:
         """Counts a reply, once."""
         with self._counting:
             if reply.key not in self._known:
                 self._known.add(reply.key)
-                self.tokens += reply.spent_tokens
-                self.cost += reply.cost
+                self.spent = _sum([self.spent, Tokens(reply.read_tokens, reply.written_tokens)])
 
     def take(self, call: Sequence[R]) -> UserError | None:
         """Sets aside what the longest replies to some requests would take; see `Budget`."""
-        most = [self._most(request) for request in call]
-        tokens, cost = sum(map(sum, most)), sum(one.cost(self._access) for one in most)
-        access = self._access
+        most, access = _sum([self._most(request) for request in call]), self._access
         if access.limit_tokens is not None or access.limit_cost is not None:
             self._look()
-        reserved_tokens = sum(reserved for reserved, _ in self._reserved.values())
-        reserved_cost = sum(reserved for _, reserved in self._reserved.values())
-        if access.limit_tokens is not None and self.tokens + reserved_tokens + tokens > access.limit_tokens:
-            spent = f"about {self.tokens:,} tokens are spent, and the next reply may take {tokens:,}"
+        taken = _sum([self.spent, *self._reserved.values(), most])
+        if access.limit_tokens is not None and sum(taken) > access.limit_tokens:
+            spent = f"about {sum(self.spent):,} tokens are spent, and the next reply may take {sum(most):,}"
             return self._beyond(f"--judge-limit-tokens {access.limit_tokens}", spent)
-        if access.limit_cost is not None and self.cost + reserved_cost + cost > access.limit_cost:
-            spent = f"about {self.cost:.4g} is spent, and the next reply may cost {cost:.2g}"
+        if access.limit_cost is not None and taken.cost(access) > access.limit_cost:
+            spent = f"about {self.spent.cost(access):.4g} is spent, and the next reply may cost {most.cost(access):.2g}"
             return self._beyond(f"--judge-limit-cost {access.limit_cost:g}", spent)
-        self._reserved[id(call)] = tokens, cost
+        self._reserved[id(call)] = most
         return None
 
     def give_back(self, call: Sequence[R]) -> None:
@@ -95,6 +94,10 @@ class Spending(Generic[R]):
         )
 
 
+def _sum(taken: Sequence[Tokens]) -> Tokens:
+    return Tokens(sum(one.read for one in taken), sum(one.written for one in taken))
+
+
 class Pace:
     """At most so many requests a minute, evenly, in all processes that name the same file; None for no limit."""
 
@@ -102,10 +105,12 @@ class Pace:
         self._path = path
         self._apart_seconds = 60.0 / per_minute if per_minute is not None else 0.0
 
-    def wait(self) -> None:
-        """Returns when the next request may begin."""
-        if self._apart_seconds:
-            time.sleep(self.wait_seconds(time.time()))
+    def wait(self, stopped: Callable[[], bool]) -> bool:
+        """Returns when the next request may begin, or somebody wants to stop; whether it may begin."""
+        begins = time.monotonic() + (self.wait_seconds(time.time()) if self._apart_seconds else 0.0)
+        while not stopped() and (left := begins - time.monotonic()) > 0:
+            time.sleep(min(left, STOP_SECONDS))
+        return not stopped()
 
     def wait_seconds(self, now: float) -> float:
         """How long the next request has to wait, whose turn is taken with it."""

@@ -7,7 +7,7 @@ from collections.abc import Generator
 
 import pytest
 
-from loanword.training.interruption import REQUEUE, noticed
+from loanword.interruption import REQUEUE, noticed
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
