@@ -1,5 +1,6 @@
 """What counts as leaving a language, what does not, and how often the detector errs on examples made by hand."""
 
+import time
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
@@ -9,7 +10,7 @@ import regex
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from loanword.evaluation.switching.detect import Finder, detector, finder
+from loanword.evaluation.switching.detect import Finder, detector, finder, switches
 from loanword.evaluation.switching.exempt import blanked, words_asked
 from loanword.evaluation.switching.rates import SwitchingExample, error_rates
 from loanword.recipe import MeasuredSwitchingConfig, SwitchingConfig
@@ -34,14 +35,16 @@ def marked(language: str, text: str, asked: str = "") -> list[str]:
     return [text[span.start : span.end] for span in found_in(language)(text, words_asked([asked]))]
 
 
-def seen(language: str, *texts: str, turns: tuple[str, ...] = ("?",)) -> Switching:
-    detect = detector(MeasuredSwitchingConfig(language=language, switching=SwitchingConfig(languages=("en",))))
-    asked = OpenQuestion(turns=turns)
-    return detect(
-        Response(
-            id="1", benchmark="open", subject="s", num_shots=0, answers=(), asked=asked, texts=texts, ended="stopped"
-        )
+def answered(*texts: str, language: str | None = None) -> Response:
+    asked = OpenQuestion(turns=("?",), language=language)
+    return Response(
+        id="1", benchmark="open", subject="s", num_shots=0, answers=(), asked=asked, texts=texts, ended="stopped"
     )
+
+
+def seen(language: str, *texts: str) -> Switching:
+    detect = detector(MeasuredSwitchingConfig(language=language, switching=SwitchingConfig(languages=("en",))))
+    return detect(answered(*texts))
 
 
 @pytest.mark.parametrize(
@@ -64,6 +67,12 @@ def seen(language: str, *texts: str, turns: tuple[str, ...] = ("?",)) -> Switchi
         ("vi", "Con cho em ta an, ba ta mang hai con ga. Anh ấy nói: \"Time is money\" rồi đi."),
         ("en", "We ate sushi at a café in Los Angeles; the committee met ad hoc."),
         ("en", "People greet each other by saying “你好”, and spring rolls (春卷) are eaten."),
+        ("en", "This Is The Answer And It Is Simple: We Know It."),
+        ("zh", "歌剧 The Barber Of Seville And The Marriage Of Figaro 都在 WHO、UNESCO 和 IMF 演过。"),
+        ("zh", "调用 print(value) 和 open('the file name') 即可。"),
+        ("de", "Die Bundesregierung hat beschlossen, die Steuern für kleine Unternehmen zu senken."),
+        ("ja", "東京都千代田区にある国立国会図書館は、独立行政法人国立病院機構とは別の組織です。"),
+        ("ko", "서울은 大韓民國의 수도(首都)이다."),
     ],
 )  # fmt: skip
 def test_names_units_code_quotations_and_glosses_leave_no_language(language: str, text: str):
@@ -80,10 +89,18 @@ def test_names_units_code_quotations_and_glosses_leave_no_language(language: str
         ("hi", "हमें अपने health का ध्यान in the long run रखना चाहिए।", ["health", "in the long run"]),
         ("hi", "मौसम अच्छा था। त्याला स्वतःच पुस्तक निवडू द्या म्हणजे त्याची आवड वाढेल।",
          ["त्याला स्वतःच पुस्तक निवडू द्या म्हणजे त्याची आवड वाढेल"]),
+        ("ur", "اس کا مقصد سوال کرنا ہے، مگر الشيء الوحيد الذي يعيقنا۔ یہ درست ہے۔", ["مگر الشيء الوحيد الذي يعيقنا"]),
         ("id", "Kita harus menjaga our environment agar tetap bersih.", ["our environment"]),
         ("sw", "Mvua haikunyesha mwaka huu, therefore wakulima hawakuvuna.", ["therefore"]),
         ("vi", "Điều này rất important đối với chúng ta.", ["important"]),
         ("en", "Add one cup of milk, pero you can use more; it is very 重要 to stir.", ["pero", "重要"]),
+        ("zh", "我们discuss(and then decide)一下。", ["discuss"]),
+        ("zh", "答案：The Answer Is Simple And We Know It。", ["The Answer Is Simple And We Know It"]),
+        ("id", "THE ANSWER IS FORTY TWO BECAUSE WE SAY SO.", ["THE ANSWER IS FORTY TWO BECAUSE WE SAY SO"]),
+        ("de", "Ich denke, dass the weather is really nice today, aber morgen regnet es.",
+         ["the weather is really nice today"]),
+        ("ja", "これは簡単です。这个问题很简单，我们来看看。", ["这个问题很简单，我们来看看"]),
+        ("ko", "서울은 아름답다. 我們都知道這個問題。", ["我們都知道這個問題"]),
     ],
 )  # fmt: skip
 def test_words_of_another_language_are_marked_where_they_stand(language: str, text: str, pieces: list[str]):
@@ -91,8 +108,12 @@ def test_words_of_another_language_are_marked_where_they_stand(language: str, te
 
 
 def test_a_long_quotation_that_is_most_of_a_response_is_no_exemption():
-    quoted = "“The weather is nice today. We should all go to the park together.”"
-    assert marked("zh", f"答案：{quoted}")
+    for quoted in (
+        "“The weather is nice today. We should all go.”",
+        '"The capital of France is Paris and it is large"',
+    ):
+        assert marked("zh", f"答案：{quoted}")
+    assert marked("zh", "答案：《One Hundred Years of Solitude》") == []
     assert marked("zh", f"他常常引用一句英文谚语 “time is money” 来提醒我们珍惜时间。{'时间很宝贵。' * 5}") == []
 
 
@@ -108,6 +129,40 @@ def test_languages_that_are_named_are_looked_for_in_single_words():
     assert found_in("en")(text, frozenset()) == []
     (span,) = found_in("en", languages=("id", "sw"))(text, frozenset())
     assert (text[span.start : span.end], span.language, span.level) == ("menjaga", "id", "word")
+
+
+@pytest.mark.parametrize("language", ["en-US", "id-ID", "pt-BR", "sr-Latn", "hi-Latn", "fil", "nb", "su", "xx", "und"])
+def test_any_language_tag_is_looked_for_and_looked_in(language: str):
+    found = found_in(language, languages=("en", "id-ID", "su"))("但是。 Mungkin siya, at ito ay isang.", frozenset())
+    assert [span.language for span in found if span.level == "script"] == ["zh"]
+
+
+def test_a_region_changes_nothing():
+    text = "Kita harus menjaga our environment agar tetap bersih."
+    assert found_in("id-ID", languages=("en-GB",))(text, frozenset()) == found_in("id")(text, frozenset())
+
+
+@pytest.mark.parametrize("languages", [("en",), ("id",), ("en", "id")])
+def test_what_is_asked_in_another_language_is_searched_for_the_runs_own(languages: tuple[str, ...]):
+    config = MeasuredSwitchingConfig(language="id", switching=SwitchingConfig(languages=languages))
+    text = "Regular exercise can menjaga a healthy weight when it is combined with enough sleep."
+    own, translated = switches([answered("Ini jawaban saya."), answered(text, language="en")], config)
+    assert (own.language, own.switched) == ("id", False)
+    assert (translated.language, [span.language for span in translated.spans]) == ("en", ["id"])
+
+
+def test_languages_of_a_response_stand_in_the_order_of_its_text():
+    assert [span.language for span in seen("zh", "我们обычно喝茶，however很少喝咖啡。").spans] == ["ru", "en"]
+    assert [span.language for span in seen("zh", "我们however喝茶，обычно很少喝咖啡。").spans] == ["en", "ru"]
+
+
+@pytest.mark.parametrize("unit", ["好（the b）", "a_b.", "“this is a long quoted piece of text” 好 "])
+def test_text_that_repeats_itself_for_long_is_looked_through_in_little_time(unit: str):
+    find = found_in("zh")
+    find(unit * 10, frozenset())
+    started = time.process_time()
+    find(unit * (60_000 // len(unit)), frozenset())
+    assert time.process_time() - started < 3
 
 
 def test_no_word_counts_at_a_posterior_that_none_reaches():
@@ -168,16 +223,16 @@ def held_out(language: str) -> list[SwitchingExample]:
     return list(read_lines(SwitchingExample, EXAMPLES / f"{language}.jsonl"))[1::2]
 
 
-def test_switches_into_other_scripts_are_found_on_held_out_examples():
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_switches_into_other_scripts_are_found_on_held_out_examples(language: str):
     hits = misses = wrong = 0
-    for language in LANGUAGES:
-        scripts = set(writing(language).scripts)
-        for example in held_out(language):
-            spans = found_in(language)(example.text, words_asked([example.prompt]))
-            if example.switched and all(scripts.isdisjoint(writing(each).scripts) for each in example.into):
-                hits, misses = hits + bool(spans), misses + (not spans)
-            elif not example.switched:
-                wrong += any(span.level == "script" for span in spans)
+    scripts = set(writing(language).scripts)
+    for example in held_out(language):
+        spans = found_in(language)(example.text, words_asked([example.prompt]))
+        if example.switched and all(scripts.isdisjoint(writing(each).scripts) for each in example.into):
+            hits, misses = hits + bool(spans), misses + (not spans)
+        elif not example.switched:
+            wrong += any(span.level == "script" for span in spans)
     assert hits / (hits + misses) >= 0.95
     assert hits / (hits + wrong) >= 0.95
 

@@ -12,11 +12,12 @@ import regex
 from loanword.evaluation.switching.exempt import kind
 from loanword.evaluation.switching.languages import (
     CACHED_WORDS,
-    Probabilities,
+    Identifier,
     clause_languages,
+    code_of,
     other_dictionary,
 )
-from loanword.evaluation.switching.runs import num_letters
+from loanword.evaluation.switching.runs import Word, clauses_at, num_letters
 from loanword.records import SwitchedSpan
 from loanword.writing import writing
 
@@ -31,42 +32,39 @@ SURE = 0.95
 MIN_LETTERS, LEAST, MOST_OWN = 12, 0.5, 0.02
 MIN_CHOSEN_LETTERS, SHORT_LEAST, SHORT_MOST_OWN = 4, 0.9, 0.002
 
-_CLAUSE = regex.compile(r"(?V1)[^\n.!?,;:\"“”„«»‹›「」『』《》()（）\[\]【】。！？，；：、…۔،؛।॥—–]+")
-
-Place = tuple[int, int]
+_BREAKS = '\n.!?,;:"“”„«»‹›「」『』《》()（）[]【】。！？，；：、…۔،؛।॥—–'
+_BREAK = regex.compile(f"[{regex.escape(_BREAKS)}]")
 
 
 def switched_clauses(
     expected: str, is_typical: Callable[[str], bool] | None = None
-) -> Callable[[str, frozenset[str]], list[SwitchedSpan]]:
+) -> Callable[[str, Sequence[Word], frozenset[str]], list[SwitchedSpan]]:
     """Finds clauses, and parts of them, in another language of the expected one's script; exempt words do not count.
 
     Where it is known which words are typical of the expected language, only what stands between them is looked at.
     """
     script = writing(expected).scripts[0]
-    own = expected.split("-")[0]
-    probabilities = clause_languages(script, own)
-    letters = rf"\p{{Script={script}}}\p{{M}}\u200c\u200d"
-    word = regex.compile(rf"\p{{Script={script}}}[{letters}]*+(?:['’][{letters}]++)*+")
+    own = code_of(expected)
+    among = clause_languages(script, own)
     part = _part(script, is_typical)
-    if probabilities is None:
-        return lambda text, exempt: []
+    if among is None:
+        return lambda text, found, exempt: []
 
-    def find(text: str, exempt: frozenset[str]) -> list[SwitchedSpan]:
-        found: list[SwitchedSpan] = []
-        for match in _CLAUSE.finditer(text):
-            first, last = match.span()
+    def find(text: str, found: Sequence[Word], exempt: frozenset[str]) -> list[SwitchedSpan]:
+        spans: list[SwitchedSpan] = []
+        own_words = [word for word in found if word.script == script]
+        said = [part(word.text, not word.start or text[word.start - 1] in _BREAKS) for word in own_words]
+        looked_at = [at for at, each in enumerate(said) if each == "other"] if is_typical else range(len(said))
+        for first, last in clauses_at(text, own_words, looked_at, _BREAK):
             parts = [
-                (place.span(), said)
-                for place in word.finditer(text, first, last)
-                if (said := part(place.group(), place.start() == first)) and place.group().lower() not in exempt
+                (word, each)
+                for word, each in zip(own_words[first:last], said[first:last], strict=True)
+                if each and word.text.lower() not in exempt
             ]
-            for stretch in _untypical(parts) if is_typical else _cut([place for place, _ in parts]):
-                for (start, end), language in _foreign(
-                    text, stretch, own, probabilities, chosen=is_typical is not None
-                ):
-                    _add(found, text, SwitchedSpan(start=start, end=end, level="word", language=language))
-        return found
+            for stretch in _untypical(parts) if is_typical else _cut([word for word, _ in parts]):
+                for (start, end), language in _foreign(stretch, own, among, chosen=is_typical is not None):
+                    _add(spans, text, SwitchedSpan(start=start, end=end, level="word", language=language))
+        return spans
 
     return find
 
@@ -83,15 +81,15 @@ def _part(script: str, is_typical: Callable[[str], bool] | None) -> Callable[[st
     return part
 
 
-def _untypical(parts: Sequence[tuple[Place, str]]) -> Iterator[list[Place]]:
-    stretch: list[Place] = []
+def _untypical(parts: Sequence[tuple[Word, str]]) -> Iterator[list[Word]]:
+    stretch: list[Word] = []
     kept = 0
-    for place, said in parts:
+    for word, said in parts:
         if said == "other":
-            stretch.append(place)
+            stretch.append(word)
             kept = len(stretch)
         elif stretch:
-            stretch.append(place)
+            stretch.append(word)
             if len(stretch) > kept + 1:  # two typical words in a row
                 yield stretch[:kept]
                 stretch = []
@@ -99,56 +97,56 @@ def _untypical(parts: Sequence[tuple[Place, str]]) -> Iterator[list[Place]]:
         yield stretch[:kept]
 
 
-def _cut(places: Sequence[Place]) -> Iterator[Sequence[Place]]:
+def _cut(words: Sequence[Word]) -> Iterator[Sequence[Word]]:
     """Equal parts of a clause, of at most so many words: of a longer one, half may be lost in the other half."""
-    num_parts = max(1, -(-len(places) // MAX_WORDS))
+    num_parts = max(1, -(-len(words) // MAX_WORDS))
     for part in range(num_parts):
-        yield places[len(places) * part // num_parts : len(places) * (part + 1) // num_parts]
+        yield words[len(words) * part // num_parts : len(words) * (part + 1) // num_parts]
 
 
 def _foreign(
-    text: str, places: Sequence[Place], own: str, probabilities: Probabilities, *, chosen: bool
-) -> Iterator[tuple[Place, str]]:
+    words: Sequence[Word], own: str, among: Identifier, *, chosen: bool
+) -> Iterator[tuple[tuple[int, int], str]]:
     if chosen:
         # One word by itself is for `words` to judge; in English most that no dictionary has are another language's.
-        if len(places) < 2 and own != "en":
+        if len(words) < 2 and own != "en":
             return
-        language = _chosen(_joined(text, places), own, probabilities)
+        language = _chosen(_joined(words), own, among)
         if not language and own == "en":
-            small = [said for start, end in places if (said := text[start:end]).islower() and len(said) > 3]
+            small = [word.text for word in words if word.text.islower() and len(word.text) > 3]
             language = next(filter(None, map(other_dictionary, small)), None)
         if language:
-            yield (places[0][0], places[-1][1]), language
+            yield (words[0].start, words[-1].end), language
         return
-    said = _joined(text, places)
-    if len(places) < MIN_WORDS or (whole := probabilities(said))[own] >= SURE:
+    said = _joined(words)
+    if len(words) < MIN_WORDS or (whole := among.probabilities(said))[own] >= SURE:
         return
     best = max(whole, key=lambda language: whole[language])
     least = MIN_LONG_PROBABILITY if num_letters(said) >= LONG_LETTERS else MIN_PROBABILITY
     if best != own and whole[best] >= least:
-        yield (places[0][0], places[-1][1]), best
-    elif len(places) > WINDOW_WORDS:
-        for at in range(len(places) - WINDOW_WORDS + 1):
-            some = places[at : at + WINDOW_WORDS]
-            part = probabilities(_joined(text, some))
-            best = max(part, key=lambda language: part[language])
-            if best != own and part[best] >= MIN_WINDOW_PROBABILITY:
-                yield (some[0][0], some[-1][1]), best
+        yield (words[0].start, words[-1].end), best
+    elif len(words) > WINDOW_WORDS:
+        for at in range(len(words) - WINDOW_WORDS + 1):
+            some = words[at : at + WINDOW_WORDS]
+            best, probability = among.likeliest(_joined(some))
+            if best != own and probability >= MIN_WINDOW_PROBABILITY:
+                yield (some[0].start, some[-1].end), best
 
 
-def _chosen(said: str, own: str, probabilities: Probabilities) -> str | None:
+def _chosen(said: str, own: str, among: Identifier) -> str | None:
     letters = num_letters(said)
     if letters < MIN_CHOSEN_LETTERS:
         return None
-    found = probabilities(said)
-    best = max(found, key=lambda language: found[language])
+    best, probability = among.likeliest(said)
     least, most = (LEAST, MOST_OWN) if letters >= MIN_LETTERS else (SHORT_LEAST, SHORT_MOST_OWN)
     # Latin is quoted, and names species; it is not switched into.
-    return best if best not in (own, "la") and found[best] >= least and found[own] <= most else None
+    if best in (own, "la") or probability < least:
+        return None
+    return best if among.probabilities(said)[own] <= most else None
 
 
-def _joined(text: str, places: Sequence[Place]) -> str:
-    return " ".join(text[start:end] for start, end in places).lower()
+def _joined(words: Sequence[Word]) -> str:
+    return " ".join(word.text for word in words).lower()
 
 
 def _add(found: list[SwitchedSpan], text: str, span: SwitchedSpan) -> None:

@@ -4,13 +4,14 @@ Three levels are looked at together, and what two of them mark alike is one span
 response, joined by line ends.
 """
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from loanword.evaluation.switching.clauses import switched_clauses
-from loanword.evaluation.switching.exempt import blanked, glosses, quotations, words_asked
-from loanword.evaluation.switching.languages import typical
+from loanword.evaluation.switching.exempt import blanked, glosses, quotations, without_capitals, words_asked
+from loanword.evaluation.switching.languages import code_of, typical
 from loanword.evaluation.switching.lines import line_rates
-from loanword.evaluation.switching.runs import num_letters, weight
+from loanword.evaluation.switching.runs import num_letters, own_scripts, weight, words
 from loanword.evaluation.switching.scripts import switched_scripts
 from loanword.evaluation.switching.words import switched_words, word_evidence
 from loanword.recipe import MeasuredSwitchingConfig
@@ -56,12 +57,16 @@ def detector(config: MeasuredSwitchingConfig) -> Callable[[Response], Switching]
 def switches(answered: Iterable[Response], config: MeasuredSwitchingConfig) -> Iterator[Switching]:
     """Where each response that says anything leaves its language: the config's, or the one that its question names."""
     detectors: dict[Language, Callable[[Response], Switching]] = {}
+    # Asked for another language, as in a translation, a response may leave it for the config's own.
+    languages = (*config.switching.languages, config.language)
+    elsewhere = config.model_copy(update={"switching": config.switching.model_copy(update={"languages": languages})})
     for response in answered:
         if not response.texts:
             continue
         language = (response.asked and response.asked.language) or config.language
         if language not in detectors:
-            detectors[language] = detector(config.model_copy(update={"language": language}))
+            own = language == config.language
+            detectors[language] = detector(config if own else elsewhere.model_copy(update={"language": language}))
         yield detectors[language](response)
 
 
@@ -69,17 +74,22 @@ def finder(config: MeasuredSwitchingConfig) -> Finder:
     """What `detector` looks with, for any text; libraries and their models are loaded here."""
     language, settings = config.language, config.switching
     evidence = word_evidence(language, settings.languages)
-    words = switched_words(language, evidence, settings.min_posterior)
-    clauses = switched_clauses(language, typical(language, (lambda word: evidence(word).odds) if evidence else None))
+    other_words = switched_words(language, evidence, settings.min_posterior)
+    own = code_of(language)
+    is_typical = typical(own, (lambda word: evidence(word).odds) if evidence else None)
+    clauses = switched_clauses(language, is_typical)
     known = words_asked(settings.known)
     scripts = writing(language).scripts
 
     def find(text: str, asked: frozenset[str]) -> list[SwitchedSpan]:
         plain, exempt = blanked(text), asked | known
+        if own != "en":
+            plain = without_capitals(plain)
+        apart = words(plain, own_scripts(language), own=True)
         found = [
-            *switched_scripts(plain, language, exempt),
-            *words(plain, exempt),
-            *clauses(plain, exempt),
+            *switched_scripts(plain, apart, language, exempt),
+            *other_words(plain, apart, exempt),
+            *clauses(plain, apart, exempt),
         ]
         return _unquoted(plain, _merged(found), scripts)
 
@@ -100,10 +110,15 @@ def _merged(found: Sequence[SwitchedSpan]) -> list[SwitchedSpan]:
 
 def _unquoted(text: str, found: list[SwitchedSpan], scripts: Sequence[str]) -> list[SwitchedSpan]:
     """The spans without those that are most of a quotation or a gloss: one that only leaves its language is none."""
+    starts, ends = [span.start for span in found], [span.end for span in found]
+    dropped: set[int] = set()
     for start, end in (*quotations(text), *glosses(text)) if found else ():
-        within = [span for span in found if start <= span.start and span.end <= end]
+        places = range(bisect_left(starts, start), bisect_right(ends, end))
+        if not places:
+            continue
+        within = [found[at] for at in places]
         marked = sum(weight(text[span.start : span.end]) for span in within)
         own = weight(text[start:end], scripts) - sum(weight(text[span.start : span.end], scripts) for span in within)
         if own * _QUOTED_TO_OWN <= marked:
-            found = [span for span in found if span not in within]
-    return found
+            dropped.update(places)
+    return [span for at, span in enumerate(found) if at not in dropped]

@@ -6,8 +6,8 @@ from typing import Literal
 
 import regex
 
-from loanword.evaluation.switching.runs import num_letters
-from loanword.evaluation.switching.vocabulary import listed
+from loanword.evaluation.switching.runs import weight
+from loanword.evaluation.switching.vocabulary import function_words, listed
 
 Kind = Literal["word", "name", "symbol"]
 Place = tuple[int, int]
@@ -31,7 +31,8 @@ _OPERAND = r"[0-9½¼.,]*[A-Za-zα-ωΔΣΠ]{0,3}[²³¹⁰-⁹₀-₉0-9]*"
 _NO_LANGUAGE = [
     (("`", "~~~"), r"(?s)```.*?(?:```|\Z)|~~~.*?(?:~~~|\Z)|``[^`\n]+``|`[^`\n]+`", ""),
     (("<",), r"<[/!]?[A-Za-z][^<>\n]{0,200}>", ""),
-    (("$", "\\"), r"\$\$[^$]+\$\$|\$[^$\n]*[\\^_={}][^$\n]*\$|\\\([^\n]+?\\\)|(?s)\\\[.+?\\\]|\\[A-Za-z]+", ""),
+    (("$",), r"\$\$[^$]+\$\$|\$[^$\n]*[\\^_={}][^$\n]*\$", ""),
+    (("\\",), r"(?s)\\\([^\n]{1,1000}?\\\)|\\\[.{1,1000}?\\\]|\\[A-Za-z]+", ""),
     (tuple("=+^−×÷<>≤≥≈±"), rf"(?<!\p{{L}})(?:{_OPERAND}\)?[ ]?[=+^−×÷<>≤≥≈±][ ]?\(?)+{_OPERAND}(?!\p{{Latin}})", ""),
     (tuple("²³₂₃"), r"(?<![A-Za-z])[A-Za-z]{1,4}[²³¹⁰-⁹₀-₉]+", ""),
     (("://", "www."), rf"(?:https?|ftp|file)://{_IN_URL}|(?<![A-Za-z0-9])www\.{_IN_URL}", ""),
@@ -41,7 +42,9 @@ _NO_LANGUAGE = [
      f"{_ALPHABET}{_DIGITS}_./~\\-"),
     (("/", "\\"), r"(?<![\w/])(?:[A-Z]:\\|~/|/)[A-Za-z0-9_.-]+(?:[/\\][A-Za-z0-9_.-]+)*", ""),
     (("_",), r"_[A-Za-z0-9_]+", f"{_ALPHABET}{_DIGITS}_."),
-    (("(",), r"(?<=[A-Za-z0-9_])\((?! )[A-Za-z0-9_, .=+*/^\"'-]{0,40}\)", f"{_ALPHABET}{_DIGITS}_."),
+    # No call: "data (the facts)", "data(the facts)".
+    (("(",), r"(?<=[A-Za-z0-9_])\((?! |[^()\"']*[A-Za-z]{2} [A-Za-z]{2})[A-Za-z0-9_, .=+*/^\"'-]{0,40}\)",
+     f"{_ALPHABET}{_DIGITS}_."),
     (tuple(_DIGITS), r"[-‑]?[0-9]+(?:[.,][0-9]+)*(?:[A-Za-z]{1,4}[0-9]*(?![A-Za-z]))?(?:[-.][0-9]+)*", _ALPHABET),
 ]  # fmt: skip
 _PATTERNS = [(marks, regex.compile(pattern), frozenset(left)) for marks, pattern, left in _NO_LANGUAGE]
@@ -54,9 +57,11 @@ _QUOTED = regex.compile(
     r"|(?<![\p{L}\p{N}])'([^'\n]{1,200})'(?!\p{Script=Latin})|(?<![\p{L}\p{N}])‘([^‘\n]{1,200}?)’(?!\p{Script=Latin})"
 )
 _BRACKETED = regex.compile(r"(?<=[\p{L}\p{M}\p{N}\"'”’»」』》*_`]\s?)[(（\[【]([^()（）\[\]【】\n]+)[)）\]】]")
-_SENTENCE_END = regex.compile(r"[.!?](?:\s|$|[\"”’»])|[。！？।۔]")
 
 _MAX_GLOSS_WORDS = 6
+_MAX_QUOTED_WEIGHT = 30  # some six words
+_MIN_FUNCTION_WORDS = 3
+_CAPITALISED = regex.compile(r"(?<![A-Za-z])[A-Z][A-Za-z'’-]*+(?:,? [A-Z][A-Za-z'’-]*+){3,}")
 
 
 def blanked(text: str) -> str:
@@ -74,23 +79,22 @@ def _in_no_language(text: str) -> Iterator[Place]:
     for marks, pattern, left in _PATTERNS:
         if not any(mark in text for mark in marks):
             continue
+        last = 0
         for match in pattern.finditer(text):
             start = match.start()
-            while start > 0 and text[start - 1] in left:
+            while start > last and text[start - 1] in left:
                 start -= 1
-            yield start, match.end()
+            last = match.end()
+            yield start, last
 
 
 def quotations(text: str) -> list[Place]:
-    """What stands within quotation marks, or is a title; no quotation of several sentences that is most of a text."""
+    """What stands within quotation marks, or is a title; no quotation of some six words that is most of a text."""
     if not _QUOTES & set(text):
         return []
-    whole = num_letters(text)
-    return [
-        match.span()
-        for match in _QUOTED.finditer(text)
-        if num_letters(match.group()) * 2 < whole or len(_SENTENCE_END.findall(match.group())) < 2
-    ]
+    quoted = [(match.span(), weight(match.group())) for match in _QUOTED.finditer(text)]
+    whole = weight(text) if any(each > _MAX_QUOTED_WEIGHT for _, each in quoted) else 0.0
+    return [place for place, each in quoted if each <= _MAX_QUOTED_WEIGHT or each * 2 < whole]
 
 
 def glosses(text: str) -> list[Place]:
@@ -107,6 +111,19 @@ def kind(word: str) -> Kind:
     if word == lower:
         return "word"
     return "name" if word[1:] == lower[1:] else "symbol"
+
+
+def without_capitals(text: str) -> str:
+    """The text with English sentences in capitals, as "The Answer Is Simple And We Know It", in small letters.
+
+    Four words or more, of which three are words that sentences are made of, and names are not.
+    """
+    return _CAPITALISED.sub(lambda match: _lowered(match.group()), text)
+
+
+def _lowered(words: str) -> str:
+    made_of = function_words("en") - listed("connectors") - listed("symbols")
+    return words.lower() if len(made_of & set(words.lower().replace(",", "").split())) >= _MIN_FUNCTION_WORDS else words
 
 
 def words_asked(turns: Iterable[str]) -> frozenset[str]:

@@ -1,7 +1,7 @@
 """Which language a word or a clause is in, as libraries find it among the few that it may be in.
 
 Words: lingua, whose models of a language take some 50 MB; py3langid where lingua lacks a language. Clauses: py3langid,
-which knows Nepali and Malayalam, and errs less on clauses of the languages that share a script (docs/evaluation.md,
+which knows Nepali and Malayalam, and errs less on clauses of the languages that share a script (docs/numbers.md,
 "Code-switching"). Dictionaries are simplemma's.
 """
 
@@ -11,6 +11,9 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache, lru_cache
 from typing import Any, cast
+
+import numpy as np
+import regex
 
 from loanword.evaluation.switching.vocabulary import function_words, loans
 from loanword.writing import writing
@@ -24,10 +27,14 @@ _WIDELY_WRITTEN = ("fr", "es", "pt", "it")
 _APOSTROPHE = re.compile("['’]")
 
 _TYPICAL_ODDS = -1.0
+_CHINESE = regex.compile(r"\p{Script=Han}")
+_MAX_KOREAN_LETTERS, _MIN_CHINESE_LETTERS = 4, 2
 
 # What is found to be a larger language may be in a smaller one that is taken for it; where the smaller one is expected,
 # it is looked for instead.
 _TAKEN_FOR = {"ms": "id", "jv": "id", "gl": "es", "nn": "no"}
+
+_CALLED = {"fil": "tl", "nb": "no"}
 
 _LATIN = (
     "af", "az", "ca", "cs", "cy", "da", "de", "en", "es", "et", "eu", "fi", "fr", "ga", "ha", "hr", "ht", "hu", "id",
@@ -41,6 +48,31 @@ _OTHER_SCRIPTS = (
 )  # fmt: skip
 
 Probabilities = Callable[[str], Mapping[str, float]]
+"""How likely a text is in each of some languages."""
+
+
+class Identifier:
+    """py3langid among some of the languages that it knows."""
+
+    def __init__(self, languages: Sequence[str]) -> None:
+        self._among = copy.copy(_py3langid())
+        self._among.set_languages(languages)
+        # Half floats, column by column, are slow to read.
+        self._among.nb_ptc = np.ascontiguousarray(self._among.nb_ptc, dtype=np.float32)
+
+    def probabilities(self, text: str) -> Mapping[str, float]:
+        """How likely a text is in each of the languages."""
+        return dict(cast(list[tuple[str, float]], self._among.rank(text)))
+
+    def likeliest(self, text: str) -> tuple[str, float]:
+        """The language that a text is likeliest in, and how likely that is."""
+        return cast(tuple[str, float], self._among.classify(text))
+
+
+def code_of(language: str) -> str:
+    """What libraries call a language, whatever its region; "und" where its tag names a script that they do not know."""
+    main = language.split("-")[0]
+    return _CALLED.get(main, main) if writing(language).scripts[0] == writing(main).scripts[0] else "und"
 
 
 def known(word: str, language: str) -> bool | None:
@@ -52,7 +84,28 @@ def known(word: str, language: str) -> bool | None:
     if is_known(word, language):
         return True
     # The English one lacks "her", and forms with an apostrophe.
-    return language == "en" and (word in function_words("en") or is_known(_APOSTROPHE.split(word)[0], "en"))
+    stem = _APOSTROPHE.split(word)[0] if language == "en" else word
+    return (language == "en" and word in function_words("en")) or (stem != word and is_known(stem, "en"))
+
+
+def is_chinese(text: str, expected: str) -> bool:
+    """Whether Chinese letters that stand by themselves are Chinese, and no words of Japanese or Korean.
+
+    No library tells Chinese from Japanese without kana. A sentence of it has letters that are not written in Japan,
+    unless it is in traditional ones; Korean words in Chinese letters are short.
+    """
+    letters = _CHINESE.findall(text)
+    if expected == "ko":
+        return len(letters) > _MAX_KOREAN_LETTERS
+    return sum(letter in function_words("zh") or not _is_japanese(letter) for letter in letters) >= _MIN_CHINESE_LETTERS
+
+
+def _is_japanese(letter: str) -> bool:
+    try:
+        letter.encode("cp932")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 @lru_cache(maxsize=CACHED_WORDS)
@@ -75,15 +128,18 @@ def of_script(script: str) -> tuple[str, ...]:
 
 
 @cache
-def clause_languages(script: str, expected: str) -> Probabilities | None:
-    """How likely a text is in each language of a script; None for a script of one, or where the expected one lacks."""
+def clause_languages(script: str, expected: str) -> Identifier | None:
+    """The languages of a script, told from one another; None for a script of one, or where the expected one lacks."""
     larger = _TAKEN_FOR.get(expected)
     languages = [expected if larger and code == larger else code for code in of_script(script)]
     if len(languages) < 2 or (expected and expected not in languages):
         return None
-    identifier = copy.copy(_py3langid())
-    identifier.set_languages(languages)
-    return lambda text: dict(cast(list[tuple[str, float]], identifier.rank(text)))
+    return _identifier(*languages)
+
+
+@cache
+def _identifier(*languages: str) -> Identifier:
+    return Identifier(languages)
 
 
 @cache  # half a second and 100 MB, the same for every language
@@ -100,20 +156,25 @@ def language_of(text: str, script: str, *, min_probability: float = 0.0) -> str:
         return "ja"
     if len(languages) == 1:
         return languages[0]
-    identify = clause_languages(script, "")
-    if identify is None:
+    among = clause_languages(script, "")
+    if among is None:
         return script
-    found = identify(text)
-    best = max(found, key=lambda language: found[language])
-    return best if found[best] >= min_probability else script
+    best, probability = among.likeliest(text)
+    return best if probability >= min_probability else script
 
 
-def word_odds(expected: str, others: Sequence[str]) -> Callable[[str], tuple[str, float]]:
+def word_odds(expected: str, others: Sequence[str]) -> Callable[[str], tuple[str, float]] | None:
     """For a word: which of the others it is likeliest in, and the log of the odds against the expected language.
 
-    All languages are as likely before a word is seen. Equal words are looked at once, as long as they fit.
+    All languages are as likely before a word is seen. None where no library has the expected language and another;
+    others that it lacks are left out.
     """
-    named = _lingua((expected, *others)) or _short(expected, others)
+    short, long = frozenset(cast(list[str], _py3langid().labels)), _lingua_codes()
+    in_both = expected in long and long.keys() >= short & set(others)
+    others = [each for each in others if each in (long if in_both else short)]
+    if not others or expected not in (long if in_both else short):
+        return None
+    named = _lingua((expected, *others)) if in_both else _short(expected, others)
 
     def odds(word: str) -> tuple[str, float]:
         found = named(word)
@@ -121,7 +182,7 @@ def word_odds(expected: str, others: Sequence[str]) -> Callable[[str], tuple[str
         best = max(others, key=lambda language: found.get(language, 0.0))
         return best, math.log(max(found.get(best, 0.0), 1e-6) / own)
 
-    return lru_cache(maxsize=CACHED_WORDS)(odds)
+    return odds
 
 
 def typical(expected: str, odds: Callable[[str], float] | None) -> Callable[[str], bool] | None:
@@ -132,15 +193,20 @@ def typical(expected: str, odds: Callable[[str], float] | None) -> Callable[[str
     return (lambda word: odds(word) <= _TYPICAL_ODDS) if odds else None
 
 
-def _lingua(languages: Sequence[str]) -> Probabilities | None:
-    from lingua import Language, LanguageDetectorBuilder
+@cache
+def _lingua_codes() -> dict[str, Any]:
+    from lingua import Language
 
     codes = {each.iso_code_639_1.name.lower(): each for each in Language.all()}
-    codes["no"] = codes["nb"]
-    if not set(languages) <= codes.keys():
-        return None
-    detector = LanguageDetectorBuilder.from_languages(*(codes[language] for language in languages)).build()
-    names = {codes[language]: language for language in languages}
+    return {**codes, "no": codes["nb"]}
+
+
+def _lingua(languages: Sequence[str]) -> Probabilities:
+    from lingua import LanguageDetectorBuilder
+
+    codes = {language: _lingua_codes()[language] for language in languages}
+    detector = LanguageDetectorBuilder.from_languages(*codes.values()).build()
+    names = {code: language for language, code in codes.items()}
 
     def probabilities(word: str) -> dict[str, float]:
         return {names[value.language]: value.value for value in detector.compute_language_confidence_values(word)}
@@ -149,6 +215,5 @@ def _lingua(languages: Sequence[str]) -> Probabilities | None:
 
 
 def _short(expected: str, others: Sequence[str]) -> Probabilities:
-    identifier = copy.copy(_py3langid())
-    identifier.set_languages([expected, *others])
-    return lambda word: dict(cast(list[tuple[str, float]], identifier.rank(f" {word} ")))
+    among = _identifier(expected, *others)
+    return lambda word: among.probabilities(f" {word} ")

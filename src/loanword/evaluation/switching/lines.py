@@ -2,8 +2,8 @@
 
 Definitions of the Language Confusion Benchmark, with these libraries for its own: py3langid among the languages of the
 script for fastText's lid.176, simplemma's dictionary for its list of English words. It cuts Chinese and Japanese into
-words to see whether a line is long enough; here two letters make a word of an unspaced script. Its word rate is for six
-languages; here it is for all that are not written in Latin letters.
+words to see whether a line is long enough; here two letters make a word of an unspaced script, and a line without
+letters is none. Its word rate is for six languages; here it is for all that are not written in Latin letters.
 
 Source: Marchisio et al. 2024, arXiv 2406.20052; for-ai/language-confusion at 0cfdbb4, compute_metrics.py.
 """
@@ -11,14 +11,14 @@ Source: Marchisio et al. 2024, arXiv 2406.20052; for-ai/language-confusion at 0c
 import string
 from collections.abc import Callable
 
-from loanword.evaluation.switching.languages import clause_languages, known, of_script
-from loanword.evaluation.switching.runs import num_letters, weight, words
-from loanword.writing import script_letters, writing
+from loanword.evaluation.switching.languages import clause_languages, code_of, is_chinese, known, of_script
+from loanword.evaluation.switching.runs import LETTERS, is_all_in, num_letters, own_scripts, weights, words
+from loanword.writing import writing
 
 MIN_LINE_WORDS = 5
 MIN_WORD_LETTERS = 4
 
-_PUNCTUATION = {**dict.fromkeys(map(ord, string.punctuation + "،"), ""), ord("—"): " "}
+_PUNCTUATION = {**dict.fromkeys(map(ord, string.punctuation + "،")), ord("—"): " "}
 
 
 def line_rates(expected: str) -> Callable[[str], tuple[bool | None, bool | None]]:
@@ -28,16 +28,15 @@ def line_rates(expected: str) -> Callable[[str], tuple[bool | None, bool | None]
     Latin letters, and where a line is in another language.
     """
     how = writing(expected)
-    own = expected.split("-")[0]
-    probabilities = clause_languages(how.scripts[0], own)
-
-    unknown = probabilities is None and len(of_script(how.scripts[0])) > 1
+    own, scripts = code_of(expected), own_scripts(expected)
+    among = clause_languages(how.scripts[0], own)
+    unknown = among is None and len(of_script(how.scripts[0])) > 1
 
     def passes(text: str) -> tuple[bool | None, bool | None]:
         lines = [
             line
-            for line in text.translate(_PUNCTUATION).split("\n")
-            if _num_words(line, spaced=how.spaced) >= MIN_LINE_WORDS
+            for line in (each.translate(_PUNCTUATION) for each in text.split("\n"))
+            if _num_words(line, spaced=how.spaced) >= MIN_LINE_WORDS and LETTERS.search(line)
         ]
         if not lines or unknown:
             return None, None
@@ -46,14 +45,14 @@ def line_rates(expected: str) -> Callable[[str], tuple[bool | None, bool | None]
         return True, None if how.scripts[0] == "Latin" else not any(map(_has_english, lines))
 
     def in_language(line: str) -> bool:
-        letters = script_letters(line).keys()
-        most = max(letters, key=lambda script: weight(line, (script,)), default=how.scripts[0])
-        if most not in how.scripts or (own == "zh" and {"Hiragana", "Katakana"} & letters):
-            return False
-        if probabilities is None:
-            return True
-        found = probabilities(line)
-        return max(found, key=lambda language: found[language]) == own
+        if not is_all_in(line, scripts):
+            letters = weights(line)
+            most = max(letters, key=lambda script: letters[script])
+            if most not in how.scripts or (own == "zh" and {"Hiragana", "Katakana"} & letters.keys()):
+                return False
+            if most not in scripts and letters.keys().isdisjoint(scripts):
+                return not is_chinese(line, own)
+        return among is None or among.likeliest(line)[0] == own
 
     return passes
 

@@ -10,8 +10,8 @@ from collections.abc import Iterator, Sequence
 import regex
 
 from loanword.evaluation.switching.exempt import kind
-from loanword.evaluation.switching.languages import known, language_of, other_dictionary
-from loanword.evaluation.switching.runs import Word, words
+from loanword.evaluation.switching.languages import code_of, is_chinese, known, language_of, other_dictionary
+from loanword.evaluation.switching.runs import Word, own_scripts
 from loanword.evaluation.switching.vocabulary import function_words, listed
 from loanword.records import SwitchedSpan
 from loanword.writing import writing
@@ -21,13 +21,15 @@ _JOINS = regex.compile(r"""(?V1)[^\p{L}\n"“”„«»‹›「」『』《》�
 _MIN_UNKNOWN_PROBABILITY = 0.5
 
 
-def switched_scripts(text: str, expected: str, exempt: frozenset[str]) -> list[SwitchedSpan]:
+def switched_scripts(text: str, found: Sequence[Word], expected: str, exempt: frozenset[str]) -> list[SwitchedSpan]:
     """Runs of words in other scripts than the expected language's, those that may stand in any text left out."""
-    scripts = writing(expected).scripts
+    own = own_scripts(expected)
     spans: list[SwitchedSpan] = []
-    for run in _runs(text, words(text, scripts, own=False)):
-        latin = run[0].script == "Latin"
-        language = _latin_language(run, exempt) if latin else _other_language(run, exempt)
+    for run in _runs(text, [word for word in found if word.script not in own]):
+        script, letters = run[0].script, "".join(word.text for word in run)
+        if script in writing(expected).scripts and not is_chinese(letters, code_of(expected)):
+            continue
+        language = _latin_language(run, exempt) if script == "Latin" else _other_language(run, exempt)
         if language:
             spans.append(SwitchedSpan(start=run[0].start, end=run[-1].end, level="script", language=language))
     return spans

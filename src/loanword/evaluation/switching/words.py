@@ -6,7 +6,6 @@ Names and loans between words that count are marked with them.
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
 from typing import NamedTuple
@@ -14,8 +13,8 @@ from typing import NamedTuple
 import regex
 
 from loanword.evaluation.switching.exempt import kind
-from loanword.evaluation.switching.languages import CACHED_WORDS, known, word_odds
-from loanword.evaluation.switching.runs import Word, words
+from loanword.evaluation.switching.languages import CACHED_WORDS, code_of, known, word_odds
+from loanword.evaluation.switching.runs import Word, clauses_at
 from loanword.evaluation.switching.vocabulary import fits, function_words, listed, loans
 from loanword.records import SwitchedSpan
 from loanword.writing import writing
@@ -36,16 +35,15 @@ _MAX_BETWEEN = 2
 _BREAK = regex.compile(r"""[\n.!?;:"“”„«»‹›「」『』《》()（）\[\]【】。！？…]""")
 
 
-@dataclass(frozen=True, slots=True)
-class Evidence:
-    """Which other language a word is likeliest in, and how much likelier than in the expected one, as log-odds.
-
-    One that is `at_home` is in the expected language's dictionary, or a loan.
-    """
+class Evidence(NamedTuple):
+    """Which other language a word is likeliest in, and how much likelier than in the expected one, as log-odds."""
 
     language: str
     odds: float
-    at_home: bool
+
+
+_AT_HOME = Evidence("", -math.inf)
+"""What a word says that is in the expected language's dictionary, or a loan."""
 
 
 class _Said(NamedTuple):
@@ -60,52 +58,64 @@ class _Said(NamedTuple):
         return self.role in ("word", "first") and self.odds >= _MIN_JOINING
 
 
-_NEUTRAL = _Said("neutral")
+_NEUTRAL, _NAME = _Said("neutral"), _Said("name")
 
 
 def word_evidence(expected: str, others: Sequence[str]) -> Callable[[str], Evidence] | None:
-    """What is to be said of words in small letters; None where none of the other languages shares the script."""
-    script = writing(expected).scripts[0]
-    others = [each for each in others if writing(each).scripts[0] == script and each != expected]
-    if not others or not writing(expected).spaced:
+    """What is to be said of words in small letters; None where none of the other languages shares the script, and for a
+    language that no library has."""
+    script, own = writing(expected).scripts[0], code_of(expected)
+    same_script = dict.fromkeys(code_of(each) for each in others if writing(each).scripts[0] == script)
+    others = [each for each in same_script if each != own]
+    odds_of = word_odds(own, others) if others and writing(expected).spaced else None
+    if odds_of is None:
         return None
-    odds_of = word_odds(expected, others)
-    own_loans = loans(expected)
-    functions = function_words("en") if "en" in others and expected in _SHARE_NO_FUNCTION_WORDS else frozenset[str]()
+    own_loans = loans(own)
+    functions = function_words("en") if "en" in others and own in _SHARE_NO_FUNCTION_WORDS else frozenset[str]()
 
     def evidence(word: str) -> Evidence:
+        if word in functions:
+            return Evidence("en", odds_of(word)[1] + _FUNCTION_WORD)
+        if word in own_loans or known(word, own):
+            return _AT_HOME
         language, odds = odds_of(word)
         in_dictionary = known(word, language)
-        if word in functions:
-            return Evidence("en", odds + _FUNCTION_WORD, at_home=False)
         if in_dictionary is False:
             odds = min(odds, _MAX_UNKNOWN)
         elif in_dictionary:
-            odds += {True: _FIT_SHAPE, False: _ODD_SHAPE, None: 0.0}[fits(word, expected)]
-        return Evidence(language, odds, at_home=word in own_loans or known(word, expected) is True)
+            odds += {True: _FIT_SHAPE, False: _ODD_SHAPE, None: 0.0}[fits(word, own)]
+        return Evidence(language, odds)
 
     return lru_cache(maxsize=CACHED_WORDS)(evidence)
 
 
 def switched_words(
     expected: str, evidence: Callable[[str], Evidence] | None, min_posterior: float
-) -> Callable[[str, frozenset[str]], list[SwitchedSpan]]:
+) -> Callable[[str, Sequence[Word], frozenset[str]], list[SwitchedSpan]]:
     """Finds words of the other languages that share the expected one's script; exempt ones do not count."""
     if evidence is None:
-        return lambda text, exempt: []
-    scripts = writing(expected).scripts
+        return lambda text, found, exempt: []
+    script = writing(expected).scripts[0]
     least = math.log(min_posterior / (1 - min_posterior)) if min_posterior < 1 else math.inf
     said_of = _said(evidence)
 
-    def find(text: str, exempt: frozenset[str]) -> list[SwitchedSpan]:
+    def find(text: str, found: Sequence[Word], exempt: frozenset[str]) -> list[SwitchedSpan]:
         spans: list[SwitchedSpan] = []
-        for clause in _clauses(text, [word for word in words(text, scripts, own=True) if word.script == scripts[0]]):
-            said = [said_of(word.text) for word in clause]
-            if max(each.odds for each in said) <= 0:
-                continue
+        own = [word for word in found if word.script == script]
+        said = [said_of(word.text) for word in own]
+        for at, each in enumerate(said):
+            if each is _NAME and (not at or _BREAK.search(text, own[at - 1].end, own[at].start)):
+                said[at] = _first(evidence(own[at].text.lower()))
+        # What is less likely counts neither by itself nor with a neighbour.
+        likely = [at for at, each in enumerate(said) if each.odds * 2 >= least]
+        for first_word, after in clauses_at(text, own, likely, _BREAK):
+            clause = own[first_word:after]
             seen = _roles(
                 clause,
-                [_NEUTRAL if word.text.lower() in exempt else each for word, each in zip(clause, said, strict=True)],
+                [
+                    _NEUTRAL if word.text.lower() in exempt else each
+                    for word, each in zip(clause, said[first_word:after], strict=True)
+                ],
             )
             for first, last in _stretches(text, clause, seen, least):
                 best = max(seen[first : last + 1], key=lambda each: each.odds)
@@ -117,30 +127,24 @@ def switched_words(
     return find
 
 
-def _clauses(text: str, found: Sequence[Word]) -> Iterator[list[Word]]:
-    clause: list[Word] = []
-    for word in found:
-        if clause and _BREAK.search(text, clause[-1].end, word.start):
-            yield clause
-            clause = []
-        clause.append(word)
-    if clause:
-        yield clause
-
-
 def _said(evidence: Callable[[str], Evidence]) -> Callable[[str], _Said]:
     @lru_cache(maxsize=CACHED_WORDS)
     def said(word: str) -> _Said:
-        looks, lower = kind(word), word.lower()
+        looks = kind(word)
         if looks == "symbol":
             return _NEUTRAL
-        found = evidence(lower)
-        role = "neutral" if found.at_home else "name" if looks == "name" else "word"
-        if role == "word" and lower in listed("connectors"):
-            role = "connector"
+        if looks == "name":
+            return _NAME
+        found = evidence(word)
+        role = "neutral" if found is _AT_HOME else "connector" if word in listed("connectors") else "word"
         return _Said(role, found.language, found.odds)
 
     return said
+
+
+def _first(found: Evidence) -> _Said:
+    """What a word with a capital says that begins a clause."""
+    return _NEUTRAL if found is _AT_HOME else _Said("first", found.language, found.odds)
 
 
 def _roles(clause: Sequence[Word], said: Sequence[_Said]) -> list[_Said]:
@@ -151,11 +155,11 @@ def _roles(clause: Sequence[Word], said: Sequence[_Said]) -> list[_Said]:
         role = each.role
         if role == "connector":
             role = "neutral" if names[at - 1] or names[at + 1] else "word"
-        elif role == "name" and at == 1 and not names[2]:
-            role = "word" if clause[0].text.lower() in function_words("en") else "first"
-        elif role == "name":
+        elif role == "name" or (role == "first" and names[2]):
             role = "neutral"
-        changed.append(each._replace(role=role))
+        elif role == "first" and clause[0].text.lower() in function_words("en"):
+            role = "word"
+        changed.append(each if role == each.role else each._replace(role=role))
     return changed
 
 
@@ -166,6 +170,8 @@ def _stretches(text: str, clause: Sequence[Word], seen: Sequence[_Said], least: 
         both = one.role in ("word", "first") and two.role == "word" and min(one.odds, two.odds) > 0
         if both and one.odds + two.odds >= least and text[clause[at].end : clause[at + 1].start].isspace():
             counted[at] = counted[at + 1] = True
+    if not any(counted):
+        return
     at = 0
     while at < len(seen):
         if not counted[at]:
