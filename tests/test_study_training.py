@@ -276,6 +276,7 @@ def test_every_step_is_logged_and_artifacts_hold_no_times(runs: Path, root: Path
     assert not {key for line in [*curve, *lines(trained / "probes.jsonl")] for key in line if "second" in key}
 
 
+@pytest.mark.kill
 def test_two_processes_train_as_one_and_go_on_where_they_are_stopped(runs: Path, root: Path) -> None:
     store = root / "together"
 

@@ -255,6 +255,7 @@ def test_a_stage_starts_without_importing_everything_again(store: Store, tmp_pat
     assert (store.folder(job) / "torch").read_text() == "there"
 
 
+@pytest.mark.kill
 @pytest.mark.parametrize(
     "ask",
     [
@@ -283,6 +284,7 @@ def test_a_build_that_is_asked_to_stop_lets_stages_that_listen_save_and_asks_to_
         lease.release()
 
 
+@pytest.mark.kill
 def test_a_second_ctrl_c_waits_for_nobody(store: Store, tmp_path: Path) -> None:
     process = start_elsewhere(store, tmp_path, "listeners(folder, mishap='deaf')")
     jobs = listeners(tmp_path, mishap="deaf")
