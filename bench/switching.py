@@ -18,10 +18,10 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from bench._mixed import PIECES, mixed
+from bench._rates import SwitchingExample, error_rates
 from loanword.evaluation.switching.detect import Finder, detector, finder
 from loanword.evaluation.switching.exempt import words_asked
-from loanword.evaluation.switching.mixed import PIECES, mixed
-from loanword.evaluation.switching.rates import SwitchingExample, error_rates
 from loanword.recipe import MeasuredSwitchingConfig, SwitchingConfig
 from loanword.records import Response, read_lines
 from loanword.writing import writing

@@ -10,9 +10,9 @@ import regex
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bench._rates import SwitchingExample, error_rates
 from loanword.evaluation.switching.detect import Finder, detector, finder, switches
 from loanword.evaluation.switching.exempt import blanked, words_asked
-from loanword.evaluation.switching.rates import SwitchingExample, error_rates
 from loanword.recipe import MeasuredSwitchingConfig, SwitchingConfig
 from loanword.records import OpenQuestion, Response, Switching, read_lines
 from loanword.writing import writing

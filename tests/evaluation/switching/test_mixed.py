@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loanword.evaluation.switching.mixed import PIECES, Piece, mixed
-from loanword.evaluation.switching.rates import SwitchingExample, error_rates
+from bench._mixed import PIECES, Piece, mixed
+from bench._rates import SwitchingExample, error_rates
 from loanword.records import SwitchedSpan
 
 OWN = ["Anak itu pergi ke pasar pagi ini dengan ibunya.", "Hujan turun sangat deras di kota kami kemarin."] * 50
