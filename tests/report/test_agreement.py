@@ -11,7 +11,8 @@ import pytest
 import scipy.stats
 
 from loanword.records import Item, JudgeFacts, Rating
-from loanword.report.gather import Artifact, BenchmarkFacts, Manifest, RunRecords
+from loanword.report.facts import BenchmarkFacts, Manifest
+from loanword.report.gather import Artifact, RunRecords
 from loanword.report.judged import Judged
 from loanword.report.trust.judges import JudgeTrust, all_trusts, judge_trust, trust_note, trust_notes, trust_over
 from loanword.report.trust.rated import OVERALL, ItemAgreement

@@ -6,7 +6,8 @@ import pytest
 
 from loanword.records import Grade
 from loanword.report.consistency import consistencies, consistency_table
-from loanword.report.gather import BenchmarkFacts, RunRecords, read_runs
+from loanword.report.facts import BenchmarkFacts
+from loanword.report.gather import RunRecords, read_runs
 
 
 def grade(number: int, given: str, answer: str = "A") -> Grade:

@@ -8,7 +8,7 @@ from loanword.report.gather import RunRecords, read_runs
 from loanword.report.knowledge import score_knowledge
 from loanword.report.likelihoods import score_languages
 from loanword.report.retention import BITS, Retained, retained, retention_table, tradeoff_figure, tradeoffs
-from loanword.report.statistics import SMALLEST_NUM_EXAMPLES, Estimate, PairedDifference
+from loanword.report.statistics import SMALLEST_NUM_EXAMPLES, Estimate, PairedDifference, with_verdicts
 
 
 @pytest.fixture(scope="module")
@@ -60,8 +60,9 @@ def test_the_table_marks_losses_and_shows_the_base_itself(found, runs):
 @pytest.mark.parametrize(("num_examples", "tone"), [(SMALLEST_NUM_EXAMPLES - 1, ""), (SMALLEST_NUM_EXAMPLES, "bad")])
 def test_few_examples_are_not_coloured_however_small_p_is_and_the_note_says_so(runs, num_examples: int, tone: str):
     lost = PairedDifference(Estimate(0.4, 0.3, 0.5), 1e-6, num_examples, 0.05)
-    found = Retained("original-2MB-r0", BITS, Estimate(1.8, 1.7, 1.9), Estimate(2.2, 2.1, 2.3), lost, 1e-6)
-    table = retention_table([found], runs, {})
+    unjudged = Retained("original-2MB-r0", BITS, Estimate(1.8, 1.7, 1.9), Estimate(2.2, 2.1, 2.3), lost)
+    found = with_verdicts([unjudged], lower_is_better=lambda one: one.lower_is_better, margin=lambda one: one.margin)
+    table = retention_table(found, runs, {})
     assert table is not None
     assert table.groups[0].rows[1][1].tone == tone
     assert f"at least {SMALLEST_NUM_EXAMPLES} documents or questions are shared" in table.note

@@ -24,6 +24,14 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> list[RunRecords]:
     return judged_runs(tmp_path_factory.mktemp("judged"))
 
 
+def _tables(runs, comparisons):
+    return switching_tables(runs, switching_differences(runs, comparisons))
+
+
+def _findings(runs, comparisons):
+    return switching_findings(runs, switching_differences(runs, comparisons))
+
+
 def seen(id: str, *languages: str, share: float = 0.0, lines: bool | None = True) -> Switching:
     spans = tuple(SwitchedSpan(start=at, end=at + 1, level="word", language=code) for at, code in enumerate(languages))
     return Switching(
@@ -71,7 +79,7 @@ def test_languages_are_counted_in_the_order_of_their_spans():
 
 
 def test_a_table_has_every_run_and_its_coherence(runs: list[RunRecords]):
-    table = switching_tables(runs, COMPARISONS)[0]
+    table = _tables(runs, COMPARISONS)[0]
     assert table.title == "LLM-Eval: responses that leave Chinese"
     rows = {row[0].text: row for row in table.groups[0].rows}
     # 60 questions, of which one was never answered and every sixth of the arm's switches.
@@ -98,14 +106,14 @@ def test_without_a_judge_of_coherence_the_item_is_shown_of_switched_responses_an
         "switching.open": store.artifact("switching", "s", {"switching.jsonl": looked}),
         "ratings.open.gpt": store.artifact("ratings", "n", {"ratings.jsonl": ratings, "judge.json": judge}),
     }
-    (table,) = switching_tables(read_runs([RunFolders("run", {}, 0, made)]), ())
+    (table,) = _tables(read_runs([RunFolders("run", {}, 0, made)]), ())
     assert [cell.value for cell in table.groups[0].rows[0][7:]] == [0.5, 2, 2.5]
     other = {"ratings.jsonl": [one for one in ratings if one.id != "0"], "judge.json": judge}
     made |= {
         "ratings.open.gpt 4": made["ratings.open.gpt"],
         "ratings.open.gpt_4": store.artifact("ratings", "o", other),
     }
-    (table,) = switching_tables(read_runs([RunFolders("run", {}, 0, made)]), ())
+    (table,) = _tables(read_runs([RunFolders("run", {}, 0, made)]), ())
     (row,) = table.to_json()["rows"]
     assert [row[f"num_rated.{name}"] for name in ("gpt", "gpt 4", "gpt_4")] == [2, 2, 1]
 
@@ -143,7 +151,7 @@ def test_to_switch_less_often_helps(tmp_path: Path):
         )
         for label, every in (("arm", 45), ("control", 2))
     ]
-    *_, table = switching_tables(read_runs(runs), (("arm", "control"),))
+    *_, table = _tables(read_runs(runs), (("arm", "control"),))
     verdict = table.groups[0].rows[0][-1]
     assert (verdict.text, verdict.tone) == ("switches less often", "good")
 
@@ -156,7 +164,7 @@ def test_what_is_missing_says_so_and_what_is_not_planned_has_no_row(tmp_path: Pa
     }
     lacking = RunFolders("lacking", {}, 0, made | {"switching.open": None})
     runs = read_runs([RunFolders("run", {}, 0, made), lacking, RunFolders("other", {}, 0, {})])
-    table, differences = switching_tables(runs, (("lacking", "run"), ("other", "run")))
+    table, differences = _tables(runs, (("lacking", "run"), ("other", "run")))
     assert [row[0].text for row in table.groups[0].rows] == ["run", "lacking"]
     assert {cell.state for cell in table.groups[0].rows[1][1:]} == {"missing"}
     assert [row[0].text for row in differences.groups[0].rows] == ["lacking against run"]
@@ -164,7 +172,7 @@ def test_what_is_missing_says_so_and_what_is_not_planned_has_no_row(tmp_path: Pa
 
 
 def test_findings_say_who_switches_most_and_into_what(runs: list[RunRecords]):
-    first, second = switching_findings(runs, COMPARISONS)
+    first, second = _findings(runs, COMPARISONS)
     assert (first.heading, second.heading) == ("LLM-Eval: switches of language", "BELLE: switches of language")
     assert first.text.startswith(
         "Between 16.7\u202f% and 33.3\u202f% of a run’s responses switch. 33.3\u202f% of the responses of base"

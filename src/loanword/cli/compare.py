@@ -13,7 +13,8 @@ from loanword.cli.measured import interval, plain, read_evaluation
 from loanword.cli.plan import table
 from loanword.errors import UserError
 from loanword.records import Grade
-from loanword.report.gather import BenchmarkFacts, RunRecords
+from loanword.report.facts import BenchmarkFacts
+from loanword.report.gather import RunRecords
 from loanword.report.knowledge import score_knowledge
 from loanword.report.pairing import Pairing, SubjectPair, pair
 from loanword.report.statistics import SIGNIFICANCE, SMALLEST_NUM_EXAMPLES

@@ -1,13 +1,13 @@
 """Arms against controls: paired differences on every measure, adjusted as one family, with a verdict in words."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from loanword.report.arms import factors
 from loanword.report.gather import NEW_PIECES, RunRecords, StudyInfo
 from loanword.report.knowledge import Knowledge, benchmarks_of, compare_knowledge
 from loanword.report.likelihoods import Scores, compare_languages, languages_of
-from loanword.report.statistics import Estimate, PairedDifference, Verdict, holm, verdict
+from loanword.report.statistics import Estimate, PairedDifference, Verdict, with_verdicts
 from loanword.report.wording import benchmark_name, decimal, language_name, percent, signed
 
 # A difference that we could not see while the interval reaches further than this is not "no difference".
@@ -109,7 +109,13 @@ def compare(
     if unknown:
         raise ValueError(f"compared runs that are not in the study: {sorted(unknown)}")
     measured = [_differences(by_label[arm], by_label[control], runs, scores, knowledge) for arm, control in pairs]
-    judged = iter(_judge([difference for found in measured for difference in found]))
+    judged = iter(
+        with_verdicts(
+            [difference for found in measured for difference in found],
+            lower_is_better=lambda one: one.measure.lower_is_better,
+            margin=lambda one: one.measure.margin,
+        )
+    )
     return [
         Comparison(
             arm=arm,
@@ -148,16 +154,6 @@ def _differences(
         paired = compare_knowledge(ours, theirs) if ours and theirs else None
         found.append(Difference(measure, ours and ours.headline, theirs and theirs.headline, paired))
     return found
-
-
-def _judge(differences: Sequence[Difference]) -> list[Difference]:
-    adjusted = iter(holm([found.paired.p_value for found in differences if found.paired is not None]))
-    return [found if found.paired is None else _judged(found, found.paired, next(adjusted)) for found in differences]
-
-
-def _judged(found: Difference, paired: PairedDifference, adjusted_p: float) -> Difference:
-    reached = verdict(paired, adjusted_p, lower_is_better=found.measure.lower_is_better, margin=found.measure.margin)
-    return replace(found, adjusted_p=adjusted_p, verdict=reached)
 
 
 def _placed(run: RunRecords) -> set[tuple[str, str]]:

@@ -12,7 +12,8 @@ from itertools import combinations
 
 from loanword.records import Grade
 from loanword.report.cells import Column, Table, estimate_cell, number_cell, one_group, text_cell
-from loanword.report.gather import BenchmarkFacts, RunRecords
+from loanword.report.facts import BenchmarkFacts
+from loanword.report.gather import RunRecords
 from loanword.report.statistics import SMALLEST_NUM_EXAMPLES, Estimate, wilson
 from loanword.report.wording import decimal, language_name, percent, plain
 

@@ -5,13 +5,12 @@ Out: one RunRecords a run. A planned artifact that is not finished stays in it a
 as missing; an artifact that several runs share is read once.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
-from pydantic import Field
 
 from loanword.records import (
     AlignedLayer,
@@ -31,6 +30,7 @@ from loanword.records import (
 )
 from loanword.report.cleaned import CleanedText, read_corpus, read_instructions
 from loanword.report.extensions import Decoder, Extension, read_decoder, read_extension
+from loanword.report.facts import BenchmarkFacts, Manifest
 from loanword.report.judged import (
     Judged,
     Preferred,
@@ -40,7 +40,7 @@ from loanword.report.judged import (
     read_preferred,
     read_switching,
 )
-from loanword.report.lenient import Lenient, read_lenient
+from loanword.report.lenient import read_lenient
 from loanword.report.statistics import Floats
 from loanword.report.wording import Setting
 
@@ -84,65 +84,6 @@ class RunFolders:
     settings: Mapping[str, Setting | None]
     seed: int
     artifacts: Mapping[str, Path | None]
-
-
-class Provenance(Lenient):
-    """How an artifact came about; nothing in it is part of its identity."""
-
-    seconds: float | None = None
-    cpu_seconds: float | None = None
-    started: str | float | None = None
-    finished: str | float | None = None
-    commit: str | None = None
-    versions: dict[str, str] = Field(default_factory=dict[str, str])
-    execution: dict[str, Any] = Field(default_factory=dict[str, Any])
-    machine: str | dict[str, Any] | None = None
-
-
-class Manifest(Lenient):
-    """What the report shows of an artifact's manifest."""
-
-    name: str
-    stage: str
-    provenance: Provenance = Provenance()
-
-
-class ScoreFacts(Lenient):
-    """One number that is reported of a benchmark: what it averages over, and what it is by chance."""
-
-    name: str
-    over: Literal["questions", "subjects", "points"] = "questions"
-    measure: Literal["score", "f1"] = "score"
-    is_part: bool = False
-    subjects: tuple[str, ...] = ()
-    chance: float | None = None
-
-
-class BenchmarkFacts(Lenient):
-    """What a benchmark's responses say of the benchmark."""
-
-    name: str
-    title: str = ""
-    language: str = ""
-    chance: float | None = None
-    split: str = ""
-    num_shots: int | None = None
-    chat: bool = False
-    protocol: str = ""
-    answering: str = ""
-    precision: str = ""
-    fragile_nats: float = 0.0
-    scores: tuple[ScoreFacts, ...] = ()
-    malformed: dict[str, str] = Field(default_factory=dict[str, str])
-    num_too_long: int = 0
-    num_cut: int = 0
-    extraction: str = ""
-    config: dict[str, Any] = Field(default_factory=dict[str, Any])
-
-    @property
-    def headline_chance(self) -> float | None:
-        """What naming options at random earns of the number that is reported first."""
-        return self.scores[0].chance if self.scores else self.chance
 
 
 @dataclass(frozen=True)
@@ -197,6 +138,10 @@ class RunRecords:
         """Whether the run has a part of that stage, finished or not."""
         return any(stage_of(role) == stage for role in self.artifacts)
 
+    def named(self, stage: str) -> list[str]:
+        """The names of the run's parts of that stage, finished or not."""
+        return named(self.artifacts, stage)
+
     def is_read(self, language: str) -> bool:
         """Whether held-out text of a language is, or may still be, among what the run is measured on."""
         finished = self.artifacts.get("likelihoods") is not None
@@ -247,6 +192,11 @@ class RunRecords:
 def stage_of(role: str) -> str:
     """The stage of a role: `grades` of `grades.ceval`."""
     return role.partition(".")[0]
+
+
+def named(roles: Iterable[str], stage: str) -> list[str]:
+    """The names behind a stage in some roles: `ceval` of `grades.ceval`."""
+    return [_part(role) for role in roles if stage_of(role) == stage]
 
 
 def read_runs(runs: Sequence[RunFolders]) -> list[RunRecords]:
@@ -305,7 +255,7 @@ def _read_run(run: RunFolders, reader: _Reader) -> RunRecords:
     for _, languages in payloads("likelihoods", "likelihoods.jsonl", _likelihoods):
         likelihoods.update(languages)
     measures = dict(payloads("tokenizer", "measures.jsonl", lambda path: _lines(TokenizerMeasure, path)))
-    benchmarks = [_part(role) for role in run.artifacts if stage_of(role) == "responses"]
+    benchmarks = named(run.artifacts, "responses")
     conversations = payloads("conversations", "counts.json", lambda path: read_json(ConversationCounts, path))
     probes = payloads("probe", "probe.jsonl", lambda path: _lines(ProbedDocument, path))
     return RunRecords(

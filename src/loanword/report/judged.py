@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from loanword.recipe.judging import AGAINST
 from loanword.records import (
     AlignedLayer,
     JudgeFacts,
@@ -18,7 +19,6 @@ from loanword.records import (
     read_lines,
 )
 
-AGAINST = ".against."
 POINTS, COHERENCE = "points", "coherence"
 """Rubrics: an examination's, and whether a response that switches languages hangs together."""
 

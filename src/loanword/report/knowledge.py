@@ -8,7 +8,8 @@ from functools import cached_property
 import numpy as np
 
 from loanword.records import Grade
-from loanword.report.gather import BenchmarkFacts, RunRecords, ScoreFacts
+from loanword.report.facts import BenchmarkFacts, ScoreFacts
+from loanword.report.gather import RunRecords
 from loanword.report.statistics import (
     Estimate,
     Floats,
@@ -79,9 +80,7 @@ def score_knowledge(runs: Sequence[RunRecords]) -> Knowledge:
 
 def benchmarks_of(runs: Sequence[RunRecords]) -> dict[str, BenchmarkFacts]:
     """What is known of every benchmark that a run plans or has, in the order of the runs."""
-    planned = dict.fromkeys(
-        role.partition(".")[2] for run in runs for role in run.artifacts if role.startswith("grades.")
-    )
+    planned = dict.fromkeys(name for run in runs for name in run.named("grades"))
     known = {name: facts for run in runs for name, facts in run.benchmarks.items()}
     return {name: known.get(name, BenchmarkFacts(name=name)) for name in planned}
 

@@ -14,7 +14,8 @@ import numpy as np
 
 from loanword.records import Grade, Overlap
 from loanword.report.comparisons import reference_run
-from loanword.report.gather import RunRecords, ScoreFacts
+from loanword.report.facts import ScoreFacts
+from loanword.report.gather import RunRecords
 from loanword.report.knowledge import Knowledge, KnowledgeScore, value
 from loanword.report.statistics import (
     RESAMPLING_SEED,
@@ -89,7 +90,7 @@ def source_overlaps(runs: Sequence[RunRecords]) -> list[SourceOverlap]:
 
 def asked_of(run: RunRecords) -> list[str]:
     """The benchmarks that a run is to answer."""
-    return [role.partition(".")[2] for role in run.artifacts if role.startswith("grades.")]
+    return run.named("grades")
 
 
 def sources_of(run: RunRecords, benchmark: str) -> dict[str, str]:

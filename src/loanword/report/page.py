@@ -17,7 +17,8 @@ from markupsafe import Markup
 from loanword.records import canonical_json, write_json
 from loanword.report import statistics
 from loanword.report.comparisons import MARGIN_ACCURACY, MARGIN_BITS_PER_BYTE
-from loanword.report.gather import Artifact, Provenance, RunFolders, RunRecords, StudyInfo, read_runs
+from loanword.report.facts import Provenance
+from loanword.report.gather import Artifact, RunFolders, RunRecords, StudyInfo, read_runs
 from loanword.report.quality.responses import write_responses
 from loanword.report.sections import Report, compose
 from loanword.report.wording import decimal, duration, percent, plain

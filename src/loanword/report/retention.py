@@ -18,7 +18,14 @@ from loanword.report.gather import RunRecords
 from loanword.report.knowledge import Knowledge, benchmarks_of, compare_knowledge
 from loanword.report.likelihoods import Scores, compare_languages
 from loanword.report.panels import LinePanel, Point, Series, line_panel
-from loanword.report.statistics import SIGNIFICANCE, SMALLEST_NUM_EXAMPLES, Estimate, PairedDifference, holm, verdict
+from loanword.report.statistics import (
+    SIGNIFICANCE,
+    SMALLEST_NUM_EXAMPLES,
+    Estimate,
+    PairedDifference,
+    Verdict,
+    with_verdicts,
+)
 from loanword.report.svg import Style
 from loanword.report.tables import TONES
 from loanword.report.wording import decimal, joined, language_name, percent, signed
@@ -36,10 +43,16 @@ class Retained:
     value: Estimate | None
     paired: PairedDifference | None
     adjusted_p: float | None = None
+    verdict: Verdict | None = None
 
     @property
     def lower_is_better(self) -> bool:
         return self.measure == BITS
+
+    @property
+    def margin(self) -> float:
+        """The largest difference that may be called none."""
+        return MARGIN_BITS_PER_BYTE if self.lower_is_better else MARGIN_ACCURACY
 
 
 @dataclass(frozen=True)
@@ -63,8 +76,7 @@ def retained(runs: Sequence[RunRecords], scores: Scores, knowledge: Knowledge) -
     if base is None:
         return []
     found = [one for run in runs if run.label != base.label for one in _of_run(run, base, runs, scores, knowledge)]
-    adjusted = iter(holm([one.paired.p_value for one in found if one.paired is not None]))
-    return [one if one.paired is None else replace(one, adjusted_p=next(adjusted)) for one in found]
+    return with_verdicts(found, lower_is_better=lambda one: one.lower_is_better, margin=lambda one: one.margin)
 
 
 def _of_run(
@@ -128,13 +140,11 @@ def _points_more(value: float) -> str:
 def _cell(one: Retained | None) -> Cell:
     if one is None:
         return estimate_cell(None, str, planned=False)
-    if one.paired is None or one.adjusted_p is None:
+    if one.paired is None or one.verdict is None:
         missing = one.value is None or one.base is None
         return estimate_cell(None, str) if missing else text_cell("other examples", tone="quiet")
-    margin = MARGIN_BITS_PER_BYTE if one.lower_is_better else MARGIN_ACCURACY
-    word = verdict(one.paired, one.adjusted_p, lower_is_better=one.lower_is_better, margin=margin).word
     shown = _bits_more if one.lower_is_better else _points_more
-    return replace(estimate_cell(one.paired.difference, shown), tone=TONES.get(word, ""))
+    return replace(estimate_cell(one.paired.difference, shown), tone=TONES.get(one.verdict.word, ""))
 
 
 def tradeoffs(runs: Sequence[RunRecords], scores: Scores) -> dict[str, list[Tradeoff]]:

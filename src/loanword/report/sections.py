@@ -18,7 +18,7 @@ from loanword.report.likelihoods import Scores, score_languages
 from loanword.report.overlap import source_overlaps, split_scores
 from loanword.report.overlap_tables import overlap_tables, touched_tables
 from loanword.report.quality.scores import JudgedBenchmark, assess
-from loanword.report.quality.switching import switching_findings, switching_tables
+from loanword.report.quality.switching import switching_differences, switching_findings, switching_tables
 from loanword.report.quality.tables import quality_tables
 from loanword.report.quality.words import quality_findings
 from loanword.report.retention import retained, retention_table, source_of, tradeoff_figure
@@ -169,13 +169,14 @@ def _quality_section(
 
 
 def _switching_section(runs: Sequence[RunRecords], study: StudyInfo) -> Section:
+    differences = switching_differences(runs, study.comparisons)
     return Section(
         "switching",
         "Code-switching",
         "How often responses leave the language that they are to be in, and for which other one.",
         (),
-        switching_tables(runs, study.comparisons),
-        tuple(switching_findings(runs, study.comparisons)),
+        switching_tables(runs, differences),
+        tuple(switching_findings(runs, differences)),
     )
 
 

@@ -7,10 +7,10 @@ difference of their resampled values is the paired bootstrap.
 """
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from statistics import NormalDist
-from typing import Literal
+from typing import Any, ClassVar, Literal, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -242,3 +242,28 @@ def verdict(paired: PairedDifference, adjusted_p: float, *, lower_is_better: boo
     if adjusted_p < SIGNIFICANCE:
         return Verdict("helps" if (difference.value < 0) == lower_is_better else "hurts", bound)
     return Verdict("not enough data" if bound > margin else "no difference", bound)
+
+
+class Compared(Protocol):
+    """A dataclass of an arm beside its control; `paired` is None where there is nothing to compare."""
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+    @property
+    def paired(self) -> PairedDifference | None: ...
+
+
+D = TypeVar("D", bound=Compared)
+
+
+def with_verdicts(found: Sequence[D], *, lower_is_better: Callable[[D], bool], margin: Callable[[D], float]) -> list[D]:
+    """Differences of one family with `adjusted_p`, by Holm over all of them, and the `verdict` of each."""
+    adjusted = iter(holm([one.paired.p_value for one in found if one.paired is not None]))
+    told: list[D] = []
+    for one in found:
+        if one.paired is not None:
+            p_value = next(adjusted)
+            reached = verdict(one.paired, p_value, lower_is_better=lower_is_better(one), margin=margin(one))
+            one = replace(one, adjusted_p=p_value, verdict=reached)
+        told.append(one)
+    return told

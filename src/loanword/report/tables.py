@@ -17,7 +17,8 @@ from loanword.report.cells import (
     text_cell,
 )
 from loanword.report.comparisons import Comparison, Difference
-from loanword.report.gather import BenchmarkFacts, RunRecords
+from loanword.report.facts import BenchmarkFacts
+from loanword.report.gather import RunRecords
 from loanword.report.knowledge import Knowledge, benchmark_titles, benchmarks_of
 from loanword.report.likelihoods import Scores, languages_of
 from loanword.report.wording import (

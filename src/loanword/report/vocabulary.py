@@ -8,7 +8,7 @@ Shapes: B budgets, R resamples.
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -25,8 +25,7 @@ from loanword.report.statistics import (
     Floats,
     PairedDifference,
     Verdict,
-    holm,
-    verdict,
+    with_verdicts,
 )
 from loanword.report.wording import Setting
 
@@ -265,7 +264,7 @@ def _crossings(budgets_B: Floats, differences_RB: Floats) -> Floats:
 
 def _judged(pairs: Sequence[VocabularyPair]) -> list[VocabularyPair]:
     measured = [one for pair in pairs for level in pair.levels for one in (level.equal_text, level.equal_compute)]
-    judged = _judge(measured)
+    judged = iter(with_verdicts(measured, lower_is_better=lambda _: True, margin=lambda _: MARGIN_BITS_PER_BYTE))
     return [
         replace(
             pair,
@@ -273,14 +272,3 @@ def _judged(pairs: Sequence[VocabularyPair]) -> list[VocabularyPair]:
         )
         for pair in pairs
     ]
-
-
-def _judge(measured: Sequence[Measured]) -> Iterator[Measured]:
-    adjusted = iter(holm([one.paired.p_value for one in measured if one.paired is not None]))
-    for one in measured:
-        if one.paired is None:
-            yield one
-        else:
-            p_value = next(adjusted)
-            word = verdict(one.paired, p_value, lower_is_better=True, margin=MARGIN_BITS_PER_BYTE)
-            yield replace(one, adjusted_p=p_value, verdict=word)

@@ -12,6 +12,7 @@ Shapes: N sentences.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -25,13 +26,12 @@ from loanword.report.statistics import (
     Floats,
     PairedDifference,
     Verdict,
-    holm,
     mcnemar_p_value,
     paired_accuracy,
     paired_shares,
     share_estimate,
-    verdict,
     wilson,
+    with_verdicts,
 )
 
 Place = Literal["middle layer", "best layer"]
@@ -68,10 +68,7 @@ Alignments = Mapping[tuple[str, Languages], Alignment]
 
 @dataclass(frozen=True)
 class AlignmentDifference:
-    """An arm minus its control at one layer of each; `paired` is None where a side is missing or read other text.
-
-    `is_aligned`: either side is hit more often than by chance. Below that there is nothing to gain or lose.
-    """
+    """An arm minus its control at one layer of each; `paired` is None where a side is missing or read other text."""
 
     languages: Languages
     place: Place
@@ -80,7 +77,11 @@ class AlignmentDifference:
     paired: PairedDifference | None
     adjusted_p: float | None = None
     verdict: Verdict | None = None
-    is_aligned: bool = True
+
+    @cached_property
+    def is_aligned(self) -> bool:
+        """Whether either side is hit more often than by chance: below that there is nothing to gain or lose."""
+        return any(side is not None and is_above_chance(side) for side in (self.arm, self.control))
 
     @property
     def word(self) -> str:
@@ -225,21 +226,11 @@ def _differences(
 
 
 def _judged(comparisons: Sequence[AlignmentComparison]) -> list[AlignmentComparison]:
-    tested = [one.paired for found in comparisons for one in found.differences if one.paired is not None]
-    adjusted = iter(holm([paired.p_value for paired in tested]))
-    return [
-        replace(
-            found,
-            differences=tuple(
-                one if one.paired is None else _with_verdict(one, one.paired, next(adjusted))
-                for one in found.differences
-            ),
+    told = iter(
+        with_verdicts(
+            [one for found in comparisons for one in found.differences],
+            lower_is_better=lambda _: False,
+            margin=lambda _: MARGIN_ACCURACY,
         )
-        for found in comparisons
-    ]
-
-
-def _with_verdict(found: AlignmentDifference, paired: PairedDifference, adjusted_p: float) -> AlignmentDifference:
-    reached = verdict(paired, adjusted_p, lower_is_better=False, margin=MARGIN_ACCURACY)
-    is_aligned = any(side is not None and is_above_chance(side) for side in (found.arm, found.control))
-    return replace(found, adjusted_p=adjusted_p, verdict=reached, is_aligned=is_aligned)
+    )
+    return [replace(found, differences=tuple(next(told) for _ in found.differences)) for found in comparisons]

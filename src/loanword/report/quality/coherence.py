@@ -7,12 +7,13 @@ of other judges is taken, of responses that switch beside those that do not.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from loanword.recipe.judging import OF_COHERENCE
 from loanword.records import JudgeFacts
 from loanword.report.cells import MISSING_CELL, NOT_PLANNED_CELL, Cell, Column, estimate_cell, number_cell, text_cell
 from loanword.report.gather import RunRecords
 from loanword.report.judged import COHERENCE, Judged
 from loanword.report.quality.ratings import Part, RatedExamples, estimates, parts_of, rated_examples
-from loanword.report.quality.scores import OF_COHERENCE, planned_judges
+from loanword.report.quality.scores import planned_judges
 from loanword.report.quality.words import judge_phrase, scale_range
 from loanword.report.wording import decimal, plain
 

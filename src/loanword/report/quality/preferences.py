@@ -62,7 +62,7 @@ def compared_responses(runs: Sequence[RunRecords]) -> tuple[ComparedResponses, .
     """Every comparison that a run plans, in the order of the runs."""
     found: list[ComparedResponses] = []
     for run in runs:
-        benchmarks = [role.partition(".")[2] for role in run.artifacts if stage_of(role) == "responses"]
+        benchmarks = run.named("responses")
         for role in run.artifacts:
             of = judged_role(role, benchmarks) if stage_of(role) == "ratings" else None
             if of is None or not of[2]:

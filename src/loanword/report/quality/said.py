@@ -4,12 +4,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
+from loanword.recipe.judging import AGAINST, OF_COHERENCE
 from loanword.records import JudgeFacts, Judgement, Preference, Rating, read_lines
 from loanword.report.corpora import visible
 from loanword.report.gather import RunRecords
-from loanword.report.judged import AGAINST, COHERENCE, POINTS
+from loanword.report.judged import COHERENCE, POINTS
 from loanword.report.quality.ratings import Key
-from loanword.report.quality.scores import OF_COHERENCE
 from loanword.report.quality.words import judge_phrase, scale_range
 from loanword.report.wording import plain
 

@@ -1,13 +1,15 @@
 """How good responses are by each judge: what it gave each run, and an arm beside its control. Numbers only."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
+from loanword.recipe.judging import AGAINST, OF_COHERENCE
 from loanword.records import Item, JudgeFacts, Rating
-from loanword.report.gather import BenchmarkFacts, RunRecords, stage_of
-from loanword.report.judged import AGAINST, COHERENCE, Judged, judged_role
+from loanword.report.facts import BenchmarkFacts
+from loanword.report.gather import RunRecords, stage_of
+from loanword.report.judged import COHERENCE, Judged, judged_role
 from loanword.report.knowledge import benchmark_titles
 from loanword.report.quality.ratings import (
     Part,
@@ -17,10 +19,7 @@ from loanword.report.quality.ratings import (
     parts_of,
     rated_examples,
 )
-from loanword.report.statistics import Estimate, PairedDifference, Verdict, holm, verdict
-
-OF_COHERENCE = " (coherence)"
-"""What a judge's name ends in where it says whether responses that switch languages hang together."""
+from loanword.report.statistics import Estimate, PairedDifference, Verdict, with_verdicts
 
 
 @dataclass(frozen=True)
@@ -98,11 +97,14 @@ def assess(runs: Sequence[RunRecords], comparisons: Sequence[tuple[str, str]]) -
         for benchmark, judge in judges_of(runs)
         for one in _judged(benchmark, titles[benchmark], judge, runs, comparisons)
     ]
-    tested = [difference for one in found for difference in one.differences if difference.paired is not None]
-    adjusted = iter(holm([difference.paired.p_value for difference in tested if difference.paired is not None]))
-    return tuple(
-        replace(one, differences=tuple(_told(difference, adjusted) for difference in one.differences)) for one in found
+    told = iter(
+        with_verdicts(
+            [difference for one in found for difference in one.differences],
+            lower_is_better=lambda _: False,
+            margin=lambda difference: difference.part.margin,
+        )
     )
+    return tuple(replace(one, differences=tuple(next(told) for _ in one.differences)) for one in found)
 
 
 def judges_of(runs: Sequence[RunRecords]) -> dict[tuple[str, str], None]:
@@ -118,16 +120,14 @@ def judges_of(runs: Sequence[RunRecords]) -> dict[tuple[str, str], None]:
 
 def planned_judges(run: RunRecords) -> list[tuple[str, str]]:
     """Benchmark and judge of every rating that a run plans, finished or not."""
-    benchmarks = [role.partition(".")[2] for role in run.artifacts if stage_of(role) == "responses"]
+    benchmarks = run.named("responses")
     roles = [role for role in run.artifacts if stage_of(role) == "ratings" and AGAINST not in role]
     return [of[:2] for role in roles if (of := judged_role(role, benchmarks))]
 
 
 def titles_of(runs: Sequence[RunRecords]) -> dict[str, str]:
     """What to call every benchmark that a run has responses to, or plans."""
-    planned = dict.fromkeys(
-        role.partition(".")[2] for run in runs for role in run.artifacts if stage_of(role) == "responses"
-    )
+    planned = dict.fromkeys(name for run in runs for name in run.named("responses"))
     known = {name: facts for run in runs for name, facts in run.benchmarks.items()}
     return benchmark_titles({name: known.get(name, BenchmarkFacts(name=name)) for name in planned})
 
@@ -176,11 +176,3 @@ def _compared(
         else JudgedDifference(*pair, part)
         for part in parts
     ]
-
-
-def _told(difference: JudgedDifference, adjusted: Iterator[float]) -> JudgedDifference:
-    if difference.paired is None:
-        return difference
-    adjusted_p = next(adjusted)
-    reached = verdict(difference.paired, adjusted_p, lower_is_better=False, margin=difference.part.margin)
-    return replace(difference, adjusted_p=adjusted_p, verdict=reached)

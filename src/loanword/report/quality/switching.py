@@ -19,10 +19,10 @@ from loanword.report.cells import (
     one_group,
     text_cell,
 )
-from loanword.report.gather import RunRecords, stage_of
+from loanword.report.gather import RunRecords
 from loanword.report.quality.coherence import coherence_cells, coherence_columns, coherence_judges, coherence_note
 from loanword.report.quality.scores import titles_of
-from loanword.report.statistics import Estimate, PairedDifference, Verdict, holm, paired_accuracy, verdict, wilson
+from loanword.report.statistics import Estimate, PairedDifference, Verdict, paired_accuracy, wilson, with_verdicts
 from loanword.report.summary import NO_BREAK, Finding
 from loanword.report.tables import COMPARED, REACHED, RUN, TONES
 from loanword.report.wording import decimal, joined, language_name, p_phrase, p_text, percent, plain, signed
@@ -64,17 +64,15 @@ class SwitchingDifference:
     verdict: Verdict | None = None
 
 
-def switching_tables(runs: Sequence[RunRecords], comparisons: Sequence[tuple[str, str]]) -> tuple[Table, ...]:
-    """One table a benchmark that was looked through, and one of arms beside their controls (by label)."""
-    differences = switching_differences(runs, comparisons)
+def switching_tables(runs: Sequence[RunRecords], differences: Sequence[SwitchingDifference]) -> tuple[Table, ...]:
+    """One table a benchmark that was looked through, and one of arms beside their controls."""
     titles = titles_of(runs)
     tables = [_table(benchmark, titles[benchmark], runs) for benchmark in _benchmarks(runs)]
     return (*tables, *([_differences_table(titles, differences)] if differences else []))
 
 
-def switching_findings(runs: Sequence[RunRecords], comparisons: Sequence[tuple[str, str]]) -> list[Finding]:
+def switching_findings(runs: Sequence[RunRecords], differences: Sequence[SwitchingDifference]) -> list[Finding]:
     """For each benchmark: how often runs switch, into what, and every arm minus its control."""
-    differences = switching_differences(runs, comparisons)
     titles = titles_of(runs)
     return [
         finding
@@ -111,13 +109,7 @@ def switching_differences(
         for arm, control in dict.fromkeys(comparisons)
         if all(f"switching.{benchmark}" in by_label[label].artifacts for label in (arm, control))
     ]
-    adjusted = iter(holm([one.paired.p_value for one in found if one.paired is not None]))
-    return [one if one.paired is None else _told(one, one.paired, next(adjusted)) for one in found]
-
-
-def _told(one: SwitchingDifference, paired: PairedDifference, adjusted_p: float) -> SwitchingDifference:
-    reached = verdict(paired, adjusted_p, lower_is_better=True, margin=MARGIN)
-    return replace(one, adjusted_p=adjusted_p, verdict=reached)
+    return with_verdicts(found, lower_is_better=lambda _: True, margin=lambda _: MARGIN)
 
 
 def _difference(arm: RunRecords, control: RunRecords, benchmark: str) -> SwitchingDifference:
@@ -139,8 +131,7 @@ def _pass_rate(passes: Iterable[bool | None]) -> Estimate | None:
 
 
 def _benchmarks(runs: Sequence[RunRecords]) -> list[str]:
-    planned = [role for run in runs for role in run.artifacts if stage_of(role) == "switching"]
-    return list(dict.fromkeys(role.partition(".")[2] for role in planned))
+    return list(dict.fromkeys(name for run in runs for name in run.named("switching")))
 
 
 def _table(benchmark: str, title: str, runs: Sequence[RunRecords]) -> Table:
