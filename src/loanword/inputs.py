@@ -181,9 +181,13 @@ def watched(config: TrunkConfig | PretrainingConfig, work: Work) -> Probe | None
 
 def questions(config: BenchmarkConfig, work: Work) -> list[SubjectQuestions]:
     """What a benchmark asks, no more of each subject than the config says."""
+    return questions_in(benchmark_folder(config, Path(work.execution.data), dict(work.execution.commits)), config)
+
+
+def questions_in(folder: Path, config: BenchmarkConfig) -> list[SubjectQuestions]:
+    """The same of a benchmark whose files are at hand."""
     from loanword.evaluation.benchmarks import benchmark_of
 
-    folder = benchmark_folder(config, Path(work.execution.data), dict(work.execution.commits))
     read = benchmark_of(config).load(folder, config)
     return [replace(one, examples=one.examples[: config.limit_examples]) for one in read]
 

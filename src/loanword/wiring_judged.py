@@ -18,7 +18,7 @@ from loanword.recipe import (
     RubricName,
     SwitchingConfig,
 )
-from loanword.recipe.judging import AGAINST, COHERENCE
+from loanword.recipe.judging import AGAINST, OF_COHERENCE
 from loanword.store import Job
 
 
@@ -64,7 +64,7 @@ def judged_by(
         if judge.coherence and "switching" in answered:
             of_switched = _asked(judge, "coherence").model_copy(update={"only_switched": True})
             said = job("judgements", of_switched, judge=model, **answered)
-            role = f"{name}.{of}{COHERENCE}"
+            role = f"{name}.{of}{OF_COHERENCE}"
             jobs[f"judgements.{role}"] = said
             jobs[f"ratings.{role}"] = job("ratings", RatingsConfig(), responses=responses, judgements=said)
     for of, judge in meant.items():

@@ -13,7 +13,7 @@ from loanword.evaluation.facts import benchmark_facts
 from loanword.evaluation.grading import grade
 from loanword.recipe import BenchmarkConfig, GradesConfig
 from loanword.records import Grade, canonical_json
-from loanword.report.gather import BenchmarkFacts
+from loanword.report.facts import BenchmarkFacts
 from loanword.report.knowledge import KnowledgeScore, score_grades
 from tests.evaluation.models import AlwaysA, Dice, Ruled
 

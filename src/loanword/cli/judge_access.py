@@ -9,6 +9,7 @@ from typing import Any
 
 from loanword.cli.machine import without_secrets
 from loanword.errors import UserError
+from loanword.evaluation.calls import Tokens
 from loanword.recipe import BaseConfig, JudgeConfig
 from loanword.records import JudgeAccess
 from loanword.store import Job
@@ -82,15 +83,14 @@ def tell_judging(estimator: Estimator, todo: Sequence[Job], access: JudgeAccess)
     """Says what judges behind a server are about to be asked, before anything is built."""
     taken = [estimator.of(job) for job in todo if job.stage == "judgements"]
     num_requests, num_more = sum(one.num_requests for one in taken), sum(one.num_more_requests for one in taken)
-    if told := judging_told(num_requests, num_more, (access.read_price, access.write_price)):
+    if told := judging_told(num_requests, num_more, access.prices):
         print(told, file=sys.stderr)
 
 
 def _told(num_requests: int, prices: tuple[float, float]) -> str:
-    read, written = (num_requests * tokens for tokens in JUDGEMENT_TOKENS)
-    cost = (read * prices[0] + written * prices[1]) / 1e6
-    price = f", {cost:,.2f} at the given prices" if any(prices) else ""
-    return f"{num_requests:,} requests ({read:,} tokens read, {written:,} written{price})"
+    tokens = Tokens(*(num_requests * each for each in JUDGEMENT_TOKENS))
+    price = f", {tokens.cost(*prices):,.2f} at the given prices" if any(prices) else ""
+    return f"{num_requests:,} requests ({tokens.read:,} tokens read, {tokens.written:,} written{price})"
 
 
 def require_address(flag: str, address: str | None) -> None:

@@ -10,7 +10,8 @@ from loanword.cli.measured_quality import measured_quality, print_quality
 from loanword.cli.plan import table
 from loanword.evaluation.benchmarks.gaokao import GAOKAO
 from loanword.evaluation.benchmarks.gaokao_exam import exam_points, objective_rates
-from loanword.report.gather import BenchmarkFacts, RunFolders, RunRecords, read_runs
+from loanword.report.facts import BenchmarkFacts
+from loanword.report.gather import RunFolders, RunRecords, read_runs
 from loanword.report.knowledge import KnowledgeScore, ReportedScore, score_knowledge
 from loanword.report.likelihoods import score_languages
 from loanword.report.statistics import Estimate

@@ -1,6 +1,7 @@
 """What an evaluation measured of open responses: ratings by judge, and switches of language."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import asdict
 from typing import Any
 
 from loanword.cli.plan import table
@@ -72,4 +73,4 @@ def _switching_rows(found: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
 
 
 def _plain(estimate: Estimate | None) -> dict[str, float] | None:
-    return None if estimate is None else {"value": estimate.value, "low": estimate.low, "high": estimate.high}
+    return None if estimate is None else asdict(estimate)

@@ -14,13 +14,11 @@ import zlib
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from hashlib import sha256
 from pathlib import Path
 from typing import Any, Literal, TextIO
 
 from loanword.errors import UserError
-from loanword.evaluation.judging.people import PersonRating
-from loanword.evaluation.judging.said import response_text
+from loanword.evaluation.judging.people import PersonRating, person_ratings
 from loanword.records import Rating, Response, read_lines
 from loanword.report.judged import POINTS, read_judged
 from loanword.report.trust.judges import KINDS, rated_responses, scales_of
@@ -215,11 +213,8 @@ def _read_people(path: Path, kept: Mapping[str, Response] | None) -> RatingFile:
     given: dict[str, list[PersonRating]] = {}
     benchmarks: set[str] = set()
     num_left_out = 0
-    for number, one in enumerate(read_lines(PersonRating, path), start=1):
-        where = f"{path}:{number}"
-        if (one.response is None) == (one.response_sha256 is None):
-            raise UserError(where, "does not say which response was rated", expected="response or response_sha256")
-        if kept is not None and not _is_of(one, kept.get(one.id)):
+    for where, one in person_ratings(path):
+        if kept is not None and (one.id not in kept or not one.is_of(kept[one.id])):
             num_left_out += 1
             continue
         benchmarks |= {one.benchmark} if one.benchmark and kept is None else set()
@@ -240,12 +235,6 @@ def _read_people(path: Path, kept: Mapping[str, Response] | None) -> RatingFile:
     notes = [f"{len(raters):,} raters of {len(given):,} responses"]
     notes += [f"{num_left_out:,} ratings of other responses left out"] if num_left_out else []
     return RatingFile(path, "people", "people", {}, with_overall(side.items), side, notes=tuple(notes))
-
-
-def _is_of(one: PersonRating, response: Response | None) -> bool:
-    if response is None or (one.benchmark and one.benchmark != response.benchmark):
-        return False
-    return one.digest == sha256(response_text(response).encode()).hexdigest()
 
 
 def _rated_by_people(ratings: Sequence[PersonRating]) -> Rated:

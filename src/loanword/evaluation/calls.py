@@ -41,6 +41,17 @@ def about_tokens(num_bytes: int, language: str) -> int:
     return -(-num_bytes // (4 if language.split("-")[0] == "en" else 2))
 
 
+class Tokens(NamedTuple):
+    """Tokens that are read and written."""
+
+    read: int
+    written: int
+
+    def cost(self, read_price: float, write_price: float) -> float:
+        """What they cost at prices of a million, in the currency of these."""
+        return (self.read * read_price + self.written * write_price) / 1e6
+
+
 class Budget(Protocol[Taken]):
     """What calls may take together."""
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from loanword.evaluation.calls import about_tokens
+from loanword.evaluation.calls import Tokens, about_tokens
 from loanword.evaluation.translation_checks import num_letters
 from loanword.evaluation.translation_prompt import Direction, translation_prompt
 from loanword.evaluation.translation_requests import Request
@@ -27,7 +27,7 @@ class Estimate(NamedTuple):
 
     def price(self, read: float, written: float) -> float:
         """What it costs at prices a million tokens."""
-        return (self.read_tokens * read + self.written_tokens * written) / 1e6
+        return Tokens(self.read_tokens, self.written_tokens).cost(read, written)
 
 
 def estimate(requests: Sequence[Request], target: str, *, back: bool, chat: bool) -> Estimate:

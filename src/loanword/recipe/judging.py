@@ -12,7 +12,7 @@ RubricName = Literal["llm-eval-0-3", "llm-eval-1-3", "points", "coherence", "rul
 """Items and scale: those of LLM-Eval as in arXiv 2401.01055 (0-3) or as published (1-3), an examination's points,
 whether a response that switches languages hangs together, and what rules can see."""
 
-COHERENCE = " (coherence)"
+OF_COHERENCE = " (coherence)"
 """Behind a judge's name where it says whether responses that switch languages hang together."""
 AGAINST = ".against."
 """Between a judge's name and a control's where it compares two runs."""

@@ -6,7 +6,7 @@ from typing import TypeVar
 from pydantic import Field, TypeAdapter, ValidationError, model_validator
 
 from loanword.recipe.asking import BenchmarkConfig, GradesConfig, LikelihoodsConfig, ResponsesConfig
-from loanword.recipe.judging import AGAINST, COHERENCE, AlignmentConfig, JudgeConfig, SwitchingConfig
+from loanword.recipe.judging import AGAINST, OF_COHERENCE, AlignmentConfig, JudgeConfig, SwitchingConfig
 from loanword.recipe.making import (
     BaseConfig,
     ConversationsConfig,
@@ -91,8 +91,9 @@ class Recipe(Record):
 
     def _misnamed_judges(self) -> Iterator[str]:
         for name, judge in self.judges.items():
-            if name.endswith(COHERENCE) or AGAINST in f"{name}.":
-                yield f"judges.{name}: the name holds {COHERENCE!r} or {AGAINST!r}, which stand behind names of judges"
+            if name.endswith(OF_COHERENCE) or AGAINST in f"{name}.":
+                kept = f"{OF_COHERENCE!r} or {AGAINST!r}"
+                yield f"judges.{name}: the name holds {kept}, which stand behind names of judges"
             if judge.coherence and not self.switching.measure:
                 yield f"judges.{name}.coherence: nobody looks for switches: switching.measure is false"
             for other in judge.of:

@@ -24,6 +24,11 @@ class JudgeAccess(Record):
     answer_seconds: PositiveFloat = 300.0
     patience_seconds: PositiveFloat = 300.0
 
+    @property
+    def prices(self) -> tuple[float, float]:
+        """Of a million tokens, read and written; 0 where none are given."""
+        return self.read_price, self.write_price
+
 
 class Execution(Record):
     """Where and how stages run: never part of identity, always part of provenance.

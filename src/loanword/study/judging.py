@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from loanword.evaluation.benchmarks import benchmark_of
+from loanword.inputs import questions_in
 from loanword.recipe import BenchmarkConfig, JudgementsConfig
 from loanword.records import Response, Switching, read_lines
 from loanword.store import Job, Sources, Store
@@ -49,8 +49,8 @@ class Requests:
         assert isinstance(config, BenchmarkConfig)
         if config.folder is None:
             return 0
-        asked = benchmark_of(config).load(self._sources.root / config.folder, config)
-        return sum(one.asked is not None for subject in asked for one in subject.examples[: config.limit_examples])
+        asked = questions_in(self._sources.root / config.folder, config)
+        return sum(one.asked is not None for subject in asked for one in subject.examples)
 
 
 def _num_answered(folder: Path) -> int:

@@ -17,11 +17,9 @@ from typing import Annotated
 
 from pydantic import ConfigDict, Field
 
-from loanword.evaluation.benchmark import Benchmark, Example, Subject, SubjectQuestions
+from loanword.evaluation.benchmark import Example, Subject, SubjectQuestions
 from loanword.evaluation.benchmarks.open_questions import (
-    always_open,
-    no_scores,
-    open_asking,
+    open_benchmark,
     read_records,
     subject_questions,
 )
@@ -67,16 +65,13 @@ def _examples(path: Path) -> Iterator[tuple[str, str, Example]]:
         yield where, subject, Example(f"{subject}/{number}", one.question, options=(), answers=(), asked=asked)
 
 
-BELLE = Benchmark(
-    name="belle",
+BELLE = open_benchmark(
+    "belle",
     title="BELLE's evaluation set",
     language="zh",
     licence="Apache-2.0",
     source="https://github.com/LianjiaTech/BELLE",
     subjects=SUBJECTS,
     load=load,
-    protocols={"official": {"generation": open_asking(max_new_tokens=1024)}},
-    scores=no_scores,
-    has_splits=False,
-    openness=always_open,
+    max_new_tokens=1024,
 )

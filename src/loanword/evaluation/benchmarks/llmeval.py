@@ -26,11 +26,9 @@ from typing import Annotated
 from pydantic import ConfigDict, Field
 
 from loanword.errors import UserError
-from loanword.evaluation.benchmark import Benchmark, Example, Subject, SubjectQuestions
+from loanword.evaluation.benchmark import Example, Subject, SubjectQuestions
 from loanword.evaluation.benchmarks.open_questions import (
-    always_open,
-    no_scores,
-    open_asking,
+    open_benchmark,
     read_records,
     subject_questions,
 )
@@ -152,16 +150,13 @@ def _require_same_ids(path: Path, subjects: set[str], config: BenchmarkConfig) -
             )
 
 
-LLMEVAL = Benchmark(
-    name="llmeval",
+LLMEVAL = open_benchmark(
+    "llmeval",
     title="LLM-Eval",
     language=_USUAL_LANGUAGE,
     licence="none stated",
     source="https://github.com/llmeval/llmeval-1",
     subjects=SUBJECTS,
     load=load,
-    protocols={"official": {"generation": open_asking(max_new_tokens=512)}},
-    scores=no_scores,
-    has_splits=False,
-    openness=always_open,
+    max_new_tokens=512,
 )

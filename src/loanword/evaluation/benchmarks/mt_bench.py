@@ -22,11 +22,9 @@ from typing import Annotated
 from pydantic import ConfigDict, Field
 
 from loanword.errors import UserError
-from loanword.evaluation.benchmark import Benchmark, Example, Subject, SubjectQuestions
+from loanword.evaluation.benchmark import Example, Subject, SubjectQuestions
 from loanword.evaluation.benchmarks.open_questions import (
-    always_open,
-    no_scores,
-    open_asking,
+    open_benchmark,
     read_records,
     subject_questions,
 )
@@ -118,16 +116,13 @@ def _examples(path: Path, references: Mapping[str, tuple[str, tuple[str, ...]]])
         yield where, one.category, Example(id, one.turns[0], options=(), answers=(), asked=asked)
 
 
-MT_BENCH = Benchmark(
-    name="mt_bench",
+MT_BENCH = open_benchmark(
+    "mt_bench",
     title="MT-Bench",
     language="en",
     licence="Apache-2.0",
     source="https://github.com/lm-sys/FastChat/tree/main/fastchat/llm_judge",
     subjects=SUBJECTS,
     load=load,
-    protocols={"official": {"generation": open_asking(max_new_tokens=1024)}},
-    scores=no_scores,
-    has_splits=False,
-    openness=always_open,
+    max_new_tokens=1024,
 )

@@ -8,7 +8,7 @@ in a language that may not be the question's, and no shots.
 
 import codecs
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar, cast
@@ -16,6 +16,7 @@ from typing import TypeVar, cast
 from loanword.errors import UserError
 from loanword.evaluation.benchmark import (
     Asking,
+    Benchmark,
     Example,
     Openness,
     Score,
@@ -121,17 +122,44 @@ def next_turn(prompt: OpenPrompt, said: str) -> OpenPrompt | None:
     return replace(prompt, question=prompt.later[0], later=prompt.later[1:], history=history)
 
 
-def unread(_: Response) -> tuple[str, ...] | None:
+def open_benchmark(
+    name: str,
+    *,
+    title: str,
+    language: str,
+    licence: str,
+    source: str,
+    subjects: Mapping[str, Subject],
+    load: Callable[[Path, BenchmarkConfig], list[SubjectQuestions]],
+    max_new_tokens: int,
+) -> Benchmark:
+    """A benchmark whose questions are all for a judge."""
+    return Benchmark(
+        name=name,
+        title=title,
+        language=language,
+        licence=licence,
+        source=source,
+        subjects=subjects,
+        load=load,
+        protocols={"official": {"generation": open_asking(max_new_tokens)}},
+        scores=_no_scores,
+        has_splits=False,
+        openness=_always_open,
+    )
+
+
+def _unread(_: Response) -> tuple[str, ...] | None:
     """Nothing: no rule of a benchmark's says what a response to an open question gives as the answer."""
     return None
 
 
-def always_open(_: BenchmarkConfig) -> Openness:
+def _always_open(_: BenchmarkConfig) -> Openness:
     """Every question is for a judge."""
     return "all"
 
 
-def no_scores(_: Sequence[Subject]) -> list[Score]:
+def _no_scores(_: Sequence[Subject]) -> list[Score]:
     """None: without labels nothing is scored."""
     return []
 
@@ -142,7 +170,7 @@ def open_asking(max_new_tokens: int) -> Asking:
         prompts,
         no_mark,
         no_chance,
-        read=unread,
+        read=_unread,
         follow_up=next_turn,
         max_new_tokens=max_new_tokens,
         plain_stop=(BLANK_LINE,),

@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from loanword.errors import UserError
-from loanword.evaluation.calls import SideBySide, about_tokens
+from loanword.evaluation.calls import SideBySide, Tokens, about_tokens
 from loanword.evaluation.judging.cache import Replies, Reply, reply_key
 from loanword.evaluation.judging.prompt import PLAIN_STOP, repair_prompt
 from loanword.evaluation.judging.replies import Read
-from loanword.evaluation.judging.spending import Pace, Spending, Tokens
+from loanword.evaluation.judging.spending import Pace, Spending
 from loanword.interruption import REQUEUE, Stop, noticed
 from loanword.protocols import SERVED, Generated, LanguageModel, OpenPrompt, Refused, Work
 from loanword.recipe.judging import JudgementsConfig
@@ -188,9 +188,8 @@ class Asker:
         """Says what is about to be spent: repairs of replies that cannot be read come on top."""
         read = sum(self._read_tokens(request.prompt) for request in requests)
         tokens = Tokens(read, len(requests) * min(REPLY_TOKENS, self._decoding.max_new_tokens))
-        access = self._access
-        priced = access.read_price or access.write_price
-        cost = f", about {tokens.cost(access):,.2f} at the given prices" if priced else ""
+        prices = self._access.prices
+        cost = f", about {tokens.cost(*prices):,.2f} at the given prices" if any(prices) else ""
         self._work.say(
             f"judge {self._name}: {len(requests):,} requests for {len(questions):,} judgements, about {tokens.read:,} "
             f"tokens read and {tokens.written:,} written{cost}; what it was asked before is not asked again"

@@ -42,6 +42,10 @@ class PersonRating(Record):
         """Of the response that was rated."""
         return _digest(self.response) if self.response is not None else (self.response_sha256 or "").lower()
 
+    def is_of(self, response: Response) -> bool:
+        """Whether it was given to that response."""
+        return self.benchmark in ("", response.benchmark) and self.digest == _digest(response_text(response))
+
 
 def people_judgements(path: Path, answered: Sequence[Response], rubric: Rubric, say: Say) -> list[Judgement]:
     """The judgements of the people in a file, in the order of the responses, raters in the order of the file.
@@ -55,11 +59,11 @@ def people_judgements(path: Path, answered: Sequence[Response], rubric: Rubric, 
     raters: dict[str, int] = {}
     found: dict[tuple[str, int], Judgement] = {}
     num_lines = 0
-    for where, rating in _lines(path):
+    for where, rating in person_ratings(path):
         num_lines += 1
         repeat = raters.setdefault(rating.rater, len(raters))
         response = responses.get(rating.id)
-        if response is None or not _is_of(rating, response):
+        if response is None or not rating.is_of(response):
             continue
         judgement = _judgement(where, rating, repeat, response, rubric)
         if found.setdefault((rating.id, repeat), judgement) is not judgement:
@@ -75,7 +79,12 @@ def people_judgements(path: Path, answered: Sequence[Response], rubric: Rubric, 
     return [found[key] for key in sorted(found, key=lambda key: (places[key[0]], key[1]))]
 
 
-def _lines(path: Path) -> Iterator[tuple[str, PersonRating]]:
+def person_ratings(path: Path) -> Iterator[tuple[str, PersonRating]]:
+    """Every rating of a file and where it stands.
+
+    Raises:
+        UserError: a file that cannot be read or is empty, a line that holds no rating or does not say of what.
+    """
     try:
         raw = path.read_bytes()
         content = gzip.decompress(raw) if path.suffix == ".gz" else raw
@@ -95,11 +104,6 @@ def _lines(path: Path) -> Iterator[tuple[str, PersonRating]]:
                 do="give one of them: the text that the rater saw, or its digest",
             )  # fmt: skip
         yield where, rating
-
-
-def _is_of(rating: PersonRating, response: Response) -> bool:
-    of_benchmark = rating.benchmark in ("", response.benchmark)
-    return of_benchmark and rating.digest == _digest(response_text(response))
 
 
 def _judgement(where: str, rating: PersonRating, repeat: int, response: Response, rubric: Rubric) -> Judgement:

@@ -11,9 +11,10 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Generic, NamedTuple, TypeVar
+from typing import Generic, TypeVar
 
 from loanword.errors import UserError
+from loanword.evaluation.calls import Tokens
 from loanword.evaluation.judging.cache import Reply, reply_files
 from loanword.records import JudgeAccess, read_json
 
@@ -24,17 +25,6 @@ LOOK_SECONDS = 2.0
 STOP_SECONDS = 0.1
 """How often whoever waits for a turn looks whether somebody wants to stop."""
 _ANOTHER_CLOCK_SECONDS = 3600.0
-
-
-class Tokens(NamedTuple):
-    """Tokens that are read and written."""
-
-    read: int
-    written: int
-
-    def cost(self, access: JudgeAccess) -> float:
-        """What they cost, in the currency of the prices."""
-        return (self.read * access.read_price + self.written * access.write_price) / 1e6
 
 
 class Spending(Generic[R]):
@@ -66,8 +56,9 @@ class Spending(Generic[R]):
         if access.limit_tokens is not None and sum(taken) > access.limit_tokens:
             spent = f"about {sum(self.spent):,} tokens are spent, and the next reply may take {sum(most):,}"
             return self._beyond(f"--judge-limit-tokens {access.limit_tokens}", spent)
-        if access.limit_cost is not None and taken.cost(access) > access.limit_cost:
-            spent = f"about {self.spent.cost(access):.4g} is spent, and the next reply may cost {most.cost(access):.2g}"
+        if access.limit_cost is not None and taken.cost(*access.prices) > access.limit_cost:
+            costs = self.spent.cost(*access.prices), most.cost(*access.prices)
+            spent = f"about {costs[0]:.4g} is spent, and the next reply may cost {costs[1]:.2g}"
             return self._beyond(f"--judge-limit-cost {access.limit_cost:g}", spent)
         self._reserved[id(call)] = most
         return None
