@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from loanword.cli.study_text import budgets
+from loanword.cli.study_text import budgets, num_new_pieces
 from loanword.study.file import cells, read_study
 
 
@@ -78,3 +78,8 @@ def test_a_code_that_is_no_language_is_refused_by_the_study_itself(data: Path, t
 )
 def test_budgets_are_round_and_leave_room_for_a_held_out_split(num_bytes: int, expected: list[int]):
     assert budgets(num_bytes) == expected
+
+
+@pytest.mark.parametrize(("num_bytes", "expected"), [(10, 1), (400_000, 600), (8_100_000, 10_000), (10**9, 10_000)])
+def test_little_text_teaches_few_new_pieces(num_bytes: int, expected: int):
+    assert num_new_pieces(num_bytes) == expected

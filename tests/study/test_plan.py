@@ -216,6 +216,13 @@ def test_a_thousandth_of_a_study_has_the_same_stages(data: Path) -> None:
     assert scaled(large, 0.001).likelihoods.limit_documents is not None
 
 
+def test_little_source_text_fails_no_extension_of_a_smoke_run(data: Path) -> None:
+    large = study(data).runs[-1].recipe
+    small = scaled(large, 0.001)
+    assert small.tokenizer.num_new_pieces == large.tokenizer.num_new_pieces
+    assert small.tokenizer.max_source_change > 0.5 > large.tokenizer.max_source_change
+
+
 def test_planning_loads_no_torch(data: Path) -> None:
     (data / "study.toml").write_text(STUDY)
     code = (

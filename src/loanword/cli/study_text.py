@@ -12,7 +12,9 @@ WANTED_STEPS = 200
 BATCH_ROWS = (4, 64)
 USED_SHARE = 0.8
 USUAL_HELD_OUT = 100
-NUM_NEW_PIECES = 10_000
+MOST_NEW_PIECES = 10_000
+BYTES_PER_NEW_PIECE = 500
+"""Of target text, so that each new row is trained some hundred times."""
 REPLAY = 0.2
 TUNED_ON = (1_000, 5_000)
 NEAR_DUPLICATES = 0.8
@@ -40,6 +42,12 @@ def budgets(num_bytes: int) -> list[int]:
     """Amounts of text to compare: none, a fifth, and what leaves room for a held-out split; two digits each."""
     largest = _two_digits(int(USED_SHARE * num_bytes))
     return sorted({0, _two_digits(largest // 5), largest})
+
+
+def num_new_pieces(num_bytes: int) -> int:
+    """Pieces that so much text can teach, in whole hundreds where there are any."""
+    wanted = min(MOST_NEW_PIECES, budgets(num_bytes)[-1] // BYTES_PER_NEW_PIECE)
+    return max(1, wanted // 100 * 100 or wanted)
 
 
 def _two_digits(number: int) -> int:
@@ -101,7 +109,8 @@ clean.rules = {_list(CLEANING)}
 [recipe.corpus.{survey.source}]
 files = {_list(survey.source_texts)}
 
-# Pieces added to the base's tokenizer. The axis "vocabulary" below sets them.
+# Pieces added to the base's tokenizer. The axis "vocabulary" below sets them: one for each {BYTES_PER_NEW_PIECE} bytes
+# of text, {MOST_NEW_PIECES:,} at most. `loanword tokenizer advise` says what other numbers would save and cost.
 [recipe.tokenizer]
 num_new_pieces = 0
 """
@@ -190,7 +199,7 @@ def _axes(survey: Survey) -> str:
 "tokenizer.num_new_pieces" = 0
 
 [axes.vocabulary.extended]
-"tokenizer.num_new_pieces" = {NUM_NEW_PIECES}
+"tokenizer.num_new_pieces" = {num_new_pieces(survey.num_bytes)}
 
 """
     tables = (
@@ -204,7 +213,7 @@ def _further_runs(survey: Survey) -> str:
     """Cells beside the matrix, and what is compared with what."""
     largest = budgets(survey.num_bytes)[-1]
     arm = f"extended, {_label(largest)}" if survey.source_texts else _label(largest)
-    settings = {"tokenizer.num_new_pieces": NUM_NEW_PIECES} if survey.source_texts else {}
+    settings = {"tokenizer.num_new_pieces": num_new_pieces(survey.num_bytes)} if survey.source_texts else {}
     budget = f'"pretraining.budget" = {{ bytes = {largest} }}'
     fixed = "".join(f"{_string(key)} = {value}, " for key, value in settings.items()) + budget
     runs: dict[str, str] = {}

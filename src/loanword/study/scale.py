@@ -7,6 +7,8 @@ from loanword.recipe import Budget, CorpusConfig, Recipe
 SMALLEST_CORPUS_BYTES = 3_000_000
 SMALLEST_PRETRAINING_BYTES = 20_000
 FEW = 20
+ANY_SOURCE_CHANGE = 0.99
+"""Share of source words that an extension may change: the little that is read shows too few of the merges to skip."""
 
 
 def scaled(recipe: Recipe, factor: float) -> Recipe:
@@ -29,6 +31,7 @@ def scaled(recipe: Recipe, factor: float) -> Recipe:
     if tuning.num_conversations:
         number = min(tuning.num_conversations, max(FEW, int(tuning.num_conversations * factor)))
         changes["tuning"] = tuning.model_copy(update={"num_conversations": number})
+    changes["tokenizer"] = recipe.tokenizer.model_copy(update={"max_source_change": ANY_SOURCE_CHANGE})
     changes["probe"] = recipe.probe.model_copy(update={"num_steps": min(recipe.probe.num_steps, FEW)})
     changes["likelihoods"] = recipe.likelihoods.model_copy(update={"limit_documents": FEW})
     changes["alignment"] = recipe.alignment.model_copy(update={"limit_sentences": FEW})
