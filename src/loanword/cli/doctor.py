@@ -32,8 +32,11 @@ def run(arguments: argparse.Namespace) -> int:
     findings = list(machine_findings(arguments.store, os.environ))
     root: Path = arguments.data or Path()
     findings += hub_findings(named_repositories(recipes, root))
-    if arguments.study is not None or arguments.data is not None:
-        findings += layout_findings(root, named_sources(recipes) if arguments.study else usual_layout())
+    if arguments.study is not None:
+        findings += layout_findings(root, named_sources(recipes))
+    elif arguments.data is not None:
+        usual = "data, as studies/real-small.toml names it; of another study: --study FILE"
+        findings += (found.model_copy(update={"area": usual}) for found in layout_findings(root, usual_layout()))
     return _report(findings, as_json=arguments.json)
 
 
