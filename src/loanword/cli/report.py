@@ -8,7 +8,7 @@ from loanword.cli.opening import Opened, add_study_arguments, open_study
 from loanword.store.artifacts import file_name
 
 if TYPE_CHECKING:
-    from loanword.report.gather import RunFolders
+    from loanword.report.gather import RunFolders, StudyInfo
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -26,14 +26,20 @@ def run(arguments: argparse.Namespace) -> int:
 
 def write_study_report(opened: Opened, out: Path | None) -> Path:
     """Writes the report of a study and returns the page's path."""
-    from loanword.report.gather import Question, StudyInfo
     from loanword.report.page import write_report
 
-    study, store = opened.study, opened.store
+    default = opened.store.root / "studies" / file_name(opened.study.name) / "report"
+    return write_report(run_folders(opened), study_info(opened), out or default)
+
+
+def study_info(opened: Opened) -> "StudyInfo":
+    """What a study says of itself, and which of its runs it compares."""
+    from loanword.report.gather import Question, StudyInfo
+
+    study = opened.study
     pairs = tuple((pair.arm, pair.control) for pair in study.comparisons)
     questions = {(one.arm, one.control): Question(one.question, one.on) for one in study.comparisons if one.question}
-    info = StudyInfo(study.name, study.summary, pairs, questions)
-    return write_report(run_folders(opened), info, out or store.root / "studies" / file_name(study.name) / "report")
+    return StudyInfo(study.name, study.summary, pairs, questions)
 
 
 def run_folders(opened: Opened) -> "list[RunFolders]":

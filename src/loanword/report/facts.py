@@ -25,6 +25,9 @@ class Manifest(Lenient):
 
     name: str
     stage: str
+    content: str = ""
+    config: dict[str, Any] = Field(default_factory=dict[str, Any])
+    identity: dict[str, Any] = Field(default_factory=dict[str, Any])
     provenance: Provenance = Provenance()
 
 
