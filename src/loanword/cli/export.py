@@ -48,7 +48,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.push:
         from loanword.cli.pushing import check_repository
 
-        check_repository(arguments.push, arguments.revision, overwrite=arguments.overwrite)
+        check_repository(arguments.push, arguments.revision, private=arguments.private, overwrite=arguments.overwrite)
     remarks = _remarks(opened, exported)
     if arguments.push and arguments.folder.exists() and is_copy_of(arguments.folder, model):
         print(f"{arguments.folder}: holds this model already; pushed as it is", file=sys.stderr)

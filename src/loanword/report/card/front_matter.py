@@ -40,7 +40,8 @@ def front_matter(exported: Exported, scores: CardScores) -> str:
     )
     if data.eval_results is None:
         data.pop("model_name")
-    return f"---\n{data.to_yaml()}\n---"
+    yaml = data.to_yaml()  # pyright: ignore[reportUnknownMemberType]
+    return f"---\n{yaml}\n---"
 
 
 def _relation(exported: Exported, models: list[str]) -> str | None:

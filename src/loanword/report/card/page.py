@@ -9,6 +9,7 @@ from loanword.report.card.markdown import code, escaped, items
 from loanword.report.card.scores import CardScores, score_blocks
 from loanword.report.card.settings import settings_blocks
 from loanword.report.card.vocabulary import vocabulary_blocks
+from loanword.report.gather import Artifact, stage_of
 from loanword.report.wording import bytes_text, count_text, joined, language_name, plain
 
 HERE = "."
@@ -127,10 +128,7 @@ def _licence(exported: Exported) -> list[str]:
             "--license ID`), after reading the terms of what it was made from."
         )
     made_of = [f"the base: {made_from(exported)}"] if exported.recipe.base.train is None else []
-    texts = [
-        f"the text {escaped(one.role)}: {', '.join(sources_of(one)) or 'no source is named'}"
-        for one in text_artifacts(exported)
-    ]
+    texts = [_source(exported, one) for one in text_artifacts(exported)]
     rest = [*made_of, *texts]
     if not rest:
         return [first]
@@ -139,3 +137,9 @@ def _licence(exported: Exported) -> list[str]:
         "It was made from what follows, each under terms of its own, which the study does not name:",
         items(rest),
     ]
+
+
+def _source(exported: Exported, text: Artifact) -> str:
+    kind = "instructions" if stage_of(text.role) == "instructions" else "text"
+    language = language_name(exported.run.texts[text.role].facts.language)
+    return f"{language} {kind}: {', '.join(sources_of(text)) or 'no source is named'}"

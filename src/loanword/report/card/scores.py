@@ -1,12 +1,12 @@
 """How a model scores, with 95 % intervals, and beside its base where both were asked the same."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 from loanword.report.alignment.scores import accuracy_estimate, score_alignment
 from loanword.report.card.about import Exported
-from loanword.report.card.markdown import escaped, estimate_text, items, table
+from loanword.report.card.markdown import code, escaped, estimate_text, items, table
 from loanword.report.comparisons import Comparison, Difference, compare
 from loanword.report.facts import BenchmarkFacts
 from loanword.report.gather import RunRecords
@@ -103,7 +103,7 @@ def _lead(scores: CardScores) -> str:
         else f", adjusted by Holm over the {plain(len(scores.differences))} of this card"
     )
     return (
-        f"{intervals} Base is the run {escaped(base.label)!s} of the same study; differences are paired, over the same "
+        f"{intervals} Base is the run {code(base.label)} of the same study; differences are paired, over the same "
         f"documents or questions, and their verdicts go by p below {decimal(SIGNIFICANCE, 2)}{others}."
     )
 
@@ -155,9 +155,10 @@ def _benchmark_blocks(scores: CardScores) -> list[str]:
     )
     note = (
         "Each score is the one that the benchmark\u2019s authors report; an answer that cannot be read earns nothing. "
-        "Differences are in percentage points. A name behind \u201cas\u201d says how questions are laid out, asked and "
-        "scored, not whose they are."
+        "Differences are in percentage points."
     )
+    if any(scores.titles[name] == name for name in scores.benchmarks):
+        note += " A name behind \u201cas\u201d says how questions are laid out, asked and scored, not whose they are."
     return ["### Benchmarks", _with_base(headings, rows, num_words=3), note]
 
 
@@ -189,10 +190,10 @@ def _asked(title: str, facts: BenchmarkFacts) -> str:
 
 def _judged_blocks(scores: CardScores) -> list[str]:
     found = [(one, mine) for one in scores.judged if (mine := one.scored.get(scores.label)) is not None]
-    rows = [row for one, mine in found for row in _judged_rows(scores, one, mine)]
+    rows = [row for one, mine in found if (row := _judged_row(scores, one, mine)) is not None]
     if not rows:
         return []
-    headings = ("Questions", "Judge", "Rated for", "Scale", "Responses rated", "Score", "Base", "Difference", "Verdict")
+    headings = ("Questions", "Judge", "Its parts", "Scale", "Judgements", "Score", "Base", "Difference", "Verdict")
     notes = items([_judge_note(scores, one, mine) for one, mine in found])
     return [
         "### Responses to open questions",
@@ -202,22 +203,19 @@ def _judged_blocks(scores: CardScores) -> list[str]:
     ]
 
 
-def _judged_rows(scores: CardScores, one: JudgedBenchmark, mine: RunScores) -> Iterator[tuple[str, ...]]:
-    for part in one.parts:
-        estimate = mine.estimates[part.key]
-        told = NONE if estimate is None else estimate_text(estimate, lambda value, part=part: value_text(part, value))
-        scale = "share of points" if part.is_share else scale_range(part.lowest, part.highest)
-        beside = next((_judged_beside(found) for found in one.differences if found.part == part), (NONE, NONE, NONE))
-        rated = plain(mine.outcomes["rated"])
-        yield (
-            escaped(scores.titles[one.benchmark]),
-            escaped(one.judge),
-            escaped(part.title),
-            scale,
-            rated,
-            told,
-            *beside,
-        )
+def _judged_row(scores: CardScores, one: JudgedBenchmark, mine: RunScores) -> tuple[str, ...] | None:
+    """The mean of a judge's items, or its one item, with the items beside it; None where it rated nothing."""
+    head = one.headline
+    estimate = None if head is None else mine.estimates[head.key]
+    if head is None or estimate is None:
+        return None
+    items = [(part.title, found) for part in one.parts if len(part.places) == 1 and (found := mine.estimates[part.key])]
+    parts = ", ".join(f"{escaped(title.lower())} {value_text(head, found.value)}" for title, found in items)
+    scale = "share of points" if head.is_share else scale_range(head.lowest, head.highest)
+    score = estimate_text(estimate, lambda value: value_text(head, value))
+    beside = next((_judged_beside(found) for found in one.differences if found.part == head), (NONE, NONE, NONE))
+    title = escaped(scores.titles[one.benchmark])
+    return title, escaped(one.judge), parts, scale, plain(mine.outcomes["rated"]), score, *beside
 
 
 def _judged_beside(found: JudgedDifference) -> tuple[str, str, str]:
@@ -246,7 +244,7 @@ def _switching_blocks(scores: CardScores) -> list[str]:
     rows = [
         (
             escaped(scores.titles[name]),
-            joined(f"{language_name(code)} {plain(number)}" for code, number in score.into.most_common()) or "none",
+            joined(f"{language_name(one)} {plain(number)}" for one, number in score.into.most_common()) or "none",
             plain(score.num_responses),
             estimate_text(score.switched, percent, _points),
         )
