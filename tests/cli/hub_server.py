@@ -147,8 +147,9 @@ class _Handler(BaseHTTPRequestHandler):
             elif key == "deletedFile":
                 del files[value["path"]]
         repository.branches[branch] = files
+        where = self.path.removeprefix("/api/models").partition("/commit/")[0]
         self.hub.num_commits += 1
-        self._send(200, {"commitUrl": f"{self.hub.url}/commit/{COMMIT}", "commitOid": COMMIT})
+        self._send(200, {"commitUrl": f"{self.hub.url}{where}/commit/{COMMIT}", "commitOid": COMMIT})
 
     def _token(self) -> str:
         return self.headers.get("Authorization", "").removeprefix("Bearer ")

@@ -91,7 +91,7 @@ def test_a_token_is_needed_and_must_be_one_that_may_write(
 
 def test_a_card_that_the_hub_refuses_is_named_before_anything_is_sent(hub: Hub, folder: Path) -> None:
     (folder / "README.md").write_text("---\nlicense: Proprietary\n---\n", encoding="utf-8")
-    with pytest.raises(UserError, match=r'README.md - the Hub does not take it(?s:.*)"license" must be'):
+    with pytest.raises(UserError, match=r'README.md - the Hub does not take its front matter(?s:.*)"license" must be'):
         push(folder, NAME, "main", private=False)
     assert not hub.objects and not hub.num_commits
 

@@ -15,6 +15,8 @@ from loanword.errors import UserError
 
 KEPT = ".gitattributes"
 """What the Hub puts into a repository by itself."""
+INVALID_CARD = "Invalid metadata in README.md"
+"""How huggingface_hub begins to say what the Hub says of a card."""
 
 
 def check_repository(repository: str, branch: str, *, private: bool, overwrite: bool) -> None:
@@ -77,10 +79,12 @@ def push(folder: Path, repository: str, branch: str, *, private: bool) -> str:
             raise
         raise _refused(repository, error.__cause__, folder) from None
     except ValueError as error:
-        # What the Hub says of the front matter of a card comes in no kind of its own.
-        raise UserError(
-            folder / "README.md", f"the Hub does not take it: {error}", do="mend it, and push the folder again"
-        ) from None
+        # What the Hub says of a card comes in no kind of its own.
+        if not str(error).startswith(INVALID_CARD):
+            raise
+        said = str(error).removeprefix(INVALID_CARD).strip(" .\n-")
+        what = f"the Hub does not take its front matter: {said}"
+        raise UserError(folder / "README.md", what, do="mend it, and push the folder again") from None
     where = f"{constants.ENDPOINT}/{repository}"
     return where if branch == constants.DEFAULT_REVISION else f"{where}/tree/{branch}"
 
