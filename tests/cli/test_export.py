@@ -346,7 +346,7 @@ def test_a_run_is_pushed_and_what_was_exported_before_is_pushed_as_it_is(
         edited = f"{pushed['README.md'].decode()}\n## Thanks\n"
         (tmp_path / "model" / "README.md").write_text(edited, encoding="utf-8")
         again = words(root, "extended", tmp_path / "model", "--push", "org/model")
-        assert "holds 7 files" in loanword(*again).err
+        assert "holds 8 files, the first is LICENSE.txt" in loanword(*again).err
         said = loanword(*again, "--overwrite")
         assert said.code == 0 and "pushed as it is" in said.err
         assert hub.repositories["org/model"].branches["main"]["README.md"].decode() == edited

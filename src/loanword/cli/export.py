@@ -51,15 +51,15 @@ def run(arguments: argparse.Namespace) -> int:
         check_repository(arguments.push, arguments.revision, private=arguments.private, overwrite=arguments.overwrite)
     remarks = _remarks(opened, exported)
     if arguments.push and arguments.folder.exists() and is_copy_of(arguments.folder, model):
-        print(f"{arguments.folder}: holds this model already; pushed as it is", file=sys.stderr)
+        print(f"{arguments.folder}: holds this model already; pushed as it is, its card too", file=sys.stderr)
     else:
         about = _about(opened, exported, arguments, remarks)
         write_folder(model, base, arguments.folder, lambda folder: _finish(folder, about))
         print(f"{arguments.folder}: {model.manifest.stage}/{model.manifest.name} of run {exported.label!r}")
+        if not about.licence.is_named:
+            print(f"{arguments.folder / CARD}: names no licence yet; give --license, or write it in", file=sys.stderr)
     for remark in remarks:
         print(f"{arguments.folder}: {remark}", file=sys.stderr)
-    if not (arguments.license or arguments.license_name):
-        print(f"{arguments.folder}/{CARD}: names no licence yet; give --license, or write it in", file=sys.stderr)
     if arguments.push:
         from loanword.cli.pushing import push
 

@@ -19,7 +19,7 @@ HOW = {
 def lineage_blocks(exported: Exported) -> list[str]:
     """A table of the steps, in order, and what its columns are."""
     told = dict(_steps(exported))
-    rows = [_row(role, words, exported.run.artifacts[role]) for role, words in told.items()]
+    rows = [_row(role, words, exported.run.artifacts.get(role)) for role, words in told.items()]
     note = (
         "Each step is an artifact of the study\u2019s store, named after all that decides it. The digest is of its "
         "content: the same steps on the same kind of machine give the same. Commit and version are those of the "

@@ -154,9 +154,10 @@ def _benchmark_blocks(scores: CardScores) -> list[str]:
         "Verdict",
     )
     note = (
-        "Each score is the one that the benchmark\u2019s authors report; an answer that cannot be read earns nothing. "
-        "Differences are in percentage points."
+        "Each score is the one that the benchmark\u2019s authors report; an answer that cannot be read earns nothing."
     )
+    if any(row[-2] != NONE for row in rows):
+        note += " Differences are in percentage points."
     if any(scores.titles[name] == name for name in scores.benchmarks):
         note += " A name behind \u201cas\u201d says how questions are laid out, asked and scored, not whose they are."
     return ["### Benchmarks", _with_base(headings, rows, num_words=3), note]
