@@ -73,6 +73,15 @@ def test_a_run_is_shown_beside_the_base_of_its_study_and_the_base_alone(study: S
     assert "Difference" not in alone and "as it came" in alone and "base_model_relation" not in alone
 
 
+def test_a_run_is_compared_with_no_other_models_base(study: SyntheticStudy, tmp_path: Path) -> None:
+    exported = about(study, GRADED)
+    other = exported.run.artifacts["base"]
+    assert other is not None
+    moved = replace(exported.run, artifacts={**exported.run.artifacts, "base": replace(other, folder=tmp_path)})
+    text = card(replace(exported, run=moved, runs=[*exported.runs, moved]))
+    assert "Difference" not in text and BASE not in text
+
+
 def test_the_hub_reads_the_same_numbers(study: SyntheticStudy) -> None:
     exported = about(study, GRADED, licence=Licence("Apache-2.0"))
     data = ModelCard(card(exported)).data
@@ -148,6 +157,8 @@ def test_what_is_not_known_is_said(study: SyntheticStudy) -> None:
     for told in ("Safety was not measured", "trained once, with seed 0", "English alone", "no one of them explains"):
         assert told in limits
     assert "the quality of responses" in limits and "held-out text" not in limits
+    untrained = about(study, "extended-0MB", recipe=recipe(pretraining=None, tuning={}))
+    assert "never trained" in sections(card(untrained))["Limits"] and "never trained" not in limits
     missing = sections(card(about(study, MISSING.label)))["Limits"]
     assert "Planned and not finished" in missing and "tuning" in missing
     assert "good for nothing else" in sections(card(about(study, GRADED, smoke=True)))["Limits"]

@@ -47,8 +47,8 @@ class Exported:
 
     @property
     def base_run(self) -> RunRecords | None:
-        """The run of the untouched base, None where the study has none, or where it is this one."""
-        base = reference_run(self.runs)
+        """The run of this run's own base, untouched; None where the study has none, or where it is this one."""
+        base = reference_run([run for run in self.runs if _base_of(run) == _base_of(self.run)])
         return None if base is None or base.label == self.run.label else base
 
     @property
@@ -104,6 +104,12 @@ def source_name(name: str) -> str:
     """A file or folder as its study names it; of one outside the data root, only what it is called."""
     path = PurePath(name)
     return path.name if path.is_absolute() or ".." in path.parts or name.startswith("~") else name
+
+
+def _base_of(run: RunRecords) -> object:
+    base = run.artifacts.get("base")
+    settings = frozenset((key, repr(value)) for key, value in run.settings.items() if key.startswith("base."))
+    return settings if base is None else base.folder
 
 
 def _at_commit(name: str) -> tuple[str, str] | None:

@@ -4,13 +4,13 @@ from collections.abc import Iterator, Mapping
 
 from loanword.report.card.about import Exported
 from loanword.report.card.markdown import escaped
-from loanword.report.card.scores import CardScores
+from loanword.report.card.scores import SEVERAL, CardScores
 from loanword.report.comparisons import MARGIN_ACCURACY
 from loanword.report.gather import RunRecords, stage_of
 from loanword.report.knowledge import KnowledgeScore
 from loanword.report.quality.ratings import HARMLESSNESS
 from loanword.report.trust.judges import judge_trust
-from loanword.report.wording import joined, language_name, plain
+from loanword.report.wording import joined, language_name, plain, setting_name
 
 MEASURED: Mapping[str, str] = {
     "likelihoods": "held-out text",
@@ -83,15 +83,15 @@ def _rest(run: RunRecords) -> object:
 
 def _languages(exported: Exported) -> Iterator[str]:
     run = exported.run
-    codes = [*run.likelihoods, *(facts.language for facts in run.benchmarks.values() if facts.language)]
-    names = joined(language_name(code) for code in dict.fromkeys(codes))
+    codes = [*run.likelihoods, *(facts.language for facts in run.benchmarks.values())]
+    names = joined(language_name(code) for code in dict.fromkeys(codes) if code not in ("", SEVERAL))
     if names:
         yield f"It was measured in {names} alone. Of other languages, and of other kinds of text, nothing is known."
 
 
 def _few(scores: CardScores) -> Iterator[str]:
     wide = [
-        f"{escaped(scores.titles[name])} ({plain(score.num_questions)})"
+        f"{_quoted(scores, name)} ({plain(score.num_questions)})"
         for name, score in _graded(scores)
         if score.headline.high - score.headline.low > 2 * MARGIN_ACCURACY
     ]
@@ -102,7 +102,7 @@ def _few(scores: CardScores) -> Iterator[str]:
 
 def _guessing(scores: CardScores) -> Iterator[str]:
     guessed = [
-        escaped(scores.titles[name])
+        _quoted(scores, name)
         for name, score in _graded(scores)
         if (chance := scores.benchmarks[name].headline_chance) is not None and score.headline.low <= chance
     ]
@@ -112,6 +112,10 @@ def _guessing(scores: CardScores) -> Iterator[str]:
 
 def _graded(scores: CardScores) -> list[tuple[str, KnowledgeScore]]:
     return [(name, scores.knowledge[scores.label, name]) for name in scores.benchmarks]
+
+
+def _quoted(scores: CardScores, benchmark: str) -> str:
+    return f"\u201c{escaped(scores.titles[benchmark])}\u201d"
 
 
 def _judges(exported: Exported) -> Iterator[str]:
@@ -128,16 +132,16 @@ def _judges(exported: Exported) -> Iterator[str]:
 
 def _causes(scores: CardScores) -> Iterator[str]:
     found = scores.against_base
-    if found is None:
-        return
-    if found.confounded:
-        factors = joined(escaped(one) for one in found.factors)
-        yield f"It differs from its base in several things at once ({factors}): no one of them explains a difference."
-    if found.other_execution:
-        yield "It and its base were trained on different devices or with different micro-batches."
+    # A base that nothing was done to has no target, whatever its run says.
+    factors = [one for one in (found.factors if found else ()) if not one.startswith(f"{setting_name('target')}:")]
+    if len(factors) > 1:
+        told = joined(escaped(one) for one in factors)
+        yield f"It differs from its base in several things at once ({told}): no one of them explains a difference."
 
 
 def _training(exported: Exported) -> Iterator[str]:
+    if exported.is_extended and not (exported.is_pretrained or exported.is_tuned):
+        yield "The rows of its new pieces were never trained: they are a start for training, and no more."
     for role, rows in exported.run.skipped.items():
         number = sum(one.last_row - one.first_row for one in rows)
         yield f"In {role}, {plain(number)} rows were skipped, because steps over them went wrong."

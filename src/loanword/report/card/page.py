@@ -50,7 +50,8 @@ def _lead(exported: Exported) -> list[str]:
     )
     done = joined(_done(exported))
     what = "An instruction-tuned language model" if exported.is_tuned else "A language model"
-    origin = f"Its base is {made_from(exported)}." if done else f"It is {made_from(exported)}, as it came."
+    came = "" if exported.recipe.base.train else ", as it came"
+    origin = f"Its base is {made_from(exported)}." if done else f"It is {made_from(exported)}{came}."
     made, end = f", made by {done}" if done else "", "." if size or context else ""
     first = f"{what} for {target}{made}. {origin}{size}{context}{end}"
     summary_text = f" (\u201c{escaped(exported.study.summary)}\u201d)" if exported.study.summary else ""

@@ -20,6 +20,8 @@ from loanword.report.trust.judges import KINDS, judge_trust, trust_note
 from loanword.report.wording import benchmark_name, decimal, joined, language_name, percent, plain
 
 NONE = "\u2013"
+SEVERAL = "mul"
+"""The language of a benchmark whose questions are in several."""
 WORDS: Mapping[str, str] = {"helps": "better", "hurts": "worse"}
 """Verdicts on what was done to a base, as they are said of the model."""
 
@@ -130,7 +132,7 @@ def _benchmark_blocks(scores: CardScores) -> list[str]:
     rows = [
         (
             escaped(scores.titles[name]),
-            language_name(facts.language),
+            "several" if facts.language == SEVERAL else language_name(facts.language),
             _asked(scores.titles[name], facts),
             plain(score.num_questions),
             plain(score.num_unparsed),
