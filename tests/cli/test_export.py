@@ -16,7 +16,7 @@ from huggingface_hub import ModelCard, constants
 from safetensors.torch import save_file
 from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
 
-from loanword.model.load import new_model, save_model
+from loanword.model.load import new_model
 from loanword.recipe import ArchitectureConfig
 from loanword.records import Message
 from loanword.tokenizer.load import load_tokenizer
@@ -56,6 +56,9 @@ stride_tokens = 32
 name = "as it came"
 set = {{ "likelihoods.texts" = {{ zh = "held-out.zh.txt" }} }}
 [[runs]]
+name = "in shards, as it came"
+set = {{ "base.model" = "llama-3" }}
+[[runs]]
 name = "extended"
 [runs.set]
 "tokenizer.num_new_pieces" = 30
@@ -85,8 +88,17 @@ name = "of its own, tied, byte-level"
 "tuning.num_conversations" = 8
 "conversations.template" = "model"
 """
-RUNS = ("as it came", "extended", "padded, alpaca", "llama-2", "chatml", "of its own, tied, byte-level")
-TUNED = RUNS[2:]
+RUNS = (
+    "as it came",
+    "in shards, as it came",
+    "extended",
+    "padded, alpaca",
+    "llama-2",
+    "chatml",
+    "of its own, tied, byte-level",
+)
+TUNED = RUNS[3:]
+TIED = (RUNS[1], RUNS[-1])
 LLAMA_3_TEMPLATE = (
     "{{ bos_token }}{% for message in messages %}"
     "{{ message['role'] + ':\\n' + message['content'] | trim + '<|eot_id|>' }}"
@@ -123,7 +135,8 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shape = ArchitectureConfig(
         width=32, num_layers=1, num_heads=2, num_key_value_heads=1, feed_forward_width=32, context_tokens=256
     )
-    save_model(new_model(shape, pieces.num_pieces, 0, bos_id=pieces.bos_id, eos_id=pieces.eos_id), root / "llama-3")
+    model = new_model(shape, pieces.num_pieces, 0, bos_id=pieces.bos_id, eos_id=pieces.eos_id)
+    model.save_pretrained(root / "llama-3", max_shard_size="40KB")
     (root / "study.toml").write_text(STUDY, encoding="utf-8")
     done = studies.run(studies.command("run", root, root / "store", "--no-report", study=root / "study.toml"))
     assert done.returncode == 0, done.stderr
@@ -170,17 +183,18 @@ def test_transformers_gives_the_ids_that_training_used(label: str, root: Path, f
     new = [text for text in ours.pieces[-30:] if "<" not in text]
     for text in [*TEXTS, *(ours.decode([ours.pieces.index(piece)]) for piece in new)]:
         assert theirs.encode(text, add_special_tokens=False) == ours.encode(text)
-    if label != "as it came":  # a base's own files say whether BOS is put before a text
-        assert theirs.encode("a boat")[0] == ours.bos_id or label.startswith("of its own")
+    if ours.family == "sentencepiece":  # elsewhere the base's own files say whether BOS is put before a text
+        assert theirs.encode("a boat")[0] == ours.bos_id
 
 
 @pytest.mark.parametrize("label", RUNS)
 def test_an_exported_model_is_the_artifact(label: str, root: Path, folders: dict[str, Path]) -> None:
-    one, other = (AutoModelForCausalLM.from_pretrained(folder) for folder in (folders[label], artifact(root, label)))
+    found: Any = [AutoModelForCausalLM.from_pretrained(folder) for folder in (folders[label], artifact(root, label))]
+    one, other = found
     ids_1T = torch.tensor([load_tokenizer(folders[label]).encode("窗边的灯很亮 a boat under the bridge")])
     assert torch.equal(one(ids_1T).logits, other(ids_1T).logits)
     assert one.get_input_embeddings().weight.shape[0] % (64 if label.startswith("padded") else 1) == 0
-    assert one.config.tie_word_embeddings == (label == RUNS[-1])
+    assert one.config.tie_word_embeddings == (label in TIED)
 
 
 @pytest.mark.parametrize("label", TUNED)
@@ -234,11 +248,12 @@ def test_only_what_a_model_needs_is_exported_with_the_terms_of_its_base(folders:
     assert {"config.json", "generation_config.json", "model.safetensors", "tokenizer.model", "LICENSE.txt"} <= names
     assert not names & {"modeling.py", "adapter_model.safetensors"}
     assert "The base" not in (folders["as it came"] / "README.md").read_text(encoding="utf-8")
+    assert len(list(folders["in shards, as it came"].glob("model-0000?-of-0000?.safetensors"))) > 1
     assert (folders["extended"] / "LICENSE.txt").read_text(encoding="utf-8") == "Do as you like."
 
 
 def test_a_card_is_one_that_the_hub_reads_and_says_what_was_done(folders: dict[str, Path]) -> None:
-    data = ModelCard.load(folders["extended"] / "README.md").data
+    data: Any = ModelCard.load(folders["extended"] / "README.md").data
     assert (data.language, data.license, data.pipeline_tag) == (["zh", "en"], "other", "text-generation")
     assert [result.metric_type for result in data.eval_results or []] == ["bits_per_byte"]
     text = (folders["extended"] / "README.md").read_text(encoding="utf-8")
@@ -250,7 +265,7 @@ def test_a_card_is_one_that_the_hub_reads_and_says_what_was_done(folders: dict[s
 def test_a_licence_is_what_the_user_names(root: Path, tmp_path: Path, loanword: Loanword) -> None:
     more = ("--license", "other", "--license-name", "house", "--license-link", "https://example.org/terms")
     assert loanword(*words(root, "extended", tmp_path / "out", *more)).code == 0
-    data = ModelCard.load(tmp_path / "out" / "README.md").data
+    data: Any = ModelCard.load(tmp_path / "out" / "README.md").data
     assert (data.license, data.license_name, data.license_link) == ("other", "house", "https://example.org/terms")
     assert "[house](https://example.org/terms)" in (tmp_path / "out" / "README.md").read_text(encoding="utf-8")
     refused = loanword(*words(root, "extended", tmp_path / "other", "--license", "mit", "--license-name", "house"))
@@ -324,7 +339,7 @@ def test_vllm_loads_an_exported_model(folders: dict[str, Path]) -> None:
     engine = vllm.LLM(model=str(folders["extended"]), dtype="float32", enforce_eager=True)
     answered = engine.generate(["窗边的灯"], vllm.SamplingParams(temperature=0, max_tokens=4))
     ours = AutoTokenizer.from_pretrained(folders["extended"])
-    model = AutoModelForCausalLM.from_pretrained(folders["extended"])
+    model: Any = AutoModelForCausalLM.from_pretrained(folders["extended"])
     inputs = ours("窗边的灯", return_tensors="pt")
     ids = model.generate(**inputs, max_new_tokens=4)[0, inputs["input_ids"].shape[1] :].tolist()
     assert list(answered[0].outputs[0].token_ids) == ids

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from huggingface_hub import ModelCard
@@ -47,6 +48,11 @@ def about(study: SyntheticStudy, label: str, **settings: object) -> Exported:
     return replace(Exported(runs[label], list(runs.values()), study.info, of_run), **settings)  # type: ignore[arg-type]
 
 
+def hub_data(text: str) -> Any:
+    """What the Hub reads of a card."""
+    return ModelCard(text).data
+
+
 def sections(text: str) -> dict[str, str]:
     """The text under each heading of a card."""
     parts = re.split(r"^#{2,3} (.+)$", text, flags=re.MULTILINE)
@@ -84,7 +90,7 @@ def test_a_run_is_compared_with_no_other_models_base(study: SyntheticStudy, tmp_
 
 def test_the_hub_reads_the_same_numbers(study: SyntheticStudy) -> None:
     exported = about(study, GRADED, licence=Licence("Apache-2.0"))
-    data = ModelCard(card(exported)).data
+    data = hub_data(card(exported))
     found = {(one.dataset_type, one.metric_type): one.metric_value for one in data.eval_results or []}
     zh = score_languages([exported.run])[GRADED, "zh"].bits_per_byte.value
     ceval = score_knowledge([exported.run])[GRADED, "ceval"].headline.value
@@ -126,7 +132,7 @@ def on_the_hub(study: SyntheticStudy, root: Path) -> Exported:
 
 def test_bases_and_data_of_the_hub_are_named_with_their_commits(study: SyntheticStudy, tmp_path: Path) -> None:
     text = card(on_the_hub(study, tmp_path))
-    data = ModelCard(text).data
+    data = hub_data(text)
     assert (data.base_model, data.base_model_relation) == (["org/base", "org/adapter"], "finetune")
     assert data.datasets == ["org/text"]
     assert f"https://huggingface.co/org/base/tree/{HUB_COMMIT}" in text
@@ -186,7 +192,7 @@ def test_judged_responses_say_who_judged_and_whether_anybody_checked(study: Synt
 def test_no_licence_is_guessed(study: SyntheticStudy) -> None:
     exported = about(study, GRADED)
     text = card(exported)
-    assert ModelCard(text).data.license == "other" and "No licence is named yet" in sections(text)["Licence"]
+    assert hub_data(text).license == "other" and "No licence is named yet" in sections(text)["Licence"]
     named = card(replace(exported, licence=Licence("mit")))
     assert "No licence" not in named and "Given out under mit" in named
 
@@ -200,7 +206,7 @@ def test_labels_and_summaries_are_shown_as_they_are_and_no_markup(study: Synthet
     ]
     outside = re.sub(r"(`+)(?:.|\n)*?\1", "", body)
     assert not re.search(r"(?<!\\)<img|(?<!\\)\[a\]|^# heading|(?<!\\)\*bold", outside, re.MULTILINE)
-    assert ModelCard(card(replace(exported, run=run, runs=[run]))).data.license == "other"
+    assert hub_data(card(replace(exported, run=run, runs=[run]))).license == "other"
 
 
 @given(st.lists(st.lists(st.text(), min_size=3, max_size=3), min_size=1, max_size=4))

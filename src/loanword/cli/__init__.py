@@ -21,7 +21,10 @@ VERBS = {
     "run": ("loanword.cli.run", "build what is missing of a study, then write its report"),
     "status": ("loanword.cli.status", "say what of a study is finished, being built, or waiting"),
     "report": ("loanword.cli.report", "write a study's page from what is finished"),
-    "export": ("loanword.cli.export", "copy one run's model and tokenizer to a folder in the Hub's layout"),
+    "export": (
+        "loanword.cli.export",
+        "write one run's model, tokenizer and card to a folder in the Hub's layout, or to the Hub",
+    ),
     "evaluate": ("loanword.cli.evaluate", "ask a model benchmarks and held-out text, without a study"),
     "translate": ("loanword.cli.translate", "translate a set of questions or instructions by a model or a server"),
     "compare": ("loanword.cli.compare", "pair two evaluations example by example, and say what differs"),
