@@ -1,6 +1,6 @@
-"""Seconds until the command answers: `plan` of a study of 1,000 runs, and `--help`.
+"""Seconds until the command answers: `plan` of a study of 1,000 runs, `plan` and `status` over 20,000 artifacts, `--help`.
 
-The ratio is the smaller of goal / seconds of the two; each is the best of some runs of a fresh process.
+The ratio is the smallest of goal / seconds; each is the best of some runs of a fresh process.
 """
 
 import json

@@ -44,6 +44,9 @@ class Seen:
     def finished(self, job: Job, seconds: float) -> None:
         self.events.append(("finished", job.key))
 
+    def failed(self, job: Job, reason: str, num_left_out: int) -> None:
+        self.sentences.append(f"{job.stage}: cannot be built: {reason}; {num_left_out} left out")
+
     def elsewhere(self, job: Job) -> None:
         self.events.append(("elsewhere", job.key))
 
@@ -153,7 +156,7 @@ def test_the_stage_that_refuses_is_named_before_what_it_refuses(store: Store, tm
     seen = Seen()
     with pytest.raises(UserError, match="run out"):
         build(store, chain(tmp_path, mishap="user"), seen=seen)
-    assert seen.sentences == ["count: cannot be built"]
+    assert seen.sentences == ["count: cannot be built: numbers - run out; 0 left out"]
 
 
 @pytest.mark.parametrize(("mishap", "kind"), [("user", UserError), ("bug", StageCrashed), ("killed", UserError)])

@@ -5,8 +5,10 @@ import math
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
 from loanword.cli.checkpoints import check_device
+from loanword.cli.failures import labels_of, tell_failures
 from loanword.cli.judge_access import add_judge_arguments, judge_access, tell_judging
 from loanword.cli.machine import num_cores
 from loanword.cli.opening import Opened, add_study_arguments, lock_path, open_study, read_lock
@@ -20,7 +22,11 @@ from loanword.store.identity import unresolved_revisions
 from loanword.study.estimate import Estimator
 from loanword.study.hardware import FILE, read_profile
 from loanword.study.plan import missing, remember, results, smaller_cuts
+from loanword.study.selection import selected
 from loanword.training.trackers import check_trackers
+
+if TYPE_CHECKING:
+    from loanword.execution.local import Failed
 
 SECONDS_PER_FLOP = 1e-11
 LEAST_SECONDS = 1.0
@@ -57,6 +63,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--smoke", action="store_true", help="the study at 1/1000 of its budgets, in a store of its own"
     )
     parser.add_argument("--no-report", action="store_true", help="build only")
+    parser.add_argument(
+        "--only",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="build this stage, role or run, and what it is made of; may be given again: a run and a stage together"
+        " mean the stage of that run",
+    )
+    parser.add_argument("--until", metavar="STAGE", help="build no stage that reads what this one makes")
+    parser.add_argument(
+        "--keep-going",
+        action="store_true",
+        help="where an artifact fails, go on with those that are not made of it; what failed is told at the end",
+    )
     add_judge_arguments(parser)
 
 
@@ -71,17 +91,17 @@ def run(arguments: argparse.Namespace) -> int:
 def run_study(arguments: argparse.Namespace) -> tuple[int, Path | None]:
     """How building a study ended, and the page that was written; none where it was stopped, or none was asked for."""
     try:
-        opened = _built(arguments)
+        opened, ended = _built(arguments)
         if opened is None:
-            return REQUEUE, None
-        return 0, None if arguments.no_report else write_study_report(opened, None)
+            return ended, None
+        return ended, None if arguments.no_report else write_study_report(opened, None)
     except KeyboardInterrupt:
         print("\nstopped at once; what was finished is kept: the same command continues", file=sys.stderr)
         return REQUEUE, None
 
 
-def _built(arguments: argparse.Namespace) -> Opened | None:
-    """The study with all of it built; None where somebody stopped it."""
+def _built(arguments: argparse.Namespace) -> tuple[Opened | None, int]:
+    """The study with what was asked for built, and how that ended; no study where there is nothing to report on."""
     execution = _execution(arguments)
     opened = open_study(arguments, smoke=arguments.smoke)
     opened.store.create()
@@ -89,48 +109,72 @@ def _built(arguments: argparse.Namespace) -> Opened | None:
         opened = open_study(arguments, smoke=arguments.smoke)
         execution = _execution(arguments)  # the lock file now names commits
     opened.sources.save()
-    todo = missing(results(opened.study), opened.finished)
-    if todo and not _build(opened, todo, execution, arguments.stages):
-        num_built = sum(opened.store.finished(job) for job in todo)
+    asked = selected(opened.study, only=arguments.only, until=arguments.until)
+    todo = _todo(opened, asked)
+    how, failed = _build(opened, todo, execution, arguments) if todo else ("to its end", [])
+    num_built = sum(opened.store.finished(job) for job in todo)
+    ended = tell_failures(opened, failed)
+    if how == "stopped":
         print(
             f"stopped with {num_built} of {len(todo)} artifacts built; nothing is lost: the same command continues",
             file=sys.stderr,
         )
-        return None
+        return None, REQUEUE
+    if how == "failed":
+        return None, ended
+    _keep_links(opened)
+    if not failed and not missing(results(opened.study), opened.store.finished_keys()):
+        remember(opened.study, opened.file, opened.store)
+    left_out = f", {len(todo) - num_built} not" if num_built < len(todo) else ""
+    print(f"{opened.study.name}: {len(opened.study.runs)} runs, {num_built} artifacts built{left_out}", file=sys.stderr)
+    return opened, ended
+
+
+def _todo(opened: Opened, asked: Sequence[Job]) -> list[Job]:
+    """What is missing of what is asked for; a base whose checkpoint was moved is linked anew where it is read."""
+    unlinked = opened.store.unlinked()
+    todo = missing(asked, opened.finished - unlinked)
+    for job in todo:
+        if job.key in unlinked:
+            opened.store.set_aside(job.key, "removed")
+    return todo
+
+
+def _keep_links(opened: Opened) -> None:
     for study_run in opened.study.runs:
         for role, job in study_run.jobs.items():
             if opened.store.finished(job):
                 opened.store.link(run_folder(opened.store.root, opened.study.name, study_run.label), role, job)
-    remember(opened.study, opened.file, opened.store)
-    print(f"{opened.study.name}: {len(opened.study.runs)} runs, {len(todo)} artifacts built", file=sys.stderr)
-    return opened
 
 
-def _build(opened: Opened, todo: Sequence[Job], execution: Execution, stages_module: str) -> bool:
-    """Whether all of it is built; it is not where somebody stopped it."""
+def _build(
+    opened: Opened, todo: Sequence[Job], execution: Execution, arguments: argparse.Namespace
+) -> "tuple[Literal['to its end', 'stopped', 'failed'], list[Failed]]":
+    """How that went, and what could not be built."""
     # Imported here: with nothing to build, a second run need not know how to.
     from loanword.cli.drawing import Drawing
-    from loanword.execution.local import Scheduler
+    from loanword.execution.local import Scheduler, StageCrashed
 
     stages = opened.stages.STAGES
     estimator = Estimator(opened.store, opened.sources, opened.finished)
     tell_judging(estimator, todo, execution.judge)
-    labels = {
-        job.key: f"{role} ({study_run.label})"
-        for study_run in reversed(opened.study.runs)
-        for role, job in study_run.jobs.items()
-    }
-    with Drawing(labels, len(todo)) as drawing:
+    with Drawing(labels_of(opened.study), len(todo)) as drawing:
         scheduler = Scheduler(
             opened.store,
             execution,
             stages,
-            stages_module,
+            arguments.stages,
             drawing,
             cost=lambda job: LEAST_SECONDS + SECONDS_PER_FLOP * estimator.of(job).flops,
             smaller_cuts=smaller_cuts(opened.study.jobs.values(), stages),
+            keep_going=arguments.keep_going,
         )
-        return scheduler.build(todo)
+        try:
+            return "to its end" if scheduler.build(todo) else "stopped", scheduler.failed
+        except (UserError, StageCrashed):
+            if not scheduler.failed:
+                raise
+            return "failed", scheduler.failed
 
 
 def _execution(arguments: argparse.Namespace) -> Execution:

@@ -25,6 +25,7 @@ from loanword.interruption import REQUEUE, noticed
 from loanword.protocols import Stage
 from loanword.records import Execution
 from loanword.store import Job, Store
+from loanword.store.failures import Kind, reason_of
 
 POLL_SECONDS = 0.5
 GRACE_SECONDS = 60.0
@@ -38,6 +39,7 @@ class Show(Protocol):
     def started(self, job: Job, seconds: float) -> None: ...
     def progress(self, job: Job, done: int, total: int, unit: str) -> None: ...
     def finished(self, job: Job, seconds: float) -> None: ...
+    def failed(self, job: Job, reason: str, num_left_out: int) -> None: ...
     def elsewhere(self, job: Job) -> None: ...
     def said(self, job: Job, sentence: str) -> None: ...
     def stopping(self, jobs: Sequence[Job], seconds: float) -> None: ...
@@ -45,6 +47,14 @@ class Show(Protocol):
 
 class StageCrashed(RuntimeError):
     """A bug in a stage; carries the worker's traceback."""
+
+
+@dataclass(frozen=True)
+class Failed:
+    """A job that could not be built, and why."""
+
+    job: Job
+    error: UserError | StageCrashed
 
 
 @dataclass
@@ -59,7 +69,10 @@ class _Running:
 
 
 class Scheduler:
-    """Builds jobs on this machine until none is missing."""
+    """Builds jobs on this machine until none is missing.
+
+    With `keep_going` one that fails stops nothing but those that are made of it. `failed` tells of all that did.
+    """
 
     def __init__(
         self,
@@ -71,9 +84,12 @@ class Scheduler:
         *,
         cost: Callable[[Job], float],
         smaller_cuts: Mapping[str, Sequence[Job]],
+        keep_going: bool = False,
     ) -> None:
         self.store, self.execution, self.stages, self.stages_module = store, execution, stages, stages_module
         self.show, self.cost, self.smaller_cuts = show, cost, smaller_cuts
+        self.keep_going = keep_going
+        self.failed: list[Failed] = []
         self._context = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload(["loanword.execution.preload", stages_module])
         self._provenance = provenance()
@@ -82,17 +98,18 @@ class Scheduler:
         self._retry_at = 0.0
 
     def build(self, jobs: Sequence[Job]) -> bool:
-        """Builds the given jobs, inputs first in the sequence; whether all are finished.
+        """Builds the given jobs, inputs first in the sequence; whether that came to its end.
 
-        They are not where Ctrl-C or SIGTERM came: stages that listen then write a checkpoint, the others end at once,
-        and so they do where one of them fails. What still runs after `GRACE_SECONDS`, or at a second Ctrl-C, is
-        killed; all can be continued.
+        It did not where Ctrl-C or SIGTERM came: stages that listen then write a checkpoint, the others end at once,
+        and so they do where one of them fails and no others are to be built still. What still runs after
+        `GRACE_SECONDS`, or at a second Ctrl-C, is killed; all can be continued.
 
         Raises:
-            UserError: a stage found something wrong; the others were stopped and can be continued.
-            StageCrashed: a stage has a bug.
+            UserError: a stage found something wrong; the others were stopped and can be continued. Not with
+                `keep_going`, where `failed` tells.
+            StageCrashed: a stage has a bug; the same holds.
         """
-        self._waiting, self._stopped = {job.key: job for job in jobs}, False
+        self._waiting, self._stopped, self._jobs = {job.key: job for job in jobs}, False, jobs
         urgency = _urgency(jobs, self.cost)
         self._order = sorted(jobs, key=lambda job: (-urgency[job.key], job.key))
         with noticed() as stop:
@@ -207,26 +224,23 @@ class Scheduler:
             self._heard(running, kind, job, said)
 
     def _heard(self, running: _Running, kind: str, job: Job | None, said: Any) -> None:
+        if job is None:
+            return
         if kind in ("failed", "crashed"):
-            running.jobs.clear()  # its worker ends
-        if kind == "failed":
-            if job is not None:
-                self.show.said(job, "cannot be built")
-            raise said
-        if kind == "crashed":
-            raise StageCrashed(f"{job.key if job else '?'} failed in its worker:\n{said}")
-        if kind == "started" and job is not None:
+            error = said if kind == "failed" else StageCrashed(f"{job.key} failed in its worker:\n{said}")
+            self._fails(running, job, error, "refused" if kind == "failed" else "crashed", str(said))
+        elif kind == "started":
             running.listens = True
             self.show.started(job, said)
-        elif kind == "progress" and job is not None:
+        elif kind == "progress":
             self.show.progress(job, *said)
-        elif kind == "said" and job is not None:
+        elif kind == "said":
             self.show.said(job, said)
-        elif kind == "finished" and job is not None:
+        elif kind == "finished":
             running.jobs.remove(job)
             self.show.finished(job, time.monotonic() - running.begun)
             running.begun = time.monotonic()
-        elif kind == "busy" and job is not None:
+        elif kind == "busy":
             running.jobs.remove(job)
             self._waiting[job.key] = job
             self._retry_at = time.monotonic() + POLL_SECONDS
@@ -242,12 +256,36 @@ class Scheduler:
         if running.jobs and self._stopped:
             self._waiting |= {job.key: job for job in running.jobs}
         elif running.jobs:
-            raise UserError(
+            error = UserError(
                 running.jobs[0].key,
                 f"its worker ended with exit code {running.process.exitcode} and no message",
                 expected="a worker that finishes its stage; -9 often means that memory ran out",
                 do="run again to continue from its last checkpoint; fewer --workers or a smaller micro-batch need less",
             )
+            self._fails(running, running.jobs[0], error, "ended", str(error))
+
+    def _fails(
+        self,
+        running: _Running,
+        job: Job,
+        error: UserError | StageCrashed,
+        kind: Kind,
+        told: str,
+    ) -> None:
+        """Notes that a job could not be built, whose worker ends; raises why where that ends the build."""
+        others = [other for other in running.jobs if other is not job]
+        running.jobs.clear()
+        self.failed.append(Failed(job, error))
+        self.store.failed(job, kind, told)
+        lost = {job.key}
+        for other in self._jobs if self.keep_going else ():
+            if any(made.key in lost for made in other.inputs.values()):
+                lost.add(other.key)
+        self.show.failed(job, reason_of(kind, told), len(lost) - 1)
+        if not self.keep_going:
+            raise error
+        waiting = self._waiting | {other.key: other for other in others}
+        self._waiting = {key: other for key, other in waiting.items() if key not in lost}
 
     def _kill(self) -> None:
         """Ends all workers at once: what they had on disk is where the next run continues."""

@@ -103,10 +103,11 @@ def _launch(processes: int, task: Path, work: Work) -> int:
             signal.signal(signal.SIGTERM, before)
             running.kill()
             running.wait()
+            sys.stderr.write(log.read_text(encoding="utf-8", errors="replace"))  # to the log of the artifact
     if ended is not None:
         return ended
     if code:
-        raise RuntimeError(f"torchrun ended with {code}:\n{log.read_text(encoding='utf-8')[-4000:]}")
+        raise RuntimeError(f"torchrun ended with {code}:\n{log.read_text(encoding='utf-8', errors='replace')[-4000:]}")
     return 0
 
 

@@ -26,6 +26,7 @@ from loanword.records import Execution, Record, read_json, write_json
 from loanword.store import Job, Store
 from loanword.store.artifacts import SCRATCH
 from loanword.store.disk import is_full
+from loanword.store.failures import logged
 from loanword.store.leases import HEARTBEAT_SECONDS, Lease
 
 PROGRESS_SECONDS = 0.1
@@ -55,23 +56,31 @@ def work_on(task: Task, messages: Connection, parent: Connection) -> None:
     store = Store(task.store)
     stages: Mapping[str, Stage] = importlib.import_module(task.stages).STAGES
     for job in task.jobs:
-        try:
-            _build(job, store, stages[job.stage], task, messages, parent)
-        except UserError as error:
-            messages.send(("failed", job.key, error))
-            return
-        except BrokenPipeError:  # nobody listens any more
-            os._exit(ORPHANED)
-        except (OSError, SafetensorError) as error:
-            if not is_full(error):
-                messages.send(("crashed", job.key, traceback.format_exc()))
-                return
-            messages.send(("failed", job.key, _full(store, job)))
-            return
-        except Exception:  # noqa: BLE001 - a bug's traceback belongs to the process that people look at
-            messages.send(("crashed", job.key, traceback.format_exc()))
+        with logged(store.log(job)):
+            failure = _failure(job, store, stages[job.stage], task, messages, parent)
+            if failure is not None:
+                print(failure[1], file=sys.stderr)  # noqa: T201 - the log ends with it
+        if failure is not None:
+            messages.send((failure[0], job.key, failure[1]))
             return
     messages.send(("done", "", None))
+
+
+def _failure(
+    job: Job, store: Store, stage: Stage, task: Task, messages: Connection, parent: Connection
+) -> tuple[str, UserError | str] | None:
+    """Builds a job; why it could not: what a user can mend, or a bug's traceback."""
+    try:
+        _build(job, store, stage, task, messages, parent)
+    except UserError as error:
+        return "failed", error
+    except BrokenPipeError:  # nobody listens any more
+        os._exit(ORPHANED)
+    except (OSError, SafetensorError) as error:
+        return ("failed", _full(store, job)) if is_full(error) else ("crashed", traceback.format_exc())
+    except Exception:  # noqa: BLE001 - a bug's traceback belongs to the process that people look at
+        return "crashed", traceback.format_exc()
+    return None
 
 
 def _build(job: Job, store: Store, stage: Stage, task: Task, messages: Connection, parent: Connection) -> None:
@@ -242,17 +251,42 @@ class _Said:
             write_json({"said": self.sentences}, self._path)
 
 
+class _Pace:
+    """How long the work that is counted still takes, at the speed that this process has had with it."""
+
+    def __init__(self) -> None:
+        self._begun: tuple[float, int] = (0.0, 0)
+        self._reached: tuple[float, int] = (0.0, 0)
+        self._goal: tuple[int, str] | None = None
+
+    def progress(self, done: int, total: int, unit: str) -> None:
+        now = time.monotonic(), done
+        if (total, unit) != self._goal or done < self._reached[1]:  # something else is counted from here on
+            self._goal, self._begun = (total, unit), now
+        self._reached = now
+
+    def left_seconds(self) -> float | None:
+        """None where too little was seen."""
+        num_done = self._reached[1] - self._begun[1]
+        if self._goal is None or num_done <= 0:
+            return None
+        per_unit = (self._reached[0] - self._begun[0]) / num_done
+        return max(0.0, per_unit * (self._goal[0] - self._reached[1]))
+
+
 class _Pulse:
     """Keeps the lease fresh and passes progress on; ends the process when nobody wants its work any more."""
 
     def __init__(self, lease: Lease, messages: Connection, parent: Connection, key: str) -> None:
         self._lease, self._messages, self._parent, self._key = lease, messages, parent, key
         self._latest: tuple[int, int, str] | None = None
+        self._pace = _Pace()
         self._sent = 0.0
         self._stop = threading.Event()
 
     def progress(self, done: int, total: int, unit: str) -> None:
         self._latest = (done, total, unit)
+        self._pace.progress(done, total, unit)
         if time.monotonic() - self._sent >= PROGRESS_SECONDS:
             self._sent = time.monotonic()
             self._messages.send(("progress", self._key, self._latest))
@@ -274,7 +308,7 @@ class _Pulse:
             if time.monotonic() - beaten >= HEARTBEAT_SECONDS:
                 beaten = time.monotonic()
                 with contextlib.suppress(OSError):
-                    if not self._lease.beat(self._latest):
+                    if not self._lease.beat(self._latest, self._pace.left_seconds()):
                         os._exit(ORPHANED)
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from loanword.errors import UserError
 from loanword.records import Record, canonical_json, file_sha256, read_json, write_json
-from loanword.store import leases
+from loanword.store import failures, leases
 from loanword.store.identity import Job
 
 FORMAT = 1
@@ -28,7 +28,8 @@ LONGEST_NAME_BYTES = 200
 class Manifest(Record):
     """What an artifact is: its name and what went into it, the digest of every payload file, and provenance.
 
-    `content` is the digest of the digests; provenance is in neither.
+    `content` is the digest of the digests; provenance is in neither. `seal` is the digest of all of the manifest but
+    itself, None where an earlier version wrote it.
     """
 
     name: str
@@ -41,6 +42,12 @@ class Manifest(Record):
     digests: dict[str, str]
     content: str
     provenance: dict[str, Any]
+    seal: str | None = None
+
+    def sealed(self) -> "Manifest":
+        """The same with its seal."""
+        written = canonical_json(self.model_dump(mode="json", exclude={"seal"}))
+        return self.model_copy(update={"seal": hashlib.sha256(written.encode()).hexdigest()})
 
 
 @dataclass(frozen=True)
@@ -126,6 +133,39 @@ class Store:
         newest = leases.newest_lease(self.building, _stem(job))
         return None if newest is None else leases.holder(newest)
 
+    def builders(self) -> dict[str, leases.Holder]:
+        """Who builds what at this moment, by key; by one listing, whatever the store holds."""
+        holders = {key_of(stem): leases.holder(path) for stem, path in leases.newest_leases(self.building).items()}
+        return {key: holder for key, holder in holders.items() if holder is not None and not holder.stale}
+
+    def log(self, job: Job) -> Path:
+        """Where what a job's processes write goes."""
+        return failures.log_path(self.root, _stem(job))
+
+    def failed(self, job: Job, kind: failures.Kind, error: str) -> None:
+        """Keeps why a job could not be built, until it is."""
+        failures.keep(self.root, _stem(job), job.key, kind, error)
+
+    def failures(self) -> dict[str, failures.Failure]:
+        """Why artifacts could not be built that are not there still, by key."""
+        return failures.kept(self.root)
+
+    def unlinked(self) -> set[str]:
+        """Keys of finished artifacts whose checkpoint is a link to nothing: it was moved, or the store was."""
+        links = (self.root / "artifacts").glob("base/*/checkpoint")
+        return {f"base/{link.parent.name}" for link in links if link.is_symlink() and not link.exists()}
+
+    def set_aside(self, key: str, place: str) -> Path:
+        """Moves an artifact to a folder of the store, out of the way of one that is built anew; where it is then."""
+        aside = self.root / place / stem_of(key)
+        number = 1
+        while aside.exists():
+            number += 1
+            aside = self.root / place / f"{stem_of(key)}-{number}"
+        aside.parent.mkdir(exist_ok=True)
+        (self.root / "artifacts" / key).rename(aside)
+        return aside
+
     def building_folder(self, job: Job) -> Path:
         """The directory that a job's stage fills, with what a killed process left in it."""
         folder = self.building / _stem(job)
@@ -149,11 +189,12 @@ class Store:
             digests=digests,
             content=hashlib.sha256(canonical_json(digests).encode()).hexdigest(),
             provenance=dict(provenance),
-        )
+        ).sealed()
         write_json(manifest, folder / MANIFEST)
         final = self.folder(job)
         final.parent.mkdir(parents=True, exist_ok=True)
         folder.rename(final)
+        failures.forget(self.root, _stem(job))
         return Artifact(final, manifest)
 
     def link(self, folder: Path, role: str, job: Job) -> None:
@@ -187,13 +228,24 @@ def file_name(label: str) -> str:
 
 def payload_digests(folder: Path) -> dict[str, str]:
     """sha256 of every payload file by its path inside the artifact; links are followed."""
-    files = sorted(path for path in _walk(folder) if path != folder / MANIFEST)
+    files = sorted(path for path in files_of(folder) if path != folder / MANIFEST)
     return {path.relative_to(folder).as_posix(): file_sha256(path) for path in files}
 
 
-def _walk(folder: Path) -> list[Path]:
+def files_of(folder: Path) -> list[Path]:
+    """Every file in a folder and below it; links are followed."""
     return [Path(place) / name for place, _, names in os.walk(folder, followlinks=True) for name in names]
 
 
+def stem_of(key: str) -> str:
+    """An artifact's key as one path component."""
+    return key.replace("/", "-", 1)
+
+
+def key_of(stem: str) -> str:
+    """The key that a path component stands for."""
+    return "/".join(stem.rsplit("-", 1))
+
+
 def _stem(job: Job) -> str:
-    return f"{job.stage}-{job.name}"
+    return stem_of(job.key)

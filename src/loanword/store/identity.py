@@ -20,6 +20,8 @@ from loanword.records import OutsideFile, Record, canonical_json, file_sha256
 
 NAME_LENGTH = 20
 UNRESOLVED = "unresolved"
+SEAL = "seal"
+"""In the cache of digests, beside the absolute paths: the digest of all of it."""
 DATASETS = "datasets/"
 """What the name of a Hub data set begins with where it stands beside those of models."""
 
@@ -103,7 +105,8 @@ class Sources:
         if self._changed and self._cache_file is not None:
             self._cache_file.parent.mkdir(parents=True, exist_ok=True)
             temporary = self._cache_file.with_name(f"{self._cache_file.name}.{os.getpid()}")
-            temporary.write_text(json.dumps(self._cached, sort_keys=True), encoding="utf-8")
+            sealed = self._cached | {SEAL: [_cache_seal(self._cached)]}
+            temporary.write_text(json.dumps(sealed, sort_keys=True), encoding="utf-8")
             temporary.replace(self._cache_file)
             self._changed = False
 
@@ -153,30 +156,28 @@ class Naming:
         self.sources = sources
         self.versions = versions
         self.jobs: dict[str, Job] = {}
-        self._identities: dict[str, dict[str, Any]] = {}
+        self._identities: dict[str, tuple[dict[str, Any], str]] = {}
 
     def job(self, stage: str, config: Record, *, seed: int | None = None, **inputs: Job | None) -> Job:
         """The job of a stage with a config over its inputs; inputs that are None are not there."""
         present = {role: job for role, job in sorted(inputs.items()) if job is not None}
-        identity = self._identity(config)
-        named = [
-            stage,
-            self.versions[stage],
-            type(config).__name__,
-            identity,
-            seed,
-            {role: job.name for role, job in present.items()},
-        ]
-        name = hashlib.sha256(canonical_json(named).encode()).hexdigest()[:NAME_LENGTH]
+        identity, written = self._identity(config)
+        before = canonical_json([stage, self.versions[stage], type(config).__name__])
+        behind = canonical_json([seed, {role: job.name for role, job in present.items()}])
+        # One canonical list of them all; the identity, which is most of it, is written once for many jobs.
+        named = f"{before[:-1]},{written},{behind[1:]}"
+        name = hashlib.sha256(named.encode()).hexdigest()[:NAME_LENGTH]
         if name not in self.jobs:
             self.jobs[name] = Job(stage, self.versions[stage], config, identity, present, seed, name)
         return self.jobs[name]
 
-    def _identity(self, config: Record) -> dict[str, Any]:
+    def _identity(self, config: Record) -> tuple[dict[str, Any], str]:
+        """The identity of a config, and the same as canonical JSON."""
         line = f"{type(config).__name__}:{config.model_dump_json()}"
         if line not in self._identities:
             config.to_json()  # raises where the config does not survive JSON
-            self._identities[line] = identity_of(config, self.sources)
+            identity = identity_of(config, self.sources)
+            self._identities[line] = identity, canonical_json(identity)
         return self._identities[line]
 
 
@@ -239,6 +240,13 @@ def _read_cache(path: Path | None) -> dict[str, list[str]]:
     if path is None or not path.is_file():
         return {}
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except json.JSONDecodeError:
+        cached = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError:
         return {}  # a cache: losing it costs a second reading, nothing else
+    seal = cached.pop(SEAL, None)
+    # A digest that is not what was written would rename all that is made of the file.
+    return cached if seal in (None, [_cache_seal(cached)]) else {}
+
+
+def _cache_seal(cached: Mapping[str, list[str]]) -> str:
+    return hashlib.sha256(canonical_json(cached).encode()).hexdigest()

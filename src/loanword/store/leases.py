@@ -9,8 +9,10 @@ import os
 import re
 import socket
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+
+from pydantic import ConfigDict, ValidationError
 
 from loanword.records import Record
 
@@ -23,10 +25,11 @@ class Lease:
     """The right to build one artifact, held by this process while its heartbeat goes on."""
 
     path: Path
+    started: float = field(default_factory=time.time)
 
-    def beat(self, progress: tuple[int, int, str] | None = None) -> bool:
+    def beat(self, progress: tuple[int, int, str] | None = None, left_seconds: float | None = None) -> bool:
         """Freshens the lease and says how far the work is; False if another process has taken over."""
-        _write(self.path, progress)
+        _write(self.path, _words(self.started, progress, left_seconds))
         return newest_lease(self.path.parent, self.path.name.rpartition(".lease-")[0]) == self.path
 
     def release(self) -> None:
@@ -38,20 +41,30 @@ class Lease:
 
 @dataclass(frozen=True)
 class Holder:
-    """Who holds a lease, and how far the work was at the last heartbeat."""
+    """Who holds a lease, and how far the work was at the last heartbeat.
+
+    `elapsed_seconds` are those between getting the lease and that heartbeat, and `left_seconds` what the holder then
+    expected of the work that `progress` counts; both by the holder's own clock, None where it did not say.
+    """
 
     host: str
     pid: int
     progress: tuple[int, int, str] | None
     stale: bool
+    elapsed_seconds: float | None = None
+    left_seconds: float | None = None
 
 
 class _Said(Record):
-    """What stands in a lease file."""
+    """What stands in a lease file; versions before this one said less, and what later ones add is passed over."""
+
+    model_config = ConfigDict(extra="ignore")
 
     host: str = ""
     pid: int = 0
     progress: tuple[int, int, str] | None = None
+    elapsed_seconds: float | None = None
+    left_seconds: float | None = None
 
 
 def acquire(folder: Path, key: str) -> Lease | None:
@@ -72,14 +85,33 @@ def holder(path: Path) -> Holder | None:
         line = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         return None
-    said = _Said.model_validate_json(line) if line else _Said()  # empty between its creation and its first words
+    said = _understood(line)
     dead = said.host == socket.gethostname() and said.pid > 0 and not _alive(said.pid)
-    return Holder(said.host, said.pid, said.progress, dead or age_seconds > STALE_SECONDS)
+    stale = dead or age_seconds > STALE_SECONDS
+    return Holder(said.host, said.pid, said.progress, stale, said.elapsed_seconds, said.left_seconds)
+
+
+def _understood(line: str) -> _Said:
+    try:
+        return _Said.model_validate_json(line)
+    except ValidationError:
+        # Empty between its creation and its first words, or of a version that says it otherwise: its time counts.
+        return _Said()
 
 
 def newest_lease(folder: Path, key: str) -> Path | None:
     """The lease file with the highest number, if there is one."""
     return max(_leases(folder, key), key=_number, default=None)
+
+
+def newest_leases(folder: Path) -> dict[str, Path]:
+    """The same for every key, by one listing."""
+    found: dict[str, Path] = {}
+    for entry in os.scandir(folder) if folder.is_dir() else ():
+        key, mark, number = entry.name.rpartition(".lease-")
+        if mark and number.isdigit() and (key not in found or _number(found[key]) < int(number)):
+            found[key] = Path(entry.path)
+    return found
 
 
 def _leases(folder: Path, key: str) -> list[Path]:
@@ -95,14 +127,25 @@ def _create(path: Path) -> Lease | None:
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY))
     except FileExistsError:
         return None
-    _write(path, None)
-    return Lease(path)
+    lease = Lease(path)
+    _write(path, _words(lease.started))
+    return lease
 
 
-def _write(path: Path, progress: tuple[int, int, str] | None) -> None:
+def _words(started: float, progress: tuple[int, int, str] | None = None, left_seconds: float | None = None) -> _Said:
+    return _Said(
+        host=socket.gethostname(),
+        pid=os.getpid(),
+        progress=progress,
+        elapsed_seconds=time.time() - started,
+        left_seconds=left_seconds,
+    )
+
+
+def _write(path: Path, said: _Said) -> None:
     # Replaced whole: a reader finds the words before or these, never half of them.
     part = path.with_name(f"{path.name}.part")
-    part.write_text(_Said(host=socket.gethostname(), pid=os.getpid(), progress=progress).to_json(), encoding="utf-8")
+    part.write_text(said.to_json(), encoding="utf-8")
     part.replace(path)
 
 
