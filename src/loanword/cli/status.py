@@ -1,51 +1,205 @@
-"""`loanword status`: what of a study is finished, being built, or waiting; from the store alone."""
+"""`loanword status`: what of a study is finished, being built, failed, or waiting, and how long the rest takes.
+
+Everything is read from the store, so that it may be asked from another terminal or machine while the study runs.
+"""
 
 import argparse
 import json
+import shutil
+import sys
+import time
 from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
 
+from loanword.cli.building import Building, building, duration
+from loanword.cli.failures import labels_of
 from loanword.cli.opening import Opened, add_study_arguments, open_study
 from loanword.cli.plan import table
 from loanword.store import Job
+from loanword.store.failures import Failure
+from loanword.study.estimate import Estimator
+from loanword.study.plan import missing, results, smaller_cuts
+from loanword.study.remaining import Remaining, Times
+from loanword.study.study import Run
+
+STATES = ("finished", "building", "failed", "waiting")
+WATCH_SECONDS = 5.0
+INTERRUPTED = 130
+
+
+@dataclass(frozen=True)
+class Status:
+    """A study at one moment: the state of every artifact, and what is left of all and of each run that is not whole."""
+
+    opened: Opened
+    states: Mapping[str, str]
+    building: Sequence[Building]
+    failed: Sequence[Failure]
+    left: Remaining
+    left_of_runs: Mapping[str, Remaining]
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """Artifacts by state."""
+        return Counter(self.states.values())
+
+    @property
+    def whole(self) -> bool:
+        """Whether nothing is left."""
+        return self.counts["finished"] == len(self.states)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_study_arguments(parser)
     parser.add_argument("--smoke", action="store_true", help="of the smoke run's store")
-    parser.add_argument("--json", action="store_true", help="for machines")
+    parser.add_argument(
+        "--watch",
+        type=float,
+        nargs="?",
+        const=WATCH_SECONDS,
+        metavar="SECONDS",
+        help=f"again and again (every {WATCH_SECONDS:.0f} seconds), until all is finished or Ctrl-C",
+    )
+    parser.add_argument("--json", action="store_true", help="for machines; one line, with --watch one each time")
 
 
 def run(arguments: argparse.Namespace) -> int:
     opened = open_study(arguments, smoke=arguments.smoke)
-    states = {key: _state(opened, job) for key, job in opened.study.jobs.items()}
-    if arguments.json:
-        runs = {run.label: {role: states[job.key] for role, job in run.jobs.items()} for run in opened.study.runs}
-        print(json.dumps({"study": opened.study.name, "runs": runs}, ensure_ascii=False))
+    if arguments.watch is None:
+        _show(status_of(opened), arguments.json, None)
         return 0
-    table(
-        [
-            ("run", "finished", "building", "waiting"),
-            *(_row(run.label, run.jobs.values(), states) for run in opened.study.runs),
-        ]
+    try:
+        return _watch(opened, arguments.json, max(0.1, arguments.watch))
+    except KeyboardInterrupt:
+        return INTERRUPTED
+
+
+def _watch(opened: Opened, as_json: bool, seconds: float) -> int:
+    on_terminal = sys.stdout.isatty() and not as_json
+    while True:
+        status = status_of(replace(opened, finished=opened.store.finished_keys()))
+        if on_terminal:
+            sys.stdout.write("\x1b[H\x1b[2J")
+        _show(status, as_json, shutil.get_terminal_size().lines if on_terminal else None)
+        sys.stdout.flush()
+        if status.whole:
+            return 0
+        time.sleep(seconds)
+
+
+def status_of(opened: Opened) -> Status:
+    """A study as its store has it now."""
+    jobs, store = opened.study.jobs, opened.store
+    builders, failures = store.builders(), store.failures()
+    states = {key: _state(key, opened.finished, builders, failures) for key in jobs}
+    open_keys = {key for key, state in states.items() if state != "finished"}
+    times = Times(
+        jobs,
+        store,
+        Estimator(store, opened.sources, opened.finished),
+        smaller_cuts(jobs.values(), opened.stages.STAGES) if open_keys else {},
     )
-    for key, state in states.items():
-        if state.startswith("building"):
-            print(f"{key}: {state}")
-    return 0
+    needed = {job.key for job in missing(results(opened.study), opened.finished)} if open_keys else set[str]()
+    unfinished = [job for key, job in jobs.items() if key in needed]
+
+    def left_of(run: Run) -> Remaining:
+        own = {job.key: job for job in run.jobs.values() if job.key in needed}
+        return times.remaining(own.values(), builders)
+
+    open_runs = [run for run in opened.study.runs if any(job.key in open_keys for job in run.jobs.values())]
+    return Status(
+        opened,
+        states,
+        building(store, builders, labels_of(opened.study)),
+        [failure for key, failure in failures.items() if states.get(key) == "failed"],
+        times.remaining(unfinished, builders),
+        {run.label: left_of(run) for run in open_runs},
+    )
 
 
-def _row(label: str, jobs: object, states: dict[str, str]) -> tuple[str, ...]:
-    counted = Counter(states[job.key].split()[0] for job in jobs if isinstance(job, Job))  # type: ignore[attr-defined]
-    return (label, *(str(counted[state]) for state in ("finished", "building", "waiting")))
-
-
-def _state(opened: Opened, job: Job) -> str:
-    if job.key in opened.finished:
+def _state(key: str, finished: set[str], builders: Mapping[str, object], failures: Mapping[str, object]) -> str:
+    if key in finished:
         return "finished"
-    holder = opened.store.holder(job)
-    if holder is None or holder.stale:
-        return "waiting"
-    if holder.progress is None:
-        return f"building on {holder.host}"
-    done, total, unit = holder.progress
-    return f"building on {holder.host}: {done:,} of {total:,} {unit}"
+    if key in builders:
+        return "building"
+    return "failed" if key in failures else "waiting"
+
+
+def _show(status: Status, as_json: bool, num_lines: int | None) -> None:
+    if as_json:
+        print(json.dumps(_plain(status), ensure_ascii=False))
+        return
+    below = [*_building_lines(status), *_failed_lines(status)]
+    runs = status.opened.study.runs
+    if num_lines is not None:
+        # As many as there is room for, those that are not whole first: the rest is counted.
+        runs = sorted(runs, key=lambda run: run.label not in status.left_of_runs)
+        runs = runs[: max(3, num_lines - len(below) - 5)]
+    print(_headline(status))
+    table([("run", *STATES, "work left"), *(_row(run, status) for run in runs)])
+    if len(runs) < len(status.opened.study.runs):
+        print(f"... and {len(status.opened.study.runs) - len(runs):,} more runs")
+    print(*below, sep="\n", end="\n" if below else "")
+
+
+def _headline(status: Status) -> str:
+    counts = status.counts
+    told = [f"{counts['finished']:,} of {len(status.states):,} artifacts finished"]
+    told.extend(f"{counts[state]:,} {state}" for state in STATES[1:] if counts[state])
+    left = status.left
+    if left.num_at_once and left.seconds:
+        told.append(f"about {duration(left.seconds)} left with {left.num_at_once} at once")
+    elif left.work_seconds:
+        told.append(f"nobody is building; about {duration(left.work_seconds)} of work for one worker")
+    elif not status.whole and not left.num_at_once:
+        told.append("nobody is building")
+    line = f"{status.opened.study.name}: {', '.join(told)}"
+    if left.unknown:
+        stages = ", ".join(f"{number:,} {stage}" for stage, number in left.unknown.items())
+        line += f"\nnot in that time, as nothing like it was built here yet: {stages}"
+    return line
+
+
+def _row(run: Run, status: Status) -> tuple[str, ...]:
+    counted = Counter(status.states[job.key] for job in {job.key: job for job in run.jobs.values()}.values())
+    return (run.label, *(str(counted[state]) for state in STATES), _work(status.left_of_runs.get(run.label)))
+
+
+def _work(left: Remaining | None) -> str:
+    if left is None:
+        return "-"
+    return f"{duration(left.work_seconds)}{' + ?' if left.unknown else ''}" if left.work_seconds else "?"
+
+
+def _building_lines(status: Status) -> list[str]:
+    return [f"building: {one.line()}" for one in status.building]
+
+
+def _failed_lines(status: Status) -> list[str]:
+    labels = labels_of(status.opened.study)
+    lines: list[str] = []
+    for failure in status.failed:
+        when = time.strftime("%Y-%m-%d %H:%M", time.localtime(failure.time))
+        lines.append(f"failed: {labels[failure.key]}, {when} on {failure.host}: {failure.reason}")
+        log = status.opened.store.root / failure.log
+        if log.is_file():
+            lines.append(f"  its log: {log}")
+    return lines
+
+
+def _plain(status: Status) -> dict[str, Any]:
+    runs = {run.label: _roles(run.jobs, status.states) for run in status.opened.study.runs}
+    return {
+        "study": status.opened.study.name,
+        "artifacts": {state: status.counts[state] for state in STATES},
+        "runs": runs,
+        "building": [one.plain() for one in status.building],
+        "failed": [failure.model_dump(mode="json") for failure in status.failed],
+        "left": {**asdict(status.left), "seconds": status.left.seconds},
+    }
+
+
+def _roles(jobs: Mapping[str, Job], states: Mapping[str, str]) -> dict[str, str]:
+    return {role: states[job.key] for role, job in jobs.items()}

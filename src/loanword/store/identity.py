@@ -156,28 +156,27 @@ class Naming:
         self.sources = sources
         self.versions = versions
         self.jobs: dict[str, Job] = {}
-        self._identities: dict[str, tuple[dict[str, Any], str]] = {}
+        self._identities: dict[str, dict[str, Any]] = {}
+        self._asked: dict[tuple[object, ...], Job] = {}
 
     def job(self, stage: str, config: Record, *, seed: int | None = None, **inputs: Job | None) -> Job:
         """The job of a stage with a config over its inputs; inputs that are None are not there."""
         present = {role: job for role, job in sorted(inputs.items()) if job is not None}
-        identity, written = self._identity(config)
-        before = canonical_json([stage, self.versions[stage], type(config).__name__])
-        behind = canonical_json([seed, {role: job.name for role, job in present.items()}])
-        # One canonical list of them all; the identity, which is most of it, is written once for many jobs.
-        named = f"{before[:-1]},{written},{behind[1:]}"
-        name = hashlib.sha256(named.encode()).hexdigest()[:NAME_LENGTH]
-        if name not in self.jobs:
-            self.jobs[name] = Job(stage, self.versions[stage], config, identity, present, seed, name)
-        return self.jobs[name]
-
-    def _identity(self, config: Record) -> tuple[dict[str, Any], str]:
-        """The identity of a config, and the same as canonical JSON."""
+        names = {role: job.name for role, job in present.items()}
         line = f"{type(config).__name__}:{config.model_dump_json()}"
+        asked = (stage, line, seed, *names.items())
+        if asked not in self._asked:
+            identity = self._identity(line, config)
+            named = [stage, self.versions[stage], type(config).__name__, identity, seed, names]
+            name = hashlib.sha256(canonical_json(named).encode()).hexdigest()[:NAME_LENGTH]
+            made = Job(stage, self.versions[stage], config, identity, present, seed, name)
+            self._asked[asked] = self.jobs.setdefault(name, made)
+        return self._asked[asked]
+
+    def _identity(self, line: str, config: Record) -> dict[str, Any]:
         if line not in self._identities:
             config.to_json()  # raises where the config does not survive JSON
-            identity = identity_of(config, self.sources)
-            self._identities[line] = identity, canonical_json(identity)
+            self._identities[line] = identity_of(config, self.sources)
         return self._identities[line]
 
 

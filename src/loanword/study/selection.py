@@ -26,7 +26,7 @@ def selected(study: Study, *, only: Sequence[str] = (), until: str | None = None
     parts = [name for name in only if name not in labels]
     _check(study, parts, until)
     jobs = {job.key: job for run in runs for job in _asked(run, parts)}
-    behind = set() if until is None else _behind(study, until)
+    behind = set[str]() if until is None else _behind(study, until)
     return [job for job in jobs.values() if job.stage not in behind]
 
 
