@@ -19,7 +19,12 @@ VERBS = {
     "profile": ("loanword.cli.profile", "measure how fast this machine trains, for plans to say hours"),
     "plan": ("loanword.cli.plan", "name everything a study builds, what is there, what it takes, what changed"),
     "run": ("loanword.cli.run", "build what is missing of a study, then write its report"),
-    "status": ("loanword.cli.status", "say what of a study is finished, being built, or waiting"),
+    "status": ("loanword.cli.status", "say what of a study is finished, being built, failed or waiting, and time left"),
+    "verify": (
+        "loanword.cli.verify",
+        "say which files of a store are not what was written, and what was built from them",
+    ),
+    "gc": ("loanword.cli.gc", "say, or remove, what of a store none of some studies needs"),
     "report": ("loanword.cli.report", "write a study's page from what is finished"),
     "export": (
         "loanword.cli.export",
