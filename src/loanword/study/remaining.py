@@ -73,7 +73,7 @@ class Times:
             left[job.key] = seconds or 0.0
             path[job.key] = left[job.key] + max((path.get(made.key, 0.0) for made in job.inputs.values()), default=0.0)
         num_at_once = sum(key in builders for key in left)
-        return Remaining(sum(left.values()), max(path.values(), default=0.0), num_at_once, unknown)
+        return Remaining(sum(left.values()), max(path.values(), default=0.0), num_at_once, dict(unknown))
 
     def _left(self, job: Job, holder: Holder | None) -> float | None:
         """What is counted is known best by whoever counts it; a stage may count several times."""
