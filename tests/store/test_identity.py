@@ -73,6 +73,20 @@ def test_a_cached_digest_is_dropped_when_the_file_changes(data: Path, tmp_path: 
     assert Sources(data, cache_file=tmp_path / "cache.json").digest("zh.txt") != before
 
 
+def test_a_cache_that_is_not_what_was_written_is_not_believed(data: Path, tmp_path: Path) -> None:
+    cache = tmp_path / "cache.json"
+    sources = Sources(data, cache_file=cache)
+    digest = sources.digest("zh.txt")
+    sources.save()
+    written = cache.read_text()
+    assert digest in written
+    for wrong in (f"{int(digest[0], 16) ^ 1:x}{digest[1:]}", "", digest[:-1]):
+        cache.write_text(written.replace(digest, wrong))
+        assert Sources(data, cache_file=cache).digest("zh.txt") == digest
+    cache.write_text(written[:-9])
+    assert Sources(data, cache_file=cache).digest("zh.txt") == digest
+
+
 def test_a_missing_source_is_named_with_its_root(data: Path) -> None:
     with pytest.raises(UserError) as caught:
         Sources(data).digest("text/nothing.jsonl.gz")

@@ -7,6 +7,8 @@ import threading
 import time
 from pathlib import Path
 
+import pytest
+
 from loanword.store import leases
 
 
@@ -69,6 +71,36 @@ def test_progress_is_there_for_others_to_read(tmp_path: Path) -> None:
     assert newest is not None
     seen = leases.holder(newest)
     assert seen is not None and seen.progress == (3, 10, "rows") and not seen.stale
+
+
+def test_how_long_it_took_and_takes_is_there_too(tmp_path: Path) -> None:
+    held = leases.acquire(tmp_path, "trunk-1")
+    assert held is not None
+    held.started -= 100
+    held.beat((3, 10, "rows"), 7.5)
+    seen = leases.holder(held.path)
+    assert seen is not None and seen.left_seconds == 7.5
+    assert seen.elapsed_seconds is not None and 100 <= seen.elapsed_seconds < 200
+
+
+@pytest.mark.parametrize(
+    "written", ["", '{"host": "here", "pid": 0}', '{"host": "here", "new": [1]}', '{"pid": "?"}', "{"]
+)
+def test_a_lease_of_another_version_is_a_lease(tmp_path: Path, written: str) -> None:
+    (tmp_path / "trunk-1.lease-0").write_text(written)
+    seen = leases.holder(tmp_path / "trunk-1.lease-0")
+    assert seen is not None and not seen.stale and seen.progress is None and seen.elapsed_seconds is None
+    assert leases.acquire(tmp_path, "trunk-1") is None
+
+
+def test_one_listing_finds_the_newest_lease_of_everything(tmp_path: Path) -> None:
+    for name in ("a-1.lease-0", "a-1.lease-9", "a-1.lease-10", "a-1.lease-10.part", "a-10.lease-2", "other"):
+        (tmp_path / name).touch()
+    (tmp_path / "a-1").mkdir()
+    found = leases.newest_leases(tmp_path)
+    assert {key: path.name for key, path in found.items()} == {"a-1": "a-1.lease-10", "a-10": "a-10.lease-2"}
+    assert {key: leases.newest_lease(tmp_path, key) for key in found} == found
+    assert leases.newest_leases(tmp_path / "none") == {}
 
 
 def _src() -> str:

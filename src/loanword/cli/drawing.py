@@ -64,11 +64,11 @@ class Drawing:
         self._say(f"{self._name(job)}: {seconds:.1f} s")
 
     def failed(self, job: Job, reason: str, num_left_out: int) -> None:
-        """An artifact cannot be built, and with it those that are made of it."""
+        """An artifact cannot be built, and with it those that are made of it; no reason where it is told at once."""
         if job.key in self._tasks:
             self._bars.remove_task(self._tasks.pop(job.key))
         left_out = f"; {num_left_out} that are made of it are left out" if num_left_out else ""
-        self._say(f"{self._name(job)}: cannot be built: {reason}{left_out}")
+        self._say(f"{self._name(job)}: cannot be built{f': {reason}' if reason else ''}{left_out}")
 
     def elsewhere(self, job: Job) -> None:
         """Another process builds an artifact; this one waits for it."""

@@ -45,7 +45,7 @@ def run(arguments: argparse.Namespace) -> int:
         print(json.dumps({**asdict(found), "discarded": moved}, ensure_ascii=False))
     else:
         _print(store, found, discarded)
-    return WRONG if found.damaged else 0
+    return 0 if found.whole else WRONG
 
 
 def _asked(arguments: argparse.Namespace) -> tuple[Store, set[str]]:
@@ -77,6 +77,8 @@ def _print(store: Store, found: Verified, discarded: list[Path]) -> None:
             print(f"{store.root / 'artifacts' / key / name}: {wrong}")
     for key, sources in found.tainted.items():
         print(f"{key}: was built from {', '.join(sources)}")
+    for key, goal in found.unlinked.items():
+        print(f"{key}: is a link to {goal}, which is not there; `loanword run` links it anew where it is read")
     sizes = f"{found.num_artifacts:,} artifacts, {found.num_files:,} files, {found.num_bytes / 1e9:,.2f} GB"
     print(f"{sizes}: {len(found.damaged):,} damaged, {len(found.tainted):,} built from damaged ones")
     if found.num_unsealed:

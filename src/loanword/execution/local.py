@@ -278,12 +278,13 @@ class Scheduler:
         self.failed.append(Failed(job, error))
         self.store.failed(job, kind, told)
         lost = {job.key}
-        for other in self._jobs if self.keep_going else ():
+        for other in self._jobs:
             if any(made.key in lost for made in other.inputs.values()):
                 lost.add(other.key)
-        self.show.failed(job, reason_of(kind, told), len(lost) - 1)
         if not self.keep_going:
+            self.show.failed(job, "", 0)
             raise error
+        self.show.failed(job, reason_of(kind, told), len(lost) - 1)
         waiting = self._waiting | {other.key: other for other in others}
         self._waiting = {key: other for key, other in waiting.items() if key not in lost}
 

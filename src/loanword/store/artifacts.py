@@ -152,7 +152,7 @@ class Store:
 
     def unlinked(self) -> set[str]:
         """Keys of finished artifacts whose checkpoint is a link to nothing: it was moved, or the store was."""
-        links = (self.root / "artifacts").glob("base/*/checkpoint")
+        links = (folder / "checkpoint" for folder in (self.root / "artifacts").glob("base/*"))
         return {f"base/{link.parent.name}" for link in links if link.is_symlink() and not link.exists()}
 
     def set_aside(self, key: str, place: str) -> Path:

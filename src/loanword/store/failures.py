@@ -104,12 +104,13 @@ def logged(path: Path) -> Generator[None]:
         for saved, number in zip(before, (1, 2), strict=True):
             os.dup2(saved, number)
             os.close(saved)
-        if os.fstat(log).st_size <= len(begin):
-            path.unlink(missing_ok=True)
         os.close(log)
+        with suppress(OSError):
+            if path.stat().st_size < SHOWN_BYTES and not end_of_log(path, all_processes=True):
+                path.unlink()
 
 
-def end_of_log(path: Path, *, without: str = "") -> list[str]:
+def end_of_log(path: Path, *, without: str = "", all_processes: bool = False) -> list[str]:
     """The last lines that the last process wrote to a log, at most `SHOWN_LINES`; `without` is left out at the end."""
     if not path.is_file():
         return []
@@ -117,9 +118,10 @@ def end_of_log(path: Path, *, without: str = "") -> list[str]:
         file.seek(max(0, path.stat().st_size - SHOWN_BYTES))
         text = file.read().decode("utf-8", errors="replace")
     text = text.rstrip().removesuffix(without.strip())
-    begun = [number for number, line in enumerate(text.splitlines()) if line.startswith(BEGIN)]
-    lines = [line.rstrip() for line in text.splitlines()[begun[-1] + 1 if begun else 0 :]]
-    shown = [line for line in lines if line][-SHOWN_LINES:]
+    lines = [line.rstrip() for line in text.splitlines()]
+    begun = [number for number, line in enumerate(lines) if line.startswith(BEGIN)]
+    last = 0 if all_processes or not begun else begun[-1]
+    shown = [line for line in lines[last:] if line and not line.startswith(BEGIN)][-SHOWN_LINES:]
     return [line if len(line) <= SHOWN_CHARACTERS else f"{line[:SHOWN_CHARACTERS]}..." for line in shown]
 
 

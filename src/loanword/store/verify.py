@@ -19,7 +19,7 @@ from loanword.protocols import Progress, silent
 from loanword.records import canonical_json, file_sha256
 from loanword.store.artifacts import MANIFEST, Manifest, Store, files_of
 
-AT_ONCE = 256
+AT_ONCE = 10_000
 """Files that are waited for together: a store may have millions."""
 
 
@@ -29,6 +29,8 @@ class Verified:
 
     `damaged` says of each file what is wrong with it. `tainted` are whole themselves, but were built from damaged
     artifacts, which are named, directly or through others: whether before or after the damage nobody can tell.
+    `unlinked` hold a link to a checkpoint outside the store that is not where it was, given as the link's goal: nothing
+    of the store is damaged by it, and a run that reads it links it anew.
     """
 
     num_artifacts: int
@@ -37,6 +39,12 @@ class Verified:
     num_unsealed: int
     damaged: Mapping[str, Mapping[str, str]]
     tainted: Mapping[str, tuple[str, ...]]
+    unlinked: Mapping[str, str]
+
+    @property
+    def whole(self) -> bool:
+        """Whether nothing is wrong."""
+        return not self.damaged and not self.unlinked
 
 
 @dataclass(frozen=True)
@@ -54,15 +62,20 @@ def verify(store: Store, keys: Collection[str], progress: Progress = silent, *, 
     `progress` counts megabytes.
     """
     damaged: dict[str, dict[str, str]] = {}
+    unlinked: dict[str, str] = {}
     files: list[_File] = []
     num_unsealed = 0
     for key in sorted(keys):
         manifest, wrong = _read(store.root / "artifacts" / key)
-        listed, differing = ([], {}) if manifest is None else _listed(store.root / "artifacts" / key, key, manifest)
-        files.extend(listed)
-        num_unsealed += manifest is not None and manifest.seal is None
-        if wrong or differing:
-            damaged[key] = wrong | differing
+        if manifest is not None:
+            listed, others, goal = _listed(store.root / "artifacts" / key, key, manifest)
+            wrong |= others
+            files.extend(listed)
+            num_unsealed += manifest.seal is None
+            if goal is not None:
+                unlinked[key] = str(goal)
+        if wrong:
+            damaged[key] = wrong
     total, done = sum(file.num_bytes for file in files), 0
     with ThreadPoolExecutor(num_threads) as pool:
         for begin in range(0, len(files), AT_ONCE):
@@ -73,7 +86,7 @@ def verify(store: Store, keys: Collection[str], progress: Progress = silent, *, 
                 done += file.num_bytes
                 progress(done // 1_000_000, total // 1_000_000, "MB")
     tainted = _built_from(store, damaged) if damaged else {}
-    return Verified(len(keys), len(files), total, num_unsealed, damaged, tainted)
+    return Verified(len(keys), len(files), total, num_unsealed, damaged, tainted, unlinked)
 
 
 def discard(store: Store, found: Verified) -> list[Path]:
@@ -105,29 +118,28 @@ def _indented(value: Any) -> str:
     return json.dumps(value, sort_keys=True, ensure_ascii=False, indent=2) + "\n"
 
 
-def _listed(folder: Path, key: str, manifest: Manifest) -> tuple[list[_File], dict[str, str]]:
-    """The files that are to be read, and what is wrong with the others."""
-    there = {path.relative_to(folder).as_posix(): path for path in files_of(folder)} | {MANIFEST: folder / MANIFEST}
-    del there[MANIFEST]
-    wrong = {name: "is none of the artifact's" for name in there if name not in manifest.digests}
+def _listed(folder: Path, key: str, manifest: Manifest) -> tuple[list[_File], dict[str, str], Path | None]:
+    """The files that are to be read, what is wrong with the others, and the goal of a link that leads nowhere."""
+    there = {path.relative_to(folder).as_posix(): path for path in files_of(folder)}
+    there.pop(MANIFEST, None)
     files: list[_File] = []
+    wrong: dict[str, str] = {}
     for name, digest in manifest.digests.items():
         if name in there and there[name].exists():
             files.append(_File(key, name, there[name], digest, there[name].stat().st_size))
         else:
-            wrong[name] = _missing(folder, name)
-    # A link to nothing is one thing that is wrong, though several files are behind it.
-    linked = {name for name in wrong if (folder / name).is_symlink() and name not in manifest.digests}
-    return files, {name: what for name, what in wrong.items() if name not in linked}
-
-
-def _missing(folder: Path, name: str) -> str:
-    parts = Path(name).parts
-    for depth in range(1, len(parts) + 1):
-        path = folder.joinpath(*parts[:depth])
-        if path.is_symlink() and not path.exists():
-            return f"is missing: {path.relative_to(folder)} is a link to {path.readlink()}, which is not there"
-    return "is missing"
+            wrong[name] = "is missing"
+    wrong |= {name: "is none of the artifact's" for name in there if name not in manifest.digests}
+    # What a base is linked to is named by its top; all that is missing lies behind it.
+    link = next((path for path in there.values() if path.is_symlink() and not path.exists()), None)
+    if link is None:
+        return files, wrong, None
+    behind = link.relative_to(folder).as_posix()
+    return (
+        files,
+        {name: what for name, what in wrong.items() if not f"{name}/".startswith(f"{behind}/")},
+        link.readlink(),
+    )
 
 
 def _differs(file: _File) -> str:
