@@ -75,7 +75,8 @@ def test_what_is_selected_is_built_with_what_it_reads_and_nothing_else(call: Cal
     assert by_stage(store) == {"answers": 1, "cut": 3, "model": 1, "words": 1}
     assert call("run", "--only", "answers", "--only", "model").code == 0
     assert by_stage(store) == {"answers": 6, "cut": 3, "model": 3, "words": 1}
-    assert call("run", "--only", "marks", "--until", "answers").code == 0
+    nothing = call("run", "--only", "marks", "--until", "answers")
+    assert nothing.code == 2 and "nothing that is all of this" in nothing.err
     assert "marks" not in by_stage(store)
     assert call("run", "--only", "10").code == 0
     assert by_stage(store) == {**WHOLE, "marks": 2}
@@ -124,8 +125,8 @@ def test_a_failure_need_not_stop_what_is_not_made_of_it(call: Call, root: Path) 
     assert "amount 20 - is refused" in answer.err and "amount 30 - is refused" in answer.err
     assert "4 that are made of it are left out" in answer.err
     assert Path(answer.out.splitlines()[-1]).is_file()
-    states = [*json.loads(call("status", "--json").out)["artifacts"].items()]
-    assert states == [("finished", 12), ("building", 0), ("failed", 2), ("waiting", 5)]
+    states = json.loads(call("status", "--json").out)["artifacts"]
+    assert states == {"finished": 12, "building": 0, "failed": 2, "waiting": 5, "not needed": 0}
 
 
 def test_a_bug_keeps_its_traceback_and_its_exit_code(call: Call, root: Path) -> None:
@@ -326,6 +327,14 @@ def test_a_base_that_is_a_link_is_linked_anew_where_store_and_data_are_now(
     assert again.code == 0 and "1 artifacts built" in again.err
     assert contents(moved / "store") == before
     assert call("verify", moved).code == 0
+
+
+def test_what_only_finished_artifacts_were_made_of_is_waited_for_no_more(call: Call, root: Path) -> None:
+    assert call("run").code == 0
+    shutil.rmtree(next((root / "store" / "artifacts" / "cut").iterdir()))
+    last = json.loads(call("status", "--watch", "--json").out)
+    assert last["artifacts"]["not needed"] == 1 and last["artifacts"]["waiting"] == 0
+    assert call("run").err.endswith("0 artifacts built\n")
 
 
 def test_status_says_how_long_the_rest_takes_only_where_it_knows(call: Call, root: Path) -> None:

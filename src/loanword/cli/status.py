@@ -25,6 +25,8 @@ from loanword.study.remaining import Remaining, Times
 from loanword.study.study import Run
 
 STATES = ("finished", "building", "failed", "waiting")
+UNNEEDED = "not needed"
+"""Not there, and built no more: all that is made of it is finished."""
 WATCH_SECONDS = 5.0
 INTERRUPTED = 130
 
@@ -48,7 +50,7 @@ class Status:
     @property
     def whole(self) -> bool:
         """Whether nothing is left."""
-        return self.counts["finished"] == len(self.states)
+        return self.counts["finished"] + self.counts[UNNEEDED] == len(self.states)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -93,22 +95,21 @@ def status_of(opened: Opened) -> Status:
     """A study as its store has it now."""
     jobs, store = opened.study.jobs, opened.store
     builders, failures = store.builders(), store.failures()
-    states = {key: _state(key, opened.finished, builders, failures) for key in jobs}
-    open_keys = {key for key, state in states.items() if state != "finished"}
+    needed = {job.key for job in missing(results(opened.study), opened.finished)}
+    states = {key: _state(key, opened.finished, builders, failures, needed) for key in jobs}
     times = Times(
         jobs,
         store,
         Estimator(store, opened.sources, opened.finished),
-        smaller_cuts(jobs.values(), opened.stages.STAGES) if open_keys else {},
+        smaller_cuts(jobs.values(), opened.stages.STAGES) if needed else {},
     )
-    needed = {job.key for job in missing(results(opened.study), opened.finished)} if open_keys else set[str]()
     unfinished = [job for key, job in jobs.items() if key in needed]
 
     def left_of(run: Run) -> Remaining:
         own = {job.key: job for job in run.jobs.values() if job.key in needed}
         return times.remaining(own.values(), builders)
 
-    open_runs = [run for run in opened.study.runs if any(job.key in open_keys for job in run.jobs.values())]
+    open_runs = [run for run in opened.study.runs if any(job.key in needed for job in run.jobs.values())]
     return Status(
         opened,
         states,
@@ -119,11 +120,15 @@ def status_of(opened: Opened) -> Status:
     )
 
 
-def _state(key: str, finished: set[str], builders: Mapping[str, object], failures: Mapping[str, object]) -> str:
+def _state(
+    key: str, finished: set[str], builders: Mapping[str, object], failures: Mapping[str, object], needed: set[str]
+) -> str:
     if key in finished:
         return "finished"
     if key in builders:
         return "building"
+    if key not in needed:
+        return UNNEEDED
     return "failed" if key in failures else "waiting"
 
 
@@ -147,7 +152,7 @@ def _show(status: Status, as_json: bool, num_lines: int | None) -> None:
 def _headline(status: Status) -> str:
     counts = status.counts
     told = [f"{counts['finished']:,} of {len(status.states):,} artifacts finished"]
-    told.extend(f"{counts[state]:,} {state}" for state in STATES[1:] if counts[state])
+    told.extend(f"{counts[state]:,} {state}" for state in (*STATES[1:], UNNEEDED) if counts[state])
     left = status.left
     if left.num_at_once and left.seconds:
         told.append(f"about {duration(left.seconds)} left with {left.num_at_once} at once")
@@ -193,7 +198,7 @@ def _plain(status: Status) -> dict[str, Any]:
     runs = {run.label: _roles(run.jobs, status.states) for run in status.opened.study.runs}
     return {
         "study": status.opened.study.name,
-        "artifacts": {state: status.counts[state] for state in STATES},
+        "artifacts": {state: status.counts[state] for state in (*STATES, UNNEEDED)},
         "runs": runs,
         "building": [one.plain() for one in status.building],
         "failed": [failure.model_dump(mode="json") for failure in status.failed],

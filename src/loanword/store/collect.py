@@ -80,6 +80,8 @@ def evaluated(store: Store) -> set[str]:
 def remove(store: Store, found: Sequence[Leftover], progress: Progress = silent) -> list[Leftover]:
     """Removes leftovers; returns those that stay, because somebody has begun to build them meanwhile."""
     trash, stay = store.root / REMOVED, list[Leftover]()
+    if not found:
+        return stay
     trash.mkdir(exist_ok=True)
     # Links first, so that none is ever seen that leads nowhere.
     for number, item in enumerate(sorted(found, key=lambda item: item.kind != "link"), start=1):

@@ -111,7 +111,10 @@ def logged(path: Path) -> Generator[None]:
 
 
 def end_of_log(path: Path, *, without: str = "", all_processes: bool = False) -> list[str]:
-    """The last lines that the last process wrote to a log, at most `SHOWN_LINES`; `without` is left out at the end."""
+    """The last lines that the last process wrote to a log, or all of them, at most `SHOWN_LINES`.
+
+    `without`, where the log ends with it, is left out.
+    """
     if not path.is_file():
         return []
     with path.open("rb") as file:

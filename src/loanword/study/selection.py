@@ -17,7 +17,7 @@ def selected(study: Study, *, only: Sequence[str] = (), until: str | None = None
     that stage makes.
 
     Raises:
-        UserError: a name that the study does not have.
+        UserError: a name that the study does not have, or names that select nothing.
     """
     if not only and until is None:
         return results(study)
@@ -27,7 +27,16 @@ def selected(study: Study, *, only: Sequence[str] = (), until: str | None = None
     _check(study, parts, until)
     jobs = {job.key: job for run in runs for job in _asked(run, parts)}
     behind = set[str]() if until is None else _behind(study, until)
-    return [job for job in jobs.values() if job.stage not in behind]
+    found = [job for job in jobs.values() if job.stage not in behind]
+    if not found:
+        asked = [*(f"--only {name}" for name in only), *([f"--until {until}"] if until else [])]
+        raise UserError(
+            " ".join(asked),
+            "the study has nothing that is all of this",
+            expected="a stage that the run has, and that is not behind the last one",
+            do="`loanword status --json` lists what each run has",
+        )
+    return found
 
 
 def _asked(run: Run, parts: Sequence[str]) -> Iterable[Job]:
