@@ -44,6 +44,7 @@ def _mishap(kind: str, config: WorkConfig) -> None:
 
 def wire(recipe: Recipe, job: Callable[..., Job]) -> Mapping[str, Job]:
     """By role: two runs of one budget share all but what they answer."""
+    assert recipe.pretraining is not None
     amount = recipe.pretraining.budget.amount
     words = job("words", WorkConfig(of="words"))
     cut = job("cut", WorkConfig(amount=amount, of="cut"), words=words)

@@ -18,10 +18,9 @@ def store(tmp_path: Path) -> Store:
     return made
 
 
-def job(folder: Path, **inputs: Job) -> Job:
-    return Naming(Sources(folder), {"tokens": 1, "base": 1}).job(
-        "base" if inputs else "tokens", TokensConfig(), **inputs
-    )
+def job(folder: Path, read: Job | None = None) -> Job:
+    stage = "tokens" if read is None else "base"
+    return Naming(Sources(folder), {"tokens": 1, "base": 1}).job(stage, TokensConfig(), tokens=read)
 
 
 def finish(store: Store, made: Job, *, link: Path | None = None) -> Path:
@@ -74,7 +73,7 @@ def test_a_linked_checkpoint_is_read_and_one_that_has_gone_taints_nothing(store:
     outside.mkdir()
     (outside / "model.safetensors").write_text("weights")
     first = job(tmp_path)
-    base = job(tmp_path, tokens=first)
+    base = job(tmp_path, first)
     finish(store, first)
     folder = finish(store, base, link=outside)
     keys = store.finished_keys()
