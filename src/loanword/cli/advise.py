@@ -342,8 +342,6 @@ def _print(advice: "Advice", told: "Sequence[Told]", arguments: argparse.Namespa
 
 def _open(advice: "Advice", told: "Sequence[Told]", arguments: argparse.Namespace) -> Iterator[str]:
     """What a study says, or which one to run."""
-    from loanword.cli.study_text import NUM_NEW_PIECES
-
     for one in told:
         of = f", of another base ({one.other_base})" if one.other_base else ""
         yield f"{arguments.study}{of}: {one.answer.heading}."
@@ -365,4 +363,4 @@ def _open(advice: "Advice", told: "Sequence[Told]", arguments: argparse.Namespac
     ]
     if good:
         sizes = " or ".join(f"{size:_}" for size in good[-2:])
-        yield f"writes studies/{language}.toml with num_new_pieces = {NUM_NEW_PIECES:_}: make it {sizes}, then run it"
+        yield f"writes studies/{language}.toml: make its tokenizer.num_new_pieces {sizes}, then run it"
