@@ -1,57 +1,54 @@
-"""`loanword plan`: every artifact of a study by stage, what it takes, and what changed since the last run."""
+"""`loanword plan`: every artifact of a study by stage, what it takes, on which machine, and what changed."""
 
 import argparse
 import json
-import sys
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from loanword.cli.amounts import duration, human, table
 from loanword.cli.judge_access import add_price_argument, judge_prices, judging_told
+from loanword.cli.machine import num_cores
 from loanword.cli.opening import Opened, add_study_arguments, open_study
-from loanword.store import Job
+from loanword.errors import UserError
 from loanword.store.identity import unresolved_revisions
-from loanword.study.estimate import ASSUMPTIONS, Estimate, Estimator, trunk_saving
-from loanword.study.hardware import FILE, HardwareProfile, read_profile
-from loanword.study.plan import Changes, changes, missing, results, smaller_cuts
+from loanword.study.costs import Costs, Shared, StageLine, Time, in_total
+from loanword.study.estimate import ASSUMPTIONS
+from loanword.study.hardware import FILE, SECONDS_PER_HOUR, HardwareProfile, read_profile
+from loanword.study.machines import NAMES, machine
+from loanword.study.plan import Changes, changes
 
-
-@dataclass(frozen=True)
-class StageLine:
-    """One stage in a plan: its distinct artifacts, and what those still to build take.
-
-    Hours are those of one measured device; None without a hardware profile.
-    """
-
-    stage: str
-    artifacts: int
-    finished: int
-    to_build: int
-    text_bytes: int
-    num_tokens: int
-    flops: float
-    disk_bytes: int
-    unknown: bool
-    hours: float | None = None
-    num_requests: int = 0
-    num_more_requests: int = 0
+HEADER = ("stage", "distinct", "finished", "to build", "text", "tokens", "FLOPs", "disk")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_study_arguments(parser)
     parser.add_argument("--json", action="store_true", help="for machines")
-    parser.add_argument(
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument(
         "--profile", type=Path, metavar="FILE", help=f"what `loanword profile` measured (default: {FILE} in the store)"
     )
-    add_price_argument(parser)
+    where.add_argument(
+        "--on", metavar="MACHINE", help=f"not measured but assumed: {', '.join(NAMES)}, N being a number of cores"
+    )
+    parser.add_argument("--devices", type=int, metavar="N", help="workers on a CPU, GPUs otherwise (default: 1 GPU)")
     parser.add_argument(
+        "--price-per-hour", type=float, metavar="X", help="of a GPU, or of a machine without: says cost"
+    )
+    add_price_argument(parser)
+    instead = parser.add_mutually_exclusive_group()
+    instead.add_argument(
         "--memory", action="store_true", help="instead: what fits on GPUs of 24 to 141 GB, and what new pieces add"
     )
+    instead.add_argument("--against", action="store_true", help="instead: what is finished, as planned and as it took")
+    instead.add_argument("--learn", action="store_true", help="as --against, and correct the profile by what it took")
 
 
 def run(arguments: argparse.Namespace) -> int:
     prices = judge_prices(arguments)
+    _check(arguments)
     opened = open_study(arguments)
     if arguments.memory:
         from loanword.cli.plan_memory import print_memory
@@ -59,113 +56,197 @@ def run(arguments: argparse.Namespace) -> int:
         print_memory(opened, as_json=arguments.json)
         return 0
     profile = _profile(arguments, opened)
-    lines = stage_lines(opened, profile)
+    if arguments.against or arguments.learn:
+        from loanword.cli.plan_against import print_against
+
+        file = (arguments.profile or opened.store.root / FILE) if arguments.learn else None
+        print_against(opened, profile, learn_into=file, as_json=arguments.json)
+        return 0
+    plan = _planned(opened, profile, arguments.devices, arguments.price_per_hour)
     opened.sources.save() if opened.store.root.is_dir() else None
-    changed = changes(opened.study, opened.file, opened.store)
     if arguments.json:
-        print(json.dumps(_plain(opened, lines, changed), ensure_ascii=False))
+        print(json.dumps(_plain(plan), ensure_ascii=False))
     else:
-        _print(opened, lines, changed, profile, prices)
+        _print(plan, prices)
     return 0
+
+
+def _check(arguments: argparse.Namespace) -> None:
+    devices, price = arguments.devices, arguments.price_per_hour
+    if devices is not None and devices < 1:
+        raise UserError(f"--devices {devices}", "not a positive number", do="give 1 or more")
+    if price is not None and not 0 <= price < math.inf:
+        raise UserError(f"--price-per-hour {price}", "no price", do="give that of an hour, from 0 up")
+    if arguments.learn and arguments.on:
+        raise UserError(
+            "--learn --on", "what is assumed of a machine learns nothing", do="give --profile, or leave --on out"
+        )
 
 
 def _profile(arguments: argparse.Namespace, opened: Opened) -> HardwareProfile | None:
     usual = opened.store.root / FILE
-    if arguments.profile is None and not usual.is_file():
+    if arguments.on is not None:
+        return machine(arguments.on)
+    needed = arguments.against or arguments.learn or arguments.price_per_hour is not None
+    if arguments.profile is None and not usual.is_file() and not needed:
         return None
     return read_profile(arguments.profile or usual)
 
 
-def stage_lines(opened: Opened, profile: HardwareProfile | None = None) -> list[StageLine]:
-    """A study's stages in order, with what is there and what is to build."""
-    jobs = opened.study.jobs
-    to_build = {job.key for job in missing(results(opened.study), opened.finished)}
-    estimator = Estimator(opened.store, opened.sources, opened.finished)
-    smaller = smaller_cuts(jobs.values(), opened.stages.STAGES)
-    lines: list[StageLine] = []
-    for stage in dict.fromkeys(job.stage for job in jobs.values()):
-        of_stage = [job for job in jobs.values() if job.stage == stage]
-        building = [job for job in of_stage if job.key in to_build]
-        taken = [trunk_saving(job, smaller.get(job.key, []), estimator.of(job)) for job in building]
-        line = _line(stage, of_stage, building, taken, opened.finished)
-        shapes = [estimator.shape(job) for job in building]
-        if profile is not None:
-            hours = (profile.hours(one.flops, s.num_parameters) for one, s in zip(taken, shapes, strict=True) if s)
-            line = replace(line, hours=sum(hours))
-        lines.append(line)
-    return lines
+@dataclass(frozen=True)
+class Plan:
+    """All that a plan says. `time` and what follows from it are None without a profile; `cost` without a price."""
+
+    opened: Opened
+    profile: HardwareProfile | None
+    lines: tuple[StageLine, ...]
+    total: StageLine
+    time: Time | None
+    cost: float | None
+    trunk: Shared
+    everything: Shared
+    memory: tuple[str, ...]
+    changed: Changes
 
 
-def _line(
-    stage: str, jobs: Sequence[Job], building: Sequence[Job], taken: Sequence[Estimate], finished: set[str]
-) -> StageLine:
-    return StageLine(
-        stage=stage,
-        artifacts=len(jobs),
-        finished=sum(job.key in finished for job in jobs),
-        to_build=len(building),
-        text_bytes=sum(estimate.text_bytes for estimate in taken),
-        num_tokens=sum(estimate.num_tokens for estimate in taken),
-        flops=sum(estimate.flops for estimate in taken),
-        disk_bytes=sum(estimate.disk_bytes for estimate in taken),
-        unknown=any(estimate.unknown for estimate in taken),
-        num_requests=sum(estimate.num_requests for estimate in taken),
-        num_more_requests=sum(estimate.num_more_requests for estimate in taken),
+def _planned(opened: Opened, profile: HardwareProfile | None, devices: int | None, price: float | None) -> Plan:
+    from loanword.cli.plan_memory import largest_needs
+
+    costs = Costs(opened.study, opened.store, opened.sources, opened.finished, opened.stages.STAGES, profile)
+    lines = tuple(costs.lines())
+    time = None if profile is None else costs.time(devices or profile.workers)
+    return Plan(
+        opened=opened,
+        profile=profile,
+        lines=lines,
+        total=in_total(lines),
+        time=time,
+        cost=None if profile is None or time is None or price is None else _cost(profile, time, price),
+        trunk=costs.trunk_sharing(),
+        everything=costs.sharing(),
+        memory=tuple(largest_needs(opened, profile, devices or 1)),
+        changed=changes(opened.study, opened.file, opened.store),
     )
 
 
-def _plain(opened: Opened, lines: Sequence[StageLine], changed: Changes) -> dict[str, Any]:
+def _cost(profile: HardwareProfile, time: Time, price: float) -> float:
+    """All devices are paid for from beginning to end; a machine without a GPU is one, however many workers it has."""
+    num_paid = 1 if profile.device == "cpu" else time.devices
+    return num_paid * time.schedule.seconds / SECONDS_PER_HOUR * price
+
+
+def _plain(plan: Plan) -> dict[str, Any]:
+    profile, study = plan.profile, plan.opened.study
     return {
-        "study": opened.study.name,
-        "runs": {run.label: {role: job.key for role, job in run.jobs.items()} for run in opened.study.runs},
-        "stages": [asdict(line) for line in lines],
-        "changed": [asdict(change) for change in changed.settings],
-        "follows": dict(changed.follows),
+        "study": study.name,
+        "runs": {run.label: {role: job.key for role, job in run.jobs.items()} for run in study.runs},
+        "stages": [{**asdict(line), "hours": line.hours} for line in plan.lines],
+        "total": {**asdict(plan.total), "hours": plan.total.hours},
+        "machine": None if profile is None else {
+            "name": profile.machine, "device": profile.device, "threads": profile.threads,
+            "assumed": profile.assumed or None, "learned": sorted(profile.learned),
+        },
+        "time": None if plan.time is None else {
+            "devices": plan.time.devices,
+            "together": plan.time.together,
+            "hours": plan.time.schedule.seconds / SECONDS_PER_HOUR,
+            "longest_path_hours": plan.time.schedule.longest_path_seconds / SECONDS_PER_HOUR,
+            "device_hours": plan.time.device_seconds / SECONDS_PER_HOUR,
+        },
+        "cost": plan.cost,
+        "trunk_sharing": asdict(plan.trunk),
+        "sharing": asdict(plan.everything),
+        "memory": plan.memory,
+        "changed": [asdict(change) for change in plan.changed.settings],
+        "follows": dict(plan.changed.follows),
         "assumptions": ASSUMPTIONS,
-    }
+    }  # fmt: skip
 
 
-def _print(
-    opened: Opened,
-    lines: Sequence[StageLine],
-    changed: Changes,
-    profile: HardwareProfile | None,
-    prices: tuple[float, float],
-) -> None:
-    distinct, to_build = sum(line.artifacts for line in lines), sum(line.to_build for line in lines)
-    asked = sum(len(run.jobs) for run in opened.study.runs)
-    print(f"{opened.study.name}: {len(opened.study.runs)} runs ask for {asked} artifacts, {distinct} of them distinct")
-    header = ("stage", "distinct", "finished", "to build", "text", "tokens", "FLOPs", "disk")
-    rows = [_row(line) for line in lines]
-    total = StageLine(
-        "in total", distinct, sum(line.finished for line in lines), to_build, 0,
-        sum(line.num_tokens for line in lines), sum(line.flops for line in lines),
-        sum(line.disk_bytes for line in lines), any(line.unknown for line in lines),
-        sum(line.hours or 0.0 for line in lines) if profile else None,
-    )  # fmt: skip
-    table([(*header, "hours") if profile else header, *rows, _row(total)])
-    if any(line.unknown for line in lines):
-        print("?: the base's shape is not known before it is fetched")
-    if to_build:
-        print(f"Assumed: {ASSUMPTIONS}.")
-        print(_hours_are(profile))
-    num_requests, num_more = sum(line.num_requests for line in lines), sum(line.num_more_requests for line in lines)
-    if told := judging_told(num_requests, num_more, prices):
-        print(f"{told[0].upper()}{told[1:]}.")
-    for name in unresolved_revisions(opened.study.jobs.values()):
+def _print(plan: Plan, prices: tuple[float, float]) -> None:
+    study, lines, total = plan.opened.study, plan.lines, plan.total
+    asked = sum(len(run.jobs) for run in study.runs)
+    print(f"{study.name}: {len(study.runs)} runs ask for {asked} artifacts, {total.artifacts} of them distinct")
+    table([(*HEADER, "time") if plan.profile else HEADER, *map(_row, lines), _row(total)])
+    for said in _told(plan, prices):
+        print(said)
+    for name in unresolved_revisions(study.jobs.values()):
         print(f"{name}: its commit is resolved, and written to a lock file, when the study first runs")
-    _print_changes(changed)
+    _print_changes(plan.changed)
 
 
-def _hours_are(profile: HardwareProfile | None) -> str:
+def _told(plan: Plan, prices: tuple[float, float]) -> Iterator[str]:
+    """What is said below the table, a line each."""
+    total = plan.total
+    if total.unknown:
+        yield f"?: left out, because it is not known: {'; '.join(_few(total.unknown))}"
+    if total.to_build and plan.profile is not None and plan.time is not None:
+        yield from _time_told(plan.profile, plan.time, plan.cost)
+    yield from (f"Memory: {line}." for line in plan.memory)
+    yield from _sharing_told(plan)
+    if total.to_build:
+        yield f"Assumed: {ASSUMPTIONS}."
+        yield from _machine_told(plan.profile)
+    if told := judging_told(total.num_requests, total.num_more_requests, prices):
+        yield f"{told[0].upper()}{told[1:]}."
+    if total.finished and plan.profile is not None and not plan.profile.assumed:
+        yield f"{total.finished} artifacts are finished: --against says how this plan did, --learn corrects it."
+
+
+def _time_told(profile: HardwareProfile, time: Time, cost: float | None) -> Iterator[str]:
+    whole, path = duration(time.schedule.seconds), duration(time.schedule.longest_path_seconds)
+    if profile.device == "cpu":
+        busy = f"which work for {duration(time.device_seconds)} in all"
+        yield f"Time: {whole} on {time.devices} workers, {busy}; the longest chain of artifacts takes {path}."
+        if time.devices > num_cores() and not profile.assumed:
+            yield f"This machine has {num_cores()} cores, fewer than that."
+    else:
+        ways = {True: ", each training stage on all of them", False: ", side by side on different artifacts"}
+        used = f"{time.devices} GPUs{ways[time.together]}" if time.devices > 1 else "1 GPU"
+        hours = f"{time.device_seconds / SECONDS_PER_HOUR:,.1f} GPU-hours"
+        yield f"Time: {whole} on {used} ({hours}); the longest chain of artifacts takes {path}."
+    if cost is not None:
+        held = "the machine" if profile.device == "cpu" else f"{time.devices} GPU{'s' * (time.devices > 1)}"
+        yield f"Cost: {cost:,.2f} at the given price, {held} paid for from beginning to end."
+
+
+def _sharing_told(plan: Plan) -> Iterator[str]:
+    trunk, everything = plan.trunk, plan.everything
+    if trunk.shared_flops and trunk.separate_flops > trunk.shared_flops:
+        yield (
+            f"Trunks: separate runs would train {human(trunk.separate_tokens)} tokens"
+            f"{_in_time(trunk.separate_seconds)}, shared trunks {human(trunk.shared_tokens)}"
+            f"{_in_time(trunk.shared_seconds)}: {trunk.separate_flops / trunk.shared_flops:.2g} times less."
+        )
+    if everything.shared_seconds and everything.separate_seconds:
+        yield (
+            f"Sharing: all runs by themselves would take {duration(everything.separate_seconds)} of one worker, equal "
+            f"work built once {duration(everything.shared_seconds)}."
+        )
+
+
+def _in_time(seconds: float | None) -> str:
+    return "" if seconds is None else f" in {duration(seconds)}"
+
+
+def _machine_told(profile: HardwareProfile | None) -> Iterator[str]:
     if profile is None:
-        return "Hours: `loanword profile` measures this machine; after it, plans say how long they take."
+        yield "Hours: `loanword profile` measures this machine; after it, plans say how long they take."
+        yield f"Or name a machine, of which that is assumed: --on {', '.join(NAMES)}."
+        return
+    if profile.assumed:
+        yield f"Assumed of {profile.machine}, not measured: {profile.assumed}."
+        return
     sizes = ", ".join(shape.name for shape in profile.shapes)
     threads = f" with {profile.threads} thread(s)" if profile.device == "cpu" else ""
-    return (
-        f"Hours: of one worker, one stage after the other, at the speed that the nearest of {sizes} trained at on "
-        f"{profile.device}{threads} ({profile.machine}); what takes no FLOPs is left out."
-    )
+    num_learned = len(profile.learned)
+    yield (
+        f"Time is of one worker on {profile.device}{threads} ({profile.machine}), whose training was measured at "
+        f"{sizes}; " + (
+            f"{num_learned} kinds of work as finished artifacts took, others as on two cores of a server."
+            if num_learned else "other stages as on two cores of a server."
+        )
+    )  # fmt: skip
 
 
 def _print_changes(changed: Changes) -> None:
@@ -181,33 +262,19 @@ def _short(value: Any) -> str:
     return text if len(text) <= 100 else f"{text[:97]}..."
 
 
+def _few(names: Sequence[str]) -> list[str]:
+    return [*names[:6], f"and {len(names) - 6} more"] if len(names) > 6 else [*names]
+
+
 def _row(line: StageLine) -> tuple[str, ...]:
-    amounts = (human(line.text_bytes, "B"), human(line.num_tokens), human(line.flops), human(line.disk_bytes, "B"))
     mark = "?" if line.unknown else ""
-    hours = () if line.hours is None else (f"{line.hours:,.2f}" if line.hours else "-",)
+    amounts = (human(line.text_bytes, "B"), human(line.num_tokens), human(line.flops), human(line.disk_bytes, "B"))
+    time = () if line.seconds is None else (duration(line.seconds) if line.seconds else "-",)
+    shown = (*amounts, *time)
     return (
         line.stage,
         str(line.artifacts),
         str(line.finished),
         str(line.to_build),
-        *(f"{amount}{mark}" if index == 2 else amount for index, amount in enumerate(amounts)),
-        *hours,
+        *(f"{mark if amount == '-' else amount + mark}" if mark else amount for amount in shown),
     )
-
-
-def human(number: float, unit: str = "") -> str:
-    """A number with three digits and a prefix: 12.3 M."""
-    if not number:
-        return "-"
-    prefixes = ["", "k", "M", "G", "T", "P", "E", "Z", "Y"]
-    while abs(number) >= 999.5 and len(prefixes) > 1:
-        number, prefixes = number / 1000, prefixes[1:]
-    return f"{number:.3g} {prefixes[0]}{unit}".rstrip()
-
-
-def table(rows: Sequence[Sequence[str]]) -> None:
-    """Prints rows as columns, the first to the left, the others to the right."""
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    for row in rows:
-        cells = [row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))]
-        sys.stdout.write("  ".join(cells).rstrip() + "\n")

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from loanword.cli.opening import Opened
-from loanword.cli.plan import human, table
-from loanword.model.memory import LARGEST_TOKENS, USABLE, Fit, estimate, fitting
+from loanword.cli.amounts import human, table
+from loanword.model.memory import LARGEST_TOKENS, USABLE, Fit, Place, estimate, fitting, recipe_name
 from loanword.model.shape import KNOWN, DecoderShape
 from loanword.recipe import Recipe, StepsConfig
 from loanword.study.estimate import Estimator
+from loanword.study.hardware import HardwareProfile
 
 GIGABYTES = (24, 40, 80, 141)
 PIECES = 1_000
@@ -102,6 +103,39 @@ def study_models(opened: Opened) -> tuple[list[Model], list[str]]:
             )
             own.setdefault((extended, *_memory_settings(steps)), model)
     return [*own.values(), *(Model(name, shape, usual) for name, shape in KNOWN.items())], list(unknown)
+
+
+def largest_needs(opened: Opened, profile: HardwareProfile | None, num_devices: int) -> Iterator[str]:
+    """What training takes on one device, for the model that takes most; with a device's memory, what fits there."""
+    own = [model for model in study_models(opened)[0] if model.name not in KNOWN]
+    if not own:
+        return
+    place = Place("cpu" if profile is not None and profile.device == "cpu" else "cuda")
+    takes = {model: estimate(model.shape, model.steps, model.steps.row_tokens, "keep", place) for model in own}
+    largest = max(takes, key=lambda model: takes[model].total_bytes)
+    said = f"{largest.name} ({human(largest.shape.num_parameters)} parameters, {recipe_name(largest.steps)})"
+    told = f"{said} takes {human(takes[largest].total_bytes, 'B')} with one row of {largest.steps.row_tokens:,} tokens"
+    if profile is None or not profile.memory_bytes:
+        yield f"{told} at a time"
+        return
+    capacity = USABLE * profile.memory_bytes / (profile.workers if place.device == "cpu" else 1)
+    yield f"{told} at a time, of {human(capacity, 'B')} to use; {_what_fits(largest, capacity, place, num_devices)}"
+
+
+def _what_fits(model: Model, capacity_bytes: float, place: Place, num_devices: int) -> str:
+    fits = list(fitting(model.shape, model.steps, capacity_bytes, place))
+    chosen = next((fit for fit in fits if fit.micro_batch_tokens is not None), None)
+    own = recipe_name(model.steps)
+    if chosen is not None and chosen.name == own:
+        return f"it fits, activations: {chosen.activations}"
+    sharded = Place(place.device, num_devices)
+    if num_devices > 1 and any(
+        fit.micro_batch_tokens for fit in fitting(model.shape, model.steps, capacity_bytes, sharded) if fit.name == own
+    ):
+        return f"it fits where its parameters are shared out over all {num_devices} devices"
+    if chosen is None:
+        return "it does not fit in any recipe"
+    return f"as the study has it it does not fit; {chosen.name} does, activations: {chosen.activations}"
 
 
 def _trainings(recipe: Recipe) -> Iterator[tuple[str, StepsConfig, int]]:

@@ -249,7 +249,7 @@ def _answer(connection: Connection, function: str, threads: int, arguments: tupl
 
 
 def _print(profile: "HardwareProfile", out: Path) -> None:
-    from loanword.cli.plan import human, table
+    from loanword.cli.amounts import human, table
 
     header = ("shape", "recipe", "activations", "tokens/s", "memory", "estimated", "FLOP/s")
     shares = ("MFU", "causal", "whole")

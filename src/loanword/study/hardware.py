@@ -1,16 +1,28 @@
-"""What a machine was measured to do, and the hours that a plan makes of it.
+"""What a machine was measured to do, or is assumed to.
 
-Out: `profile.json`, one HardwareProfile. Its speeds are those of real training steps on made-up text.
+Out: `profile.json`, one HardwareProfile: speeds of real training steps on made-up text, and what finished artifacts took.
 """
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
+
+from pydantic import Field
 
 from loanword.errors import UserError
 from loanword.records import Count, PositiveCount, PositiveFloat, Record, read_json
 
 FILE = "profile.json"
 SECONDS_PER_HOUR = 3600
+LEAST_SECONDS = 0.003
+"""What clocks and manifests tell apart."""
+BEFORE = 0.5
+SPREAD = 0.02
+"""Below this, works are too much alike to tell what an artifact takes whatever its work."""
+FEW = 5
+ROWS_COUNT = 0.25
+"""How much a factor between rows counts beside one between sizes."""
+SAME = 1e-6
 
 
 class ShapeSpeed(Record):
@@ -41,8 +53,61 @@ class ShapeSpeed(Record):
         return self.flops_per_token * self.tokens_per_second
 
 
+class Learned(Record):
+    """What finished artifacts of one kind of work took, as sums that a line is fitted from: seconds = a + b * work.
+
+    Squares of what is missed are weighed by 1 / seconds, so that neither large artifacts nor many small ones decide
+    alone; the line is then scaled so that the sum of all is met. What was learned before counts half.
+    """
+
+    num: PositiveFloat
+    seconds: PositiveFloat
+    work: float
+    inverse: PositiveFloat
+    work_by_seconds: float
+    square_by_seconds: float
+
+    @classmethod
+    def of(cls, took: Sequence[tuple[float, float]]) -> "Learned":
+        """Of artifacts whose work and seconds are known."""
+        pairs = [(work, max(seconds, LEAST_SECONDS)) for work, seconds in took]
+        return cls(
+            num=float(len(pairs)),
+            seconds=sum(seconds for _, seconds in pairs),
+            work=sum(work for work, _ in pairs),
+            inverse=sum(1 / seconds for _, seconds in pairs),
+            work_by_seconds=sum(work / seconds for work, seconds in pairs),
+            square_by_seconds=sum(work**2 / seconds for work, seconds in pairs),
+        )
+
+    def after(self, before: "Learned | None") -> "Learned":
+        """The same with what was learned before."""
+        if before is None:
+            return self
+        return Learned(**{name: value + BEFORE * getattr(before, name) for name, value in dict(self).items()})
+
+    def line(self) -> tuple[float, float]:
+        """Seconds of an artifact whatever its work, and seconds for each unit of it; none is negative."""
+        determinant = self.inverse * self.square_by_seconds - self.work_by_seconds**2
+        # Few artifacts of different models differ in more than their work.
+        spread = self.num >= FEW and determinant > SPREAD * self.inverse * self.square_by_seconds
+        fixed = (self.num * self.square_by_seconds - self.work_by_seconds * self.work) / determinant if spread else 0.0
+        slope = (self.inverse * self.work - self.work_by_seconds * self.num) / determinant if spread else 0.0
+        if fixed <= 0 < self.square_by_seconds:
+            fixed, slope = 0.0, self.work / self.square_by_seconds
+        elif slope <= 0:
+            fixed, slope = self.num / self.inverse, 0.0
+        scale = self.seconds / (self.num * fixed + slope * self.work)
+        return scale * fixed, scale * slope
+
+
 class HardwareProfile(Record):
-    """Speeds of one machine. `products`: FLOP/s of its fastest square matrix product, by precision."""
+    """Speeds of one machine. `products`: FLOP/s of its fastest square matrix product, by precision.
+
+    `learned` holds what finished artifacts took, by kind of work; work on a model counts in the seconds that its FLOPs
+    take at the speed of training. `threads` are those of one worker, of which `workers` worked at once. `assumed` says on what grounds, where nothing was
+    measured; such a machine writes responses as fast as `memory_bytes_per_second` lets weights be read.
+    """
 
     machine: str
     device: str
@@ -50,6 +115,11 @@ class HardwareProfile(Record):
     versions: dict[str, str]
     products: dict[str, PositiveFloat]
     shapes: tuple[ShapeSpeed, ...]
+    workers: PositiveCount = 1
+    learned: dict[str, Learned] = Field(default_factory=dict[str, Learned])
+    assumed: str = ""
+    memory_bytes: Count = 0
+    memory_bytes_per_second: float = 0.0
 
     def utilisation(self, shape: ShapeSpeed) -> tuple[float, float, float]:
         """Shares of the matrix products' ceiling that training reached: without attention, causal, whole."""
@@ -58,16 +128,18 @@ class HardwareProfile(Record):
         without, causal, whole = (flops * shape.tokens_per_second / ceiling for flops in counted)
         return without, causal, whole
 
-    def nearest(self, num_parameters: int) -> ShapeSpeed:
-        """The measured shape whose size differs by the smallest factor; the fastest of those."""
-        return min(
-            self.shapes,
-            key=lambda shape: (abs(math.log(shape.num_parameters / num_parameters)), -shape.tokens_per_second),
-        )
+    def flops_per_second(self, num_parameters: int, row_tokens: int = 0) -> float:
+        """FLOP/s of one worker in training: between measured shapes by how near they are, at one of them its own.
 
-    def hours(self, flops: float, num_parameters: int) -> float:
-        """Hours of this one device for FLOPs spent on a model of that size, as fast as the nearest shape trained."""
-        return flops / self.nearest(num_parameters).flops_per_second / SECONDS_PER_HOUR
+        Nearness is that of sizes, and of rows where any are said, by factors.
+        """
+        total = weights = 0.0
+        for shape in self.shapes:
+            distance = math.log(shape.num_parameters / max(1, num_parameters)) ** 2
+            distance += ROWS_COUNT * math.log(shape.row_tokens / row_tokens) ** 2 if row_tokens else 0.0
+            weight = 1 / (distance + SAME) ** 2
+            total, weights = total + weight * math.log(shape.flops_per_second), weights + weight
+        return math.exp(total / weights)
 
 
 def read_profile(path: Path) -> HardwareProfile:

@@ -2,10 +2,11 @@
 
 from pathlib import Path
 
-from loanword.inputs import questions_in
+from loanword.evaluation.benchmarks import openness
 from loanword.recipe import BenchmarkConfig, JudgementsConfig
 from loanword.records import Response, Switching, read_lines
-from loanword.store import Job, Sources, Store
+from loanword.store import Job, Store
+from loanword.study.estimate.benchmarks import Benchmarks
 
 JUDGEMENT_TOKENS = (1_080, 120)
 """What one takes, read and written."""
@@ -14,9 +15,9 @@ JUDGEMENT_TOKENS = (1_080, 120)
 class Requests:
     """The requests of jobs that judge; questions are read once, however many runs ask them and judges judge."""
 
-    def __init__(self, store: Store, sources: Sources, finished: set[str]) -> None:
+    def __init__(self, store: Store, benchmarks: Benchmarks, finished: set[str]) -> None:
         self._store = store
-        self._sources = sources
+        self._benchmarks = benchmarks
         self._finished = finished
         self._open: dict[str, int] = {}
 
@@ -45,12 +46,12 @@ class Requests:
         return self._open[known_by]
 
     def _num_asked(self, responses: Job) -> int:
-        config = responses.config
-        assert isinstance(config, BenchmarkConfig)
-        if config.folder is None:
-            return 0
-        asked = questions_in(self._sources.root / config.folder, config)
-        return sum(one.asked is not None for subject in asked for one in subject.examples)
+        assert isinstance(responses.config, BenchmarkConfig)
+        questions = self._benchmarks.questions(responses.config)
+        if questions is not None:
+            return questions.num_open
+        asked = self._benchmarks.asked(responses.config)
+        return asked.num_examples if asked is not None and openness(responses.config) == "all" else 0
 
 
 def _num_answered(folder: Path) -> int:
