@@ -7,7 +7,8 @@ import pytest
 
 from loanword.cli import profile as verb
 from loanword.records import read_json, write_json
-from loanword.study.hardware import HardwareProfile, ShapeSpeed, read_profile
+from loanword.study.hardware import HardwareProfile, Learned, ShapeSpeed, read_profile
+from loanword.study.speeds import USUAL
 
 
 def speed(name: str, num_parameters: int, flops_per_second: float) -> ShapeSpeed:
@@ -39,13 +40,6 @@ def machine(*shapes: ShapeSpeed) -> HardwareProfile:
     )
 
 
-def test_hours_are_flops_at_the_speed_of_the_nearest_shape():
-    measured = machine(speed("small", 10**6, 1e9), speed("large", 10**9, 4e9))
-    assert measured.hours(3.6e12, 2 * 10**6) == pytest.approx(1.0)
-    assert measured.hours(3.6e12, 10**10) == pytest.approx(0.25)
-    assert measured.nearest(4 * 10**7).name == "large"  # by factors: 25 from one, 40 from the other
-
-
 def test_utilisation_is_given_by_every_formula():
     measured = machine(speed("small", 10**6, 1e9))
     assert measured.utilisation(measured.shapes[0]) == pytest.approx((0.1, 0.15, 0.2))
@@ -58,12 +52,13 @@ def test_a_small_shape_is_measured_and_the_stores_plans_then_say_hours(
     monkeypatch.setattr(verb, "SECONDS_PER_CEILING", 0.1)
     monkeypatch.setitem(verb.SHAPES["cpu"], "tiny", (32, 1, 2, 1, 64, 512, True))
     store = tmp_path / "store"
-    answer = loanword("profile", "--shapes", "tiny", "--store", store)
+    answer = loanword("profile", "--shapes", "tiny", "--store", store, "--quick", "--workers", "2")
     assert answer.code == 0
     measured = read_profile(store / "profile.json")
     shape = measured.shapes[0]
     assert shape.num_parameters == 512 * 32 + 32 * (32 + 32 + 16 + 16) + 3 * 32 * 64 + 3 * 32
     assert shape.flops_per_token < shape.causal_flops_per_token < shape.whole_flops_per_token
+    assert measured.workers == 2
     assert measured.products["float32"] > shape.flops_per_second > 0
     assert str(store / "profile.json") in answer.out
 
@@ -71,9 +66,10 @@ def test_a_small_shape_is_measured_and_the_stores_plans_then_say_hours(
     study.write_text(STUDY, encoding="utf-8")
     words = ("plan", study, "--data", data, "--store", store)
     planned = loanword(*words)
-    assert "hours" in planned.out.splitlines()[1]
+    assert planned.out.splitlines()[1].split()[-1] == "time"
     base = next(line for line in json.loads(loanword(*words, "--json").out)["stages"] if line["stage"] == "base")
-    assert base["hours"] == pytest.approx(base["flops"] / shape.flops_per_second / 3600)
+    fixed, slope = USUAL["base"]
+    assert 3600 * base["hours"] == pytest.approx(fixed + slope * base["flops"] / shape.flops_per_second)
 
 
 def test_without_a_profile_a_plan_says_how_to_make_one(tmp_path: Path, data: Path, loanword):
@@ -81,7 +77,7 @@ def test_without_a_profile_a_plan_says_how_to_make_one(tmp_path: Path, data: Pat
     study.write_text(STUDY, encoding="utf-8")
     answer = loanword("plan", study, "--data", data, "--store", tmp_path / "store")
     assert "`loanword profile` measures this machine" in answer.out
-    assert "hours" not in answer.out.splitlines()[1]
+    assert "time" not in answer.out.splitlines()[1]
 
 
 def test_a_profile_that_is_not_there_or_not_one_is_refused(tmp_path: Path, data: Path, loanword):
@@ -129,7 +125,8 @@ def test_a_file_that_cannot_be_written_is_refused_before_anything_is_measured(na
 
 
 def test_a_profile_survives_the_disk(tmp_path: Path):
-    measured = machine(speed("small", 10**6, 1e9))
+    learned = {"tokens": Learned.of([(1.0, 2.0)])}
+    measured = machine(speed("small", 10**6, 1e9)).model_copy(update={"learned": learned})
     write_json(measured, tmp_path / "profile.json")
     assert read_json(HardwareProfile, tmp_path / "profile.json") == measured
 

@@ -1,6 +1,7 @@
-"""`loanword profile`: how fast this machine trains, measured, for `plan` to make hours of.
+"""`loanword profile`: how fast this machine is, measured, for `plan` to make hours of.
 
-Each shape is measured in a process of its own, so that its peak memory is its own too.
+Each shape is trained in processes of their own, so that peak memory is theirs too, and in as many at once as a study has
+workers: they share caches and memory. Then a small study shows how long each kind of stage takes.
 """
 
 import argparse
@@ -15,6 +16,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from loanword.cli.machine import num_cores
 from loanword.errors import UserError
 
 if TYPE_CHECKING:
@@ -26,9 +28,11 @@ SECONDS_PER_SHAPE = 4.0
 SECONDS_PER_CEILING = 1.0
 SHAPES = {
     "cpu": {
+        "0.5M": (96, 4, 3, 3, 256, 1024, True),
         "3M": (192, 3, 3, 1, 512, 4096, False),
         "7M": (256, 6, 4, 4, 768, 4096, False),
         "20M": (384, 8, 6, 2, 1024, 8192, False),
+        "3M-2048": (192, 3, 3, 1, 512, 4096, False),
     },
     "cuda": {
         "160M": (768, 12, 12, 12, 2048, 32_000, False),
@@ -38,6 +42,9 @@ SHAPES = {
     },
 }
 """Width, layers, heads, key-value heads, feed-forward width, pieces, tied; sizes above 1B are those of Llama 3."""
+ROWS = {"cpu": (512, 2048, 1024), "cuda": (2048, 16_384, 8192)}
+ROWS_OF = {"0.5M": (128, 1024, 1024), "3M-2048": (2048, 8192, 2048)}
+"""Tokens of a row, of a step, and at most of a micro-batch: on a device, and of shapes that differ from that."""
 
 
 @dataclass(frozen=True)
@@ -56,9 +63,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The flags of `profile`."""
     parser.add_argument("--device", default="cpu", help="cpu, cuda or cuda:N (default: cpu)")
     parser.add_argument("--threads", type=int, default=1, help="threads on a CPU (default: 1, as a worker of run has)")
+    parser.add_argument("--workers", type=int, help="of a CPU, at work at once (default: as many as run starts)")
     parser.add_argument("--store", type=Path, default=Path("store"), help="the store whose plans use it")
     parser.add_argument("--out", type=Path, metavar="FILE", help="where it is written (default: in the store)")
     parser.add_argument("--shapes", metavar="NAMES", help="sizes, with commas (default: all that fit the device)")
+    parser.add_argument(
+        "--quick",
+        action="store_true",
+        help="training alone: how long other stages take is then assumed (saves a minute)",
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -76,14 +89,23 @@ def run(arguments: argparse.Namespace) -> int:
         Store(arguments.store).create()
     out = arguments.out or arguments.store / FILE
     _check_writable(out)
-    if arguments.threads < 1:
-        raise UserError(f"--threads {arguments.threads}", "not a positive number", do="give 1 or more")
+    for name in ("threads", "workers"):
+        number = getattr(arguments, name)
+        if number is not None and number < 1:
+            raise UserError(f"--{name} {number}", "not a positive number", do="give 1 or more")
     names = arguments.shapes.split(",") if arguments.shapes else list(SHAPES[kind])
     if unknown := sorted(set(names) - set(SHAPES[kind])):
         raise UserError(
             f"--shapes {','.join(unknown)}", "no such size", expected=", ".join(SHAPES[kind]), do="correct it"
         )
-    profile = _measured(arguments.device, arguments.threads, names)
+    workers = arguments.workers or (max(1, num_cores() // arguments.threads) if kind == "cpu" else 1)
+    profile = _measured(arguments.device, arguments.threads, workers, names)
+    if not arguments.quick:
+        from loanword.cli.profile_stages import with_stages
+
+        write_json(profile, out)  # what was measured must not be lost with what is measured next
+        print("training is measured; a small study now shows how long other stages take", file=sys.stderr)
+        profile = with_stages(profile)
     write_json(profile, out)
     _print(profile, out)
     return 0
@@ -102,7 +124,7 @@ def _check_writable(out: Path) -> None:
         raise UserError(out, f"cannot be written: {error.strerror}", do="name another file with --out") from None
 
 
-def _measured(device: str, threads: int, names: list[str]) -> "HardwareProfile":
+def _measured(device: str, threads: int, workers: int, names: list[str]) -> "HardwareProfile":
     from loanword.cli.watching import watched
     from loanword.execution.local import provenance
     from loanword.study.hardware import HardwareProfile
@@ -114,11 +136,12 @@ def _measured(device: str, threads: int, names: list[str]) -> "HardwareProfile":
         total = len(ceilings) + len(names)
         for precision in ceilings:
             progress(len(products), total, f"products in {precision}")
-            products[precision] = _alone("product_ceiling", threads, device, precision, SECONDS_PER_CEILING)
+            (products[precision],) = _at_once(1, "product_ceiling", threads, device, precision, SECONDS_PER_CEILING)
         for done, trial in enumerate(_trials(device, names), start=len(ceilings)):
             progress(done, total, f"shapes, {trial.name}")
             try:
-                speed = _alone(
+                speeds = _at_once(
+                    workers,
                     "training_speed",
                     threads,
                     trial.architecture,
@@ -130,7 +153,8 @@ def _measured(device: str, threads: int, names: list[str]) -> "HardwareProfile":
             except UserError as error:  # what does not fit after all must not cost what was measured
                 print(f"{trial.name}: left out: {error}", file=sys.stderr)
                 continue
-            shapes.append(_shape_speed(trial, speed))
+            mean = sum(speed.tokens_per_second for speed in speeds) / workers
+            shapes.append(_shape_speed(trial, speeds[0]._replace(tokens_per_second=mean)))
     if not shapes:
         raise UserError(
             f"--device {device}", "no shape could be measured", do="free memory, or name a smaller --shapes"
@@ -140,6 +164,7 @@ def _measured(device: str, threads: int, names: list[str]) -> "HardwareProfile":
         machine=_machine(device, known["machine"]),
         device=device,
         threads=threads,
+        workers=workers,
         versions=known["versions"],
         products=products,
         shapes=tuple(shapes),
@@ -157,8 +182,8 @@ def _trials(device: str, names: list[str]) -> Iterator[Trial]:
 
     kind = "cuda" if device.startswith("cuda") else "cpu"
     free = _gpu_bytes(device) if kind == "cuda" else psutil.virtual_memory().available
-    row_tokens, batch_tokens, most = (512, 2048, 1024) if kind == "cpu" else (2048, 16_384, 8192)
     for name in names:
+        row_tokens, batch_tokens, most = ROWS_OF.get(name, ROWS[kind])
         width, num_layers, num_heads, num_key_value_heads, feed_forward_width, num_pieces, tied = SHAPES[kind][name]
         architecture = ArchitectureConfig(
             width=width,
@@ -209,28 +234,31 @@ def _shape_speed(trial: Trial, speed: Any) -> "ShapeSpeed":
     )
 
 
-def _alone(function: str, threads: int, *arguments: object) -> Any:
-    """What a function of `loanword.training.speed` gives in a process that has done nothing else.
+def _at_once(copies: int, function: str, threads: int, *arguments: object) -> list[Any]:
+    """What a function of `loanword.training.speed` gives in so many processes that have done nothing else, at once.
 
     Raises:
         UserError: the function did.
     """
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["loanword.training.speed"])
-    ours, theirs = context.Pipe(duplex=False)
-    process = context.Process(target=_answer, args=(theirs, function, threads, arguments))
-    process.start()
-    theirs.close()
+    pipes = [context.Pipe(duplex=False) for _ in range(copies)]
+    processes = [context.Process(target=_answer, args=(theirs, function, threads, arguments)) for _, theirs in pipes]
     try:
-        answer = ours.recv()
+        for process, (_, theirs) in zip(processes, pipes, strict=True):
+            process.start()
+            theirs.close()
+        answers = [ours.recv() for ours, _ in pipes]
     except EOFError:
         raise RuntimeError(f"{function} died") from None  # its traceback is on stderr
     finally:
-        process.kill()
-        process.join()
-    if isinstance(answer, UserError):
-        raise answer
-    return answer
+        for process in processes:
+            if process.pid is not None:
+                process.kill()
+                process.join()
+    if (fault := next((answer for answer in answers if isinstance(answer, UserError)), None)) is not None:
+        raise fault
+    return answers
 
 
 def _answer(connection: Connection, function: str, threads: int, arguments: tuple[object, ...]) -> None:
@@ -266,12 +294,15 @@ def _print(profile: "HardwareProfile", out: Path) -> None:
         )
         for shape in profile.shapes
     ]
-    print(f"{profile.machine}, {profile.device}, {profile.threads} thread(s)")
+    workers = f", {profile.workers} workers at once" if profile.workers > 1 else ""
+    print(f"{profile.machine}, {profile.device}, {profile.threads} thread(s){workers}; tokens/s are of one worker")
     table([(*header, *shares), *rows])
     products = ", ".join(f"{human(flops)}FLOP/s in {name}" for name, flops in profile.products.items())
     print(f"Matrix products reach {products}. MFU is a shape's share of that: without attention, with causal attention")
     print("inside documents, and as if every token saw its whole row.")
-    print(f"Written to {out}.")
+    if profile.learned:
+        print(f"How long {len(profile.learned)} kinds of work take was seen in a small study.")
+    print(f"Written to {out}. `loanword plan STUDY --learn` corrects it by what a study took.")
 
 
 def _gpu_bytes(device: str) -> int:
