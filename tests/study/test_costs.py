@@ -23,7 +23,13 @@ target = "zh"
 num_tokens = 100_000
 tokenizer = { num_pieces = 400 }
 steps = { peak_learning_rate = 1e-3, row_tokens = 256, batch_tokens = 1024 }
-architecture = { width = 32, num_layers = 2, num_heads = 2, num_key_value_heads = 1, feed_forward_width = 64, context_tokens = 256 }
+[recipe.base.train.architecture]
+width = 32
+num_layers = 2
+num_heads = 2
+num_key_value_heads = 1
+feed_forward_width = 64
+context_tokens = 256
 [recipe.corpus.en]
 files = ["en.jsonl"]
 [recipe.corpus.zh]
@@ -34,7 +40,11 @@ steps = { peak_learning_rate = 1e-3, row_tokens = 256, batch_tokens = 1024 }
 [recipe.likelihoods.texts]
 zh = "zh.txt"
 """
-BUDGETS = '[axes.budget]\n"a" = {{ "pretraining.budget" = {{ bytes = {} }} }}\n"b" = {{ "pretraining.budget" = {{ bytes = {} }} }}\n'
+BUDGETS = """
+[axes.budget]
+"a" = {{ "pretraining.budget" = {{ bytes = {} }} }}
+"b" = {{ "pretraining.budget" = {{ bytes = {} }} }}
+"""
 
 
 @pytest.fixture(scope="module")

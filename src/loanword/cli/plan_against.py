@@ -1,4 +1,4 @@
-"""`loanword plan --against` and `--learn`: what is finished, as planned and as it took; and the profile corrected by it."""
+"""`loanword plan --against` and `--learn`: what is finished, as planned and as it took."""
 
 import json
 from dataclasses import asdict
@@ -39,16 +39,24 @@ def print_against(opened: Opened, profile: HardwareProfile | None, *, learn_into
     if not found.lines:
         raise UserError(
             opened.store.root,
-            f"all of it was built on another device, or with other threads, than {profile.device} with {profile.threads}",
+            f"all of it was built on another device, or with other threads, than {profile.device}, {profile.threads}",
             do="give the profile of where it was built with --profile",
         )
     if learn_into is not None:
-        known = Estimator(opened.store, opened.sources, opened.finished)
-        write_json(learned_from(profile, took(profile, finished, jobs, known.of, cuts)), learn_into)
+        write_json(learned(profile, opened), learn_into)
     if as_json:
         print(json.dumps(_plain(found, finished), ensure_ascii=False))
     else:
         _print(opened, profile, found, learn_into)
+
+
+def learned(profile: HardwareProfile, opened: Opened) -> HardwareProfile:
+    """The profile with what the finished artifacts of a study took."""
+    jobs = [job for job in opened.study.jobs.values() if job.key in opened.finished]
+    known = Estimator(opened.store, opened.sources, opened.finished)
+    cuts = smaller_cuts(opened.study.jobs.values(), opened.stages.STAGES)
+    finished = {one.key: one for one in finished_artifacts(opened.store, jobs)}
+    return learned_from(profile, took(profile, finished, jobs, known.of, cuts))
 
 
 def _plain(found: Reality, finished: dict[str, Finished]) -> dict[str, Any]:

@@ -5,8 +5,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from loanword.cli.opening import Opened
 from loanword.cli.amounts import human, table
+from loanword.cli.opening import Opened
 from loanword.model.memory import LARGEST_TOKENS, USABLE, Fit, Place, estimate, fitting, recipe_name
 from loanword.model.shape import KNOWN, DecoderShape
 from loanword.recipe import Recipe, StepsConfig

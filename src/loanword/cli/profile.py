@@ -1,7 +1,7 @@
 """`loanword profile`: how fast this machine is, measured, for `plan` to make hours of.
 
-Each shape is trained in processes of their own, so that peak memory is theirs too, and in as many at once as a study has
-workers: they share caches and memory. Then a small study shows how long each kind of stage takes.
+Each shape is trained in processes of their own, so that peak memory is theirs too, and in as many at once as a study
+has workers: they share caches and memory. Then a small study shows how long each kind of stage takes.
 """
 
 import argparse

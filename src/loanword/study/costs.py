@@ -22,8 +22,8 @@ MODEL_STAGES = ("trunk", "pretraining")
 class StageLine:
     """One stage in a plan: its distinct artifacts, and what those still to build take.
 
-    `seconds` are those of one worker, or one device; None without a profile. `unknown` is what amounts and seconds leave
-    out, in words.
+    `seconds` are those of one worker, or one device; None without a profile. `unknown` is what amounts and seconds
+    leave out, in words.
     """
 
     stage: str
@@ -121,7 +121,7 @@ class Costs:
         return min(side, together, key=lambda time: time.schedule.seconds)
 
     def trunk_sharing(self) -> Shared:
-        """Further pretraining: every distinct model from the start, and cuts of one trunk that go on from each other."""
+        """Further pretraining: every distinct model from the start, and cuts of a trunk that go on from each other."""
         cuts = [job for job in self.jobs.values() if job.stage == "pretraining"]
         separate = [one for job in cuts for one in (job, job.inputs.get("trunk")) if one is not None]
         return self._shared(separate, [job for job in self.jobs.values() if job.stage in MODEL_STAGES])

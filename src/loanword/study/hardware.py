@@ -1,6 +1,6 @@
 """What a machine was measured to do, or is assumed to.
 
-Out: `profile.json`, one HardwareProfile: speeds of real training steps on made-up text, and what finished artifacts took.
+Out: `profile.json`, one HardwareProfile: speeds of real training on made-up text, and what artifacts took.
 """
 
 import math
@@ -105,8 +105,9 @@ class HardwareProfile(Record):
     """Speeds of one machine. `products`: FLOP/s of its fastest square matrix product, by precision.
 
     `learned` holds what finished artifacts took, by kind of work; work on a model counts in the seconds that its FLOPs
-    take at the speed of training. `threads` are those of one worker, of which `workers` worked at once. `assumed` says on what grounds, where nothing was
-    measured; such a machine writes responses as fast as `memory_bytes_per_second` lets weights be read.
+    take at the speed of training. `threads` are those of one worker, of which `workers` worked at once. `assumed` says
+    on what grounds, where nothing was measured; such a machine writes responses as fast as `memory_bytes_per_second`
+    lets weights be read.
     """
 
     machine: str

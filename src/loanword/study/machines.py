@@ -125,6 +125,6 @@ def _assumptions(one: Accelerator) -> str:
     shares = ", ".join(f"{one.reaches * share:.0%} at {size}" for size, share in UTILISATION.items() if share >= 0.1)
     return (
         f"{one.flops_per_second / 1e12:.0f} TFLOP/s dense in bf16, {one.memory_bytes / 1e9:.0f} GB at "
-        f"{one.memory_bytes_per_second / 1e12:.2f} TB/s ({one.source}); training reaches {shares}, small models far less; "
-        "32 responses are written side by side, at half of the memory's speed; other stages take as long as on one core"
+        f"{one.memory_bytes_per_second / 1e12:.2f} TB/s ({one.source}); training reaches {shares}, small models far "
+        "less; 32 responses are written side by side at half of the memory's speed; other stages take what a core takes"
     )

@@ -50,7 +50,7 @@ class Finished:
 
 @dataclass(frozen=True)
 class Compared:
-    """Planned and real amounts of one stage, or of all. `working_seconds` leave out those in which others had the processor."""
+    """Planned and real amounts of one stage, or of all; of `seconds` others may have had the processor in some."""
 
     stage: str
     num_artifacts: int
@@ -198,4 +198,4 @@ def _union(spans: Sequence[tuple[float, float]]) -> float:
 
 
 def _disk_bytes(folder: Path) -> int:
-    return sum(os.path.getsize(os.path.join(place, name)) for place, _, names in os.walk(folder) for name in names)
+    return sum((Path(place) / name).stat().st_size for place, _, names in os.walk(folder) for name in names)

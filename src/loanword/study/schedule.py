@@ -1,8 +1,8 @@
 """How long a study takes on so many workers: the scheduler's own policy, played through with seconds that are told.
 
-Longest path first; a job waits for its inputs and for the next smaller cut of its trajectory; stages that want the whole
-machine wait until it is free, and nothing less urgent goes before them; jobs that ask one model go one after the other in
-one process. (execution/local.py does the same with processes.)
+Longest path first; a job waits for its inputs and for the next smaller cut of its trajectory; stages that want the
+whole machine wait until it is free, and nothing less urgent goes before them; jobs that ask one model go one after the
+other in one process. (execution/local.py does the same with processes.)
 """
 
 import heapq

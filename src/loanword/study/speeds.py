@@ -35,12 +35,12 @@ USUAL: dict[str, tuple[float, float]] = {
     "judgements, by people": (0.02, 8e-5),
     "ratings": (0.02, 5e-5),
 }
-"""Seconds of an artifact, and of each unit of its work: bytes of text, parameters, conversations or examples; of work on
-a model, how many times as long it takes as training does for the same FLOPs. As two finished studies took on two cores
-of a server with AVX-512 (docs/planning.md); what a server takes to judge, nobody can say."""
+"""Seconds of an artifact, and of each unit of its work: bytes of text, parameters, conversations or examples; of work
+on a model, how many times as long it takes as training does for the same FLOPs. As two finished studies took on two
+cores of a server with AVX-512 (docs/planning.md); what a server takes to judge, nobody can say."""
 WRITTEN_AT_ONCE = 32
 READ_SHARE = 0.5
-"""Rows that are written side by side on an assumed machine, and the share of its memory's speed that writing reaches."""
+"""Rows written side by side on an assumed machine, and the share of its memory's speed that writing reaches."""
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,8 @@ __all__ = ["ASSUMPTIONS", "ESTIMATES", "Estimate", "Estimator", "trunk_saving"]
 
 ASSUMPTIONS = (
     "source files are as their first megabyte, and tokens as vocabularies of such sizes make of such scripts, until "
-    "counted; responses are half of the most that may be written; 1,080 tokens read and 120 written a judgement; "
+    "counted; published sets have their published number of questions, of 300 bytes, until they are at hand; "
+    "responses are half of the most that may be written; 1,080 tokens read and 120 written a judgement; "
     "attention over documents takes no FLOPs"
 )
 ESTIMATES: dict[str, Callable[[Known, Job], Estimate]] = {

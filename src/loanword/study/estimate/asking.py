@@ -1,7 +1,7 @@
 """What asking a model takes, and what is made of its answers.
 
-FLOPs of reading: 2 for every parameter that a token is multiplied with. What is written is assumed to be half of the most
-that may be, a token after the other.
+FLOPs of reading: 2 for every parameter that a token is multiplied with. What is written is assumed to be half of the
+most that may be, a token after the other.
 """
 
 from loanword.evaluation.benchmarks import benchmark_of

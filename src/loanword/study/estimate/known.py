@@ -1,9 +1,8 @@
-"""What is known of a study's texts, vocabularies and models before they are built: counted, read, sampled or assumed."""
+"""What is known of texts, vocabularies and models before they are built: counted, read, sampled or assumed."""
 
 import json
 import sys
 from collections.abc import Callable
-from pathlib import Path
 
 from loanword.model.shape import DecoderShape, architecture_shape, published_shape
 from loanword.recipe import (
@@ -30,7 +29,37 @@ BYTES_PER_DOCUMENT = 3_000
 NOWHERE = Sampled(unpacked_bytes=0, text_bytes=0, num_documents=None)
 """Of a text that is not on this machine: English, as far as anything is assumed of it."""
 FOREIGN = Sampled(0, 0, None, foreign_share=0.8, foreign_bytes=3.0, spaced=False)
-LATIN_SCRIPT = frozenset("en de fr es it pt nl sv da no fi pl cs sk hu ro tr id ms tl sw ha yo zu vi ca eu gl".split())
+LATIN_SCRIPT = frozenset(
+    {
+        "en",
+        "de",
+        "fr",
+        "es",
+        "it",
+        "pt",
+        "nl",
+        "sv",
+        "da",
+        "no",
+        "fi",
+        "pl",
+        "cs",
+        "sk",
+        "hu",
+        "ro",
+        "tr",
+        "id",
+        "ms",
+        "tl",
+        "sw",
+        "ha",
+        "yo",
+        "zu",
+        "ca",
+        "eu",
+        "gl",
+    }
+)
 
 
 class Known:

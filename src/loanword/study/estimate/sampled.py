@@ -1,7 +1,7 @@
 """What source files hold, told from their beginnings, and how many bytes of it a token will stand for.
 
-Of each file that can be read by lines the first megabyte is unpacked; what all of it holds follows from its size. A gzip
-file ends with the size of what it unpacks to; for other packings, and for Parquet, a usual ratio is assumed.
+Of each file that can be read by lines the first megabyte is unpacked; what all of it holds follows from its size. A
+gzip file ends with the size of what it unpacks to; for other packings, and for Parquet, a usual ratio is assumed.
 """
 
 import json

@@ -1,7 +1,7 @@
 """What making a model takes: a base, rows for new pieces, probes, cuts of a trunk, further pretraining, tuning.
 
 FLOPs: 6 for every parameter that a token is multiplied with, attention over a document left out. On disk are weights in
-the precision that they are trained in, two numbers of state a trained parameter beside a cut, and a line of curve a step.
+the precision that they are trained in, two numbers of state a trained parameter beside a cut, a line of curve a step.
 """
 
 from dataclasses import replace
