@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby
 
 from loanword.protocols import Stage
 from loanword.store import Job, Sources, Store
@@ -87,16 +86,22 @@ class Costs:
         self.estimator = Estimator(store, sources, finished)
         self.smaller = smaller_cuts(self.jobs.values(), stages)
         self.to_build = missing(results(study), finished)
-        self._whole_seconds: dict[str, float | None] = {}
+        self._taken: dict[str, Estimate] = {}
+        self._seconds: dict[tuple[str, float, float], float | None] = {}
 
     def estimate(self, job: Job) -> Estimate:
         """What building a job takes, a cut going on from the next smaller one."""
-        return trunk_saving(job, self.smaller.get(job.key, []), self.estimator.of(job))
+        if job.key not in self._taken:
+            self._taken[job.key] = trunk_saving(job, self.smaller.get(job.key, []), self.estimator.of(job))
+        return self._taken[job.key]
 
     def seconds(self, job: Job, estimate: Estimate, *, parallel: float = 1.0) -> float | None:
         """Seconds of an estimate on the machine; a stage that takes the whole machine has `parallel` workers."""
         assert self.profile is not None
-        return seconds_of(self.profile, estimate, parallel=parallel)
+        asked = (job.key, estimate.flops, parallel)
+        if asked not in self._seconds:
+            self._seconds[asked] = seconds_of(self.profile, estimate, parallel=parallel)
+        return self._seconds[asked]
 
     def lines(self) -> list[StageLine]:
         """Stages in order, with what is there and what is to build."""
@@ -188,12 +193,7 @@ class Costs:
         )
 
     def _sum(self, taken: Sequence[tuple[Job, Estimate]]) -> float:
-        counted = sorted(taken, key=lambda pair: pair[0].key)
-        total = 0.0
-        for _, group in groupby(counted, key=lambda pair: (pair[0].key, pair[1].flops)):
-            same = list(group)
-            total += len(same) * (self.seconds(*same[0]) or 0.0)
-        return total
+        return sum(self.seconds(job, estimate) or 0.0 for job, estimate in taken)
 
 
 def _one_worker(stage: Stage) -> Stage:

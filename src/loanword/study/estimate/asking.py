@@ -4,6 +4,8 @@ FLOPs of reading: 2 for every parameter that a token is multiplied with. What is
 most that may be, a token after the other.
 """
 
+from dataclasses import replace
+
 from loanword.evaluation.benchmarks import benchmark_of
 from loanword.model.shape import DecoderShape
 from loanword.recipe import (
@@ -140,11 +142,10 @@ def _asked(
 
 def _work(shape: DecoderShape | None, unknown: str, made: Estimate) -> Estimate:
     """An estimate with the FLOPs of its tokens, where the model's shape is known."""
-    changes = dict(vars(made))
     if shape is None:
-        return Estimate(**{**changes, "unknown": made.unknown or unknown})
+        return replace(made, unknown=made.unknown or unknown)
     flops = 2.0 * shape.multiplied_parameters * made.num_tokens
-    return Estimate(**{**changes, "flops": flops, "num_parameters": shape.num_parameters})
+    return replace(made, flops=flops, num_parameters=shape.num_parameters)
 
 
 def _looked_at(known: Known, job: Job, kind: str, beside_bytes: int) -> Estimate:

@@ -71,6 +71,7 @@ class Known:
         self.requests = Requests(store, self.benchmarks, finished)
         self._shapes: dict[str, DecoderShape | None] = {}
         self._found: dict[tuple[str, str], float] = {}
+        self._lines: dict[str, tuple[int, int] | None] = {}
 
     def shape(self, job: Job) -> DecoderShape | None:
         """Shape of the model that a job makes; None where its config.json is not at hand."""
@@ -144,11 +145,11 @@ class Known:
 
     def lines_of(self, name: str) -> tuple[int, int] | None:
         """Bytes and lines of a file of held-out text below the data root; None where it is not there."""
-        path = self.sources.root / name
-        if not path.is_file():
-            return None
-        content = path.read_bytes()
-        return len(content), content.count(b"\n")
+        if name not in self._lines:
+            path = self.sources.root / name
+            content = path.read_bytes() if path.is_file() else None
+            self._lines[name] = None if content is None else (len(content), content.count(b"\n"))
+        return self._lines[name]
 
     def _shape(self, job: Job) -> DecoderShape | None:
         if isinstance(job.config, BaseConfig):

@@ -4,12 +4,13 @@ Of each file that can be read by lines the first megabyte is unpacked; what all 
 gzip file ends with the size of what it unpacks to; for other packings, and for Parquet, a usual ratio is assumed.
 """
 
-import json
 import math
 import re
 import struct
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import cast
 
 from loanword.corpus.lines import batches, parsed
 from loanword.corpus.read import document_of
@@ -52,11 +53,11 @@ class Samples:
 
     def __init__(self, root: Path) -> None:
         self._root = root
-        self._taken: dict[str, Sampled | None] = {}
+        self._taken: dict[tuple[tuple[str, ...], object], Sampled | None] = {}
 
     def of(self, config: SourceConfig) -> Sampled | None:
         """What a source holds; None where it is not on this machine."""
-        key = json.dumps([*config.files, getattr(config, "text_field", None)])
+        key = (config.files, getattr(config, "text_field", None))
         if key not in self._taken:
             here = not config.hub and all((self._root / name).exists() for name in config.files)
             self._taken[key] = self._sampled(config) if here else None
@@ -115,14 +116,16 @@ def _beginning(file: SourceFile, config: SourceConfig) -> tuple[int, list[str]] 
     return (len(batch.content), texts) if any(texts) else None
 
 
-def _strings(value: object) -> list[str]:
+def _strings(value: object) -> Iterator[str]:
+    """All texts in a value of JSON."""
     if isinstance(value, str):
-        return [value]
-    if isinstance(value, dict):
-        return [text for item in value.values() for text in _strings(item)]  # pyright: ignore[reportUnknownVariableType]
-    if isinstance(value, list):
-        return [text for item in value for text in _strings(item)]  # pyright: ignore[reportUnknownVariableType]
-    return []
+        yield value
+    elif isinstance(value, Mapping):
+        for item in cast("Mapping[str, object]", value).values():
+            yield from _strings(item)
+    elif isinstance(value, list):
+        for item in cast("list[object]", value):
+            yield from _strings(item)
 
 
 def bytes_per_token_of_own(text: Sampled, num_pieces: int) -> float:
