@@ -141,6 +141,16 @@ def test_a_base_that_is_not_known_is_named_and_makes_no_zero(data: Path):
     assert "the shape of org/model" in total(made).unknown
 
 
+def test_sources_that_are_not_here_are_named_and_training_is_planned_all_the_same(data: Path, tmp_path: Path):
+    here = costs(data, STUDY + BUDGETS.format(20_000, 50_000))
+    elsewhere = Costs(here.study, Store(tmp_path), Sources(tmp_path), set(), loanword.stages.STAGES, machine("h100"))
+    lines = {line.stage: line for line in elsewhere.lines()}
+    assert set(lines["corpus"].unknown) == {"the size of en.jsonl", "the size of zh.jsonl"}
+    assert lines["likelihoods"].unknown == ("the size of zh.txt",)
+    assert lines["trunk"].unknown == ()
+    assert lines["trunk"].flops > 0
+
+
 def test_more_devices_never_take_longer_and_as_many_device_hours_at_least(data: Path):
     made = costs(data, STUDY + BUDGETS.format(20_000, 50_000), machine("h100"))
     times = [made.time(devices) for devices in (1, 2, 4, 8)]

@@ -181,7 +181,7 @@ def _told(plan: Plan, prices: tuple[float, float]) -> Iterator[str]:
     if total.unknown:
         yield f"?: left out, because it is not known: {'; '.join(_few(total.unknown))}"
     if total.to_build and plan.profile is not None and plan.time is not None:
-        yield from _time_told(plan.profile, plan.time, plan.cost)
+        yield from _time_told(plan.profile, plan.time, plan.cost, "at least " if total.unknown else "")
     yield from (f"Memory: {line}." for line in plan.memory)
     yield from _sharing_told(plan)
     if total.to_build:
@@ -193,11 +193,12 @@ def _told(plan: Plan, prices: tuple[float, float]) -> Iterator[str]:
         yield f"{total.finished} artifacts are finished: --against says how this plan did, --learn corrects it."
 
 
-def _time_told(profile: HardwareProfile, time: Time, cost: float | None) -> Iterator[str]:
-    whole, path = duration(time.schedule.seconds), duration(time.schedule.longest_path_seconds)
+def _time_told(profile: HardwareProfile, time: Time, cost: float | None, least: str) -> Iterator[str]:
+    whole, path = f"{least}{duration(time.schedule.seconds)}", duration(time.schedule.longest_path_seconds)
     if profile.device == "cpu":
-        busy = f"which work for {duration(time.device_seconds)} in all"
-        yield f"Time: {whole} on {time.devices} workers, {busy}; the longest chain of artifacts takes {path}."
+        busy = f"{duration(time.device_seconds)} of work in all"
+        workers = "1 worker" if time.devices == 1 else f"{time.devices} workers"
+        yield f"Time: {whole} on {workers}, {busy}; the longest chain of artifacts takes {path}."
         if time.devices > num_cores() and not profile.assumed:
             yield f"This machine has {num_cores()} cores, fewer than that."
     else:
@@ -207,7 +208,7 @@ def _time_told(profile: HardwareProfile, time: Time, cost: float | None) -> Iter
         yield f"Time: {whole} on {used} ({hours}); the longest chain of artifacts takes {path}."
     if cost is not None:
         held = "the machine" if profile.device == "cpu" else f"{time.devices} GPU{'s' * (time.devices > 1)}"
-        yield f"Cost: {cost:,.2f} at the given price, {held} paid for from beginning to end."
+        yield f"Cost: {least}{cost:,.2f} at the given price, {held} paid for from beginning to end."
 
 
 def _sharing_told(plan: Plan) -> Iterator[str]:

@@ -20,9 +20,12 @@ PUBLISHED = {
     ("agieval", ""): (20, 8_062),
     ("gaokao", ""): (10, 1_781),
     ("llmeval", ""): (17, 453),
+    ("belle", ""): (12, 1_000),
+    ("mt_bench", ""): (8, 80),
 }
 """Subjects and questions of published sets, by name and split. Source: the papers of MMLU (2009.03300), C-Eval
-(2305.08322), AGIEval (2304.06364), GAOKAO-Bench (2305.12474, objective ones) and 2401.01055."""
+(2305.08322), AGIEval (2304.06364), GAOKAO-Bench (2305.12474, objective ones) 2401.01055, BELLE's
+evaluation set, and MT-Bench (2306.05685)."""
 QUESTION_BYTES, NUM_SHOTS = 300, 5
 MOST_NEW_TOKENS = 256
 

@@ -87,7 +87,7 @@ def tokens(known: Known, job: Job) -> Estimate:
     made = job.inputs["corpus"]
     text, num_documents, num_pieces = known.corpus_bytes(made), known.num_documents(made), None
     if text is None or num_documents is None:
-        return Estimate(unknown=f"the size of {made.key}", kind="tokens")
+        return Estimate(unknown=f"the size of {_source_of(made)}", kind="tokens")
     num_pieces = known.num_pieces(job.inputs["tokenizer"])
     num_tokens = int(text / known.bytes_per_token(job)) + num_documents
     width = 2 if num_pieces is None or num_pieces <= 2**16 else 4
@@ -129,7 +129,9 @@ def overlap(known: Known, job: Job) -> Estimate:
     asked = known.benchmarks.asked(config.benchmark)
     text = known.corpus_bytes(made) if made.stage == "corpus" else instructions(known, made).text_bytes
     if asked is None or text is None:
-        return Estimate(unknown=f"the questions of {config.benchmark.name} or the size of {made.key}", kind="overlap")
+        return Estimate(
+            unknown=f"the questions of {config.benchmark.name} or the size of {_source_of(made)}", kind="overlap"
+        )
     disk_bytes = OVERLAP_BYTES * asked.num_examples + MANIFEST_BYTES
     return Estimate(text_bytes=text, disk_bytes=disk_bytes, kind="overlap", work=text)
 
@@ -157,6 +159,11 @@ def _number(known: Known, source: Job) -> int:
 def _filters(config: CorpusConfig) -> bool:
     asks = (config.clean.rules, config.only_language, config.near_duplicates, config.without)
     return any(one is not None and one != () for one in asks)
+
+
+def _source_of(job: Job) -> str:
+    assert isinstance(job.config, SourceConfig)
+    return _named(job.config)
 
 
 def _named(config: SourceConfig) -> str:
