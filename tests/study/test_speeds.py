@@ -60,8 +60,12 @@ def test_artifacts_that_lie_on_a_line_give_that_line(fixed: float, slope: float)
     assert Learned.of(took).line() == pytest.approx((fixed, slope), rel=1e-4)
 
 
-def test_of_a_few_artifacts_only_the_ratio_is_learned():
-    assert Learned.of([(1.0, 3.0), (2.0, 4.0)][: FEW - 1]).line()[0] == 0.0
+def test_of_a_few_artifacts_only_their_ratio_to_what_is_usual_is_learned():
+    few = Learned.of([(1.0, 3.0), (2.0, 4.0)][: FEW - 1])
+    fixed, slope = few.line((0.5, 2.0))
+    assert fixed / slope == pytest.approx(0.25)
+    assert 2 * fixed + 3 * slope == pytest.approx(7.0)
+    assert few.line()[0] == 0.0
 
 
 def test_what_was_learned_before_counts_half():
@@ -71,8 +75,9 @@ def test_what_was_learned_before_counts_half():
 
 
 def test_a_kind_that_was_learned_is_planned_so_and_others_as_usual():
-    machine = learned_from(measured((SIZE, 512, 1e9)), [Took("tokens", 1e6, 4.0)])
-    assert seconds_of(machine, Estimate(kind="tokens", work=2e6)) == pytest.approx(8.0)
+    took = [Took("tokens", work, 1.0 + work / 1e6) for work in (1e5, 5e5, 1e6, 4e6, 9e6)]
+    machine = learned_from(measured((SIZE, 512, 1e9)), took)
+    assert seconds_of(machine, Estimate(kind="tokens", work=2e6)) == pytest.approx(3.0)
     fixed, slope = USUAL["instructions"]
     assert seconds_of(machine, Estimate(kind="instructions", work=1e6)) == pytest.approx(fixed + 1e6 * slope)
 

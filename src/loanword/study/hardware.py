@@ -86,19 +86,27 @@ class Learned(Record):
             return self
         return Learned(**{name: value + BEFORE * getattr(before, name) for name, value in dict(self).items()})
 
-    def line(self) -> tuple[float, float]:
-        """Seconds of an artifact whatever its work, and seconds for each unit of it; none is negative."""
+    def line(self, usual: tuple[float, float] | None = None) -> tuple[float, float]:
+        """Seconds of an artifact whatever its work, and seconds for each unit of it; none is negative.
+
+        Of few artifacts, or of works that are much alike, only how far the `usual` line is from them is learned.
+        """
+        fixed, slope = self._fitted() or usual or (0.0, 1.0)
+        planned = self.num * fixed + slope * self.work
+        if not planned:
+            return self.seconds / self.num, 0.0
+        return fixed * self.seconds / planned, slope * self.seconds / planned
+
+    def _fitted(self) -> tuple[float, float] | None:
         determinant = self.inverse * self.square_by_seconds - self.work_by_seconds**2
         # Few artifacts of different models differ in more than their work.
-        spread = self.num >= FEW and determinant > SPREAD * self.inverse * self.square_by_seconds
-        fixed = (self.num * self.square_by_seconds - self.work_by_seconds * self.work) / determinant if spread else 0.0
-        slope = (self.inverse * self.work - self.work_by_seconds * self.num) / determinant if spread else 0.0
-        if fixed <= 0 < self.square_by_seconds:
-            fixed, slope = 0.0, self.work / self.square_by_seconds
-        elif slope <= 0:
-            fixed, slope = self.num / self.inverse, 0.0
-        scale = self.seconds / (self.num * fixed + slope * self.work)
-        return scale * fixed, scale * slope
+        if self.num < FEW or determinant <= SPREAD * self.inverse * self.square_by_seconds:
+            return None
+        fixed = (self.num * self.square_by_seconds - self.work_by_seconds * self.work) / determinant
+        slope = (self.inverse * self.work - self.work_by_seconds * self.num) / determinant
+        if fixed <= 0:
+            return 0.0, self.work / self.square_by_seconds
+        return (fixed, slope) if slope > 0 else (self.num / self.inverse, 0.0)
 
 
 class HardwareProfile(Record):

@@ -15,6 +15,7 @@ USUAL: dict[str, tuple[float, float]] = {
     "likelihoods": (0.08, 0.8),
     "alignment": (0.08, 0.6),
     "responses, scored": (0.2, 0.9),
+    "responses, statements": (0.15, 0.8),
     "responses, written": (0.04, 3.7),
     "judgements, by a checkpoint": (0.1, 3.7),
     "base, opened": (0.01, 0.0),
@@ -69,11 +70,10 @@ def seconds_of(profile: HardwareProfile, estimate: Estimate, *, parallel: float 
         return None
     if profile.memory_bytes_per_second and estimate.num_written_tokens:
         return _assumed_writing(profile, estimate)
-    learned = profile.learned.get(estimate.kind)
-    line = learned.line() if learned is not None else USUAL.get(estimate.kind)
-    if line is None:
+    learned, usual = profile.learned.get(estimate.kind), USUAL.get(estimate.kind)
+    if learned is None and usual is None:
         return None
-    fixed, slope = line
+    fixed, slope = learned.line(usual) if learned is not None else usual or (0.0, 0.0)
     return fixed + slope * work_of(profile, estimate, parallel=parallel)
 
 

@@ -103,7 +103,9 @@ def judgements(known: Known, job: Job) -> Estimate:
 
 
 def _answering(config: BenchmarkConfig) -> str:
-    return "responses, scored" if config.answering == "likelihood" else "responses, written"
+    if config.answering != "likelihood":
+        return "responses, written"
+    return "responses, statements" if config.protocol.startswith("options") else "responses, scored"
 
 
 def _read_lines(known: Known, job: Job, texts: dict[str, str], limit: int | None) -> tuple[tuple[int, int, int], str]:

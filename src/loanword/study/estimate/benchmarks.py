@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from loanword.evaluation.benchmark import SubjectQuestions
+from loanword.evaluation.benchmark import Example, SubjectQuestions
 from loanword.evaluation.benchmarks import asking_of, settled
 from loanword.inputs import questions_in
 from loanword.recipe import BenchmarkConfig
@@ -99,11 +99,21 @@ class Questions:
         return _asked(
             config,
             num_examples=sum(len(one.examples) for one in self.subjects),
-            question_bytes=sum(len(example.text.encode()) for one in self.subjects for example in one.examples),
+            question_bytes=sum(_bytes(example, config.protocol) for one in self.subjects for example in one.examples),
             shots_bytes=0 if scores else sum(
                 len(shot.text.encode()) for one in self.subjects for shot in one.shots[:num_shots]
             ),
         )  # fmt: skip
+
+
+def _bytes(example: Example, protocol: str) -> int:
+    """What is read of one question: for each option the question again, where statements are scored."""
+    options = sum(len(option.encode()) for option in example.options)
+    if protocol == "options-only":
+        return options
+    if protocol == "options":
+        return len(example.passage.encode()) + len(example.question.encode()) * len(example.options) + options
+    return len(example.text.encode())
 
 
 def _asked(
