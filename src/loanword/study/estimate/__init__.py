@@ -49,6 +49,7 @@ class Estimator:
     """Estimates by job, each made once."""
 
     def __init__(self, store: Store, sources: Sources, finished: set[str]) -> None:
+        self.finished = finished
         self._known = Known(store, sources, finished)
         self._made: dict[str, Estimate] = {}
 
