@@ -168,7 +168,8 @@ def test_one_run_without_settings_has_a_page(study, tmp_path: Path):
 
 
 def test_reporting_loads_no_torch():
-    code = "import sys, loanword.report; print([m for m in ('torch', 'transformers', 'scipy') if m in sys.modules])"
+    heavy = ("torch", "transformers", "scipy.optimize", "scipy.stats")
+    code = f"import sys, loanword.report; print([m for m in {heavy} if m in sys.modules])"
     found = subprocess.run(
         [sys.executable, "-c", code],
         capture_output=True,

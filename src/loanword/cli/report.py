@@ -52,6 +52,7 @@ def run_folders(opened: Opened) -> "list[RunFolders]":
             label=run.label,
             settings=run.settings(),
             seed=run.recipe.seed,
+            arm=run.arm if run.arm != run.label else "",
             artifacts={role: store.folder(job) if store.finished(job) else None for role, job in run.jobs.items()},
         )
         for run in opened.study.runs

@@ -8,6 +8,7 @@ from loanword.report.wording import Setting, setting_name, setting_phrase, setti
 
 PRETRAINING = "pretraining."
 METHOD = "tokenizer.method"
+SEED = "seed"
 
 
 @dataclass(frozen=True)
@@ -35,16 +36,25 @@ def _values(key: str, tables: Sequence[Mapping[str, Setting]]) -> Iterator[Setti
 def factors(arm: RunRecords, control: RunRecords) -> list[str]:
     """The factors in which two runs differ, each as `name: control to arm`.
 
-    Further pretraining is one factor where only one of them has it: its settings come with it.
+    Further pretraining is one factor where only one of them has it: its settings come with it. The seed is one where
+    both were trained under it; of an arm with several seeds it is no setting.
     """
     keys = varying_keys([control.settings, arm.settings])
+    if not (_is_seeded(arm) and _is_seeded(control)):
+        keys = [key for key in keys if key != SEED]
     if arm.is_pretrained != control.is_pretrained:
         keys = [key for key in keys if not key.startswith(PRETRAINING) or key.startswith(BUDGET)]
-    found = [_factor(key, control.settings.get(key), arm.settings.get(key)) for key in keys]
-    return found + ([f"seed: {control.seed} to {arm.seed}"] if arm.seed != control.seed and "seed" not in keys else [])
+    return [_factor(key, control.settings.get(key), arm.settings.get(key)) for key in keys]
+
+
+def _is_seeded(run: RunRecords) -> bool:
+    trained = any(key.startswith("base.train.") for key in run.settings)
+    return trained or run.is_pretrained or run.plans("tuning")
 
 
 def _factor(key: str, before: Setting | None, after: Setting | None) -> str:
+    if key == SEED:
+        before, after = ("several" if seed is None else seed for seed in (before, after))
     return f"{setting_name(key)}: {_or_none(key, before)} to {_or_none(key, after)}"
 
 

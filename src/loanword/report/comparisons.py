@@ -7,7 +7,7 @@ from loanword.report.arms import factors
 from loanword.report.gather import NEW_PIECES, RunRecords, StudyInfo
 from loanword.report.knowledge import Knowledge, benchmarks_of, compare_knowledge
 from loanword.report.likelihoods import Scores, compare_languages, languages_of
-from loanword.report.statistics import Estimate, PairedDifference, Verdict, with_verdicts
+from loanword.report.statistics import Estimate, PairedDifference, Verdict, cohens_h, with_verdicts
 from loanword.report.wording import benchmark_name, decimal, language_name, percent, signed
 
 # A difference that we could not see while the interval reaches further than this is not "no difference".
@@ -67,6 +67,14 @@ class Difference:
         return self.arm is None or self.control is None
 
     @property
+    def effect(self) -> float | None:
+        """The size of the difference without a unit: Cohen's h of two accuracies, d_z of bits per byte."""
+        if self.paired is None or self.arm is None or self.control is None:
+            return None
+        lower_is_better = self.measure.lower_is_better
+        return self.paired.standardised if lower_is_better else cohens_h(self.arm.value, self.control.value)
+
+    @property
     def verdict_text(self) -> str:
         """The verdict in words, with the bound where no difference was shown."""
         if self.verdict is None:
@@ -89,6 +97,11 @@ class Comparison:
     other_execution: bool
     skipped_rows: tuple[str, ...]
     differences: tuple[Difference, ...]
+
+    @property
+    def num_seeds(self) -> int:
+        """Seeds of the arm that the control was set beside; 1 where only examples were repeated."""
+        return max((found.paired.num_seeds for found in self.differences if found.paired), default=1)
 
     @property
     def confounded(self) -> bool:

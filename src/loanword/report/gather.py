@@ -56,7 +56,7 @@ TRAINING_ROLES = ("base", "trunk", "pretraining", "tuning")
 
 @dataclass(frozen=True)
 class StudyInfo:
-    """What a study says of itself, which runs it compares, (arm, control) by label, and what it asks of them."""
+    """What a study says of itself, what it compares, (arm, control) by label or arm, and what it asks of them."""
 
     name: str
     summary: str
@@ -77,13 +77,15 @@ class RunFolders:
     """One run: its settings by their path in the study file, and the folders of its artifacts by role.
 
     A role is a stage, with the language or benchmark after a point where a stage has several (`grades.ceval`).
-    None is an artifact that is planned and not finished; a role that is not there is not planned.
+    None is an artifact that is planned and not finished; a role that is not there is not planned. `arm` is what the
+    run and its other seeds are called together, the label where it has none.
     """
 
     label: str
     settings: Mapping[str, Setting | None]
     seed: int
     artifacts: Mapping[str, Path | None]
+    arm: str = ""
 
 
 @dataclass(frozen=True)
@@ -133,6 +135,8 @@ class RunRecords:
     switching: Mapping[str, tuple[Switching, ...]] = field(default_factory=dict[str, tuple[Switching, ...]])
     """By benchmark."""
     alignment: tuple[AlignedLayer, ...] = ()
+    arm: str = ""
+    """What the run and its other seeds are called together; empty where it has none."""
 
     def plans(self, stage: str) -> bool:
         """Whether the run has a part of that stage, finished or not."""
@@ -260,6 +264,7 @@ def _read_run(run: RunFolders, reader: _Reader) -> RunRecords:
     probes = payloads("probe", "probe.jsonl", lambda path: _lines(ProbedDocument, path))
     return RunRecords(
         label=run.label,
+        arm=run.arm,
         settings=_acting({key: value for key, value in run.settings.items() if value is not None and value != ""}),
         seed=run.seed,
         artifacts=artifacts,

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -10,13 +10,16 @@ import numpy as np
 from loanword.records import Grade
 from loanword.report.facts import BenchmarkFacts, ScoreFacts
 from loanword.report.gather import RunRecords
+from loanword.report.seed_statistics import difference_over_seeds, mean_over_seeds, seed_pairs
 from loanword.report.statistics import (
     Estimate,
     Floats,
     PairedDifference,
     paired_accuracy,
     paired_shares,
+    resampled_shares,
     share_estimate,
+    shares,
     wilson,
 )
 from loanword.report.wording import benchmark_name
@@ -40,7 +43,9 @@ class KnowledgeScore:
     """One benchmark under one run. An unparsed response earns nothing, and is counted apart.
 
     The first of `scores` is the one that the benchmark's authors report. `num_fragile` counts responses whose
-    likeliest option is hardly likelier than the next; None where options were not scored.
+    likeliest option is hardly likelier than the next; None where options were not scored. Of an arm with several
+    `seeds` scores are means over them, with intervals over seeds and examples, as are the counts; the grades are those
+    of its first seed.
     """
 
     scores: tuple[ReportedScore, ...]
@@ -49,6 +54,7 @@ class KnowledgeScore:
     num_fragile: int | None
     mean_shots: float
     fewest_shots: int
+    seeds: Mapping[int, "KnowledgeScore"] = field(default_factory=dict[int, "KnowledgeScore"])
 
     @property
     def headline(self) -> Estimate:
@@ -117,35 +123,76 @@ def scores_of(facts: BenchmarkFacts, subjects: Sequence[str]) -> tuple[ScoreFact
     )
 
 
-def compare_knowledge(arm: KnowledgeScore, control: KnowledgeScore) -> PairedDifference | None:
-    """Difference in the headline over the examples that both runs were graded on, None where there is none.
+def knowledge_over_seeds(by_seed: Mapping[int, KnowledgeScore]) -> KnowledgeScore:
+    """The mean of one arm's scores over its seeds, over the examples that all of them were graded on."""
+    first, *others = by_seed.values()
+    if not others:
+        return replace(first, seeds=by_seed)
+    seeds = list(by_seed.values())
+    fragile = [one.num_fragile for one in seeds if one.num_fragile is not None]
+    means = [_mean_of(one, seeds) for one in first.scores]
+    return replace(
+        first,
+        scores=tuple(one for one in means if one is not None),
+        num_unparsed=round(sum(one.num_unparsed for one in seeds) / len(seeds)),
+        num_fragile=round(sum(fragile) / len(fragile)) if fragile else None,
+        seeds=by_seed,
+    )
 
-    Over questions that are right or wrong the test is McNemar's; elsewhere a paired bootstrap.
-    """
-    facts = arm.scores[0].facts
-    pairs = paired_grades(arm, control, facts.subjects)
-    if not pairs:
+
+def _mean_of(reported: ReportedScore, seeds: Sequence[KnowledgeScore]) -> ReportedScore | None:
+    facts = reported.facts
+    shared = shared_grades(seeds, facts.subjects)
+    if not shared:
         return None
-    values = [(value(ours, facts), value(theirs, facts)) for ours, theirs in pairs]
+    strata = strata_of(shared, facts)
+    values_S = shares(strata)
+    estimate = mean_over_seeds(values_S.tolist(), resampled_shares(strata).T)
+    if values_S.min() == values_S.max() and values_S[0] in (0.0, 1.0):
+        # Where all are right, or all wrong, under every seed: that is no certainty.
+        estimate = wilson(int(values_S[0]) * len(shared), len(shared))
+    bounded = Estimate(estimate.value, max(0.0, estimate.low), min(1.0, estimate.high))
+    return ReportedScore(facts, bounded, len(shared))
+
+
+def compare_knowledge(arm: KnowledgeScore, control: KnowledgeScore) -> PairedDifference | None:
+    """Difference in the headline over the examples that both were graded on, None where there is none.
+
+    Over questions that are right or wrong the test is McNemar's; elsewhere a paired bootstrap. Of arms with several
+    seeds it is the mean difference, paired by seed.
+    """
+    facts, pairs = arm.scores[0].facts, seed_pairs(arm, control)
+    graded = shared_grades([one for pair in pairs for one in pair], facts.subjects)
+    if not graded:
+        return None
+    if len(pairs) > 1:
+        strata = strata_of(graded, facts)
+        values, resampled_RK = shares(strata), resampled_shares(strata)
+        differences_RS = resampled_RK[:, ::2] - resampled_RK[:, 1::2]
+        return difference_over_seeds((values[::2] - values[1::2]).tolist(), differences_RS.T, len(graded))
+    values = [(value(ours, facts), value(theirs, facts)) for ours, theirs in graded]
     if facts.over == "questions" and all(one in (0.0, 1.0) for both in values for one in both):
         return paired_accuracy(np.array([a == 1 for a, _ in values]), np.array([b == 1 for _, b in values]))
-    return paired_shares(paired_strata(pairs, facts))
+    return paired_shares(strata_of(graded, facts))
 
 
-def paired_grades(arm: KnowledgeScore, control: KnowledgeScore, subjects: Sequence[str]) -> list[tuple[Grade, Grade]]:
-    """The grades of both runs to each example of some subjects that both were graded on, in the arm's order."""
+def shared_grades(scores: Sequence[KnowledgeScore], subjects: Sequence[str]) -> list[tuple[Grade, ...]]:
+    """The grades of several to each example of some subjects that all were graded on, in the first one's order."""
+    if not scores:
+        return []
+    shared = set.intersection(*(set(one.grades) for one in scores))
     return [
-        (ours, control.grades[key]) for key, ours in arm.grades.items() if key in control.grades and key[0] in subjects
+        tuple(one.grades[key] for one in scores) for key in scores[0].grades if key in shared and key[0] in subjects
     ]
 
 
-def paired_strata(pairs: Sequence[tuple[Grade, Grade]], facts: ScoreFacts) -> list[Floats]:
-    """(earned by the arm, by the control, possible) of each example, by what a score is averaged over."""
-    rows: dict[str, list[tuple[float, float, float]]] = {}
-    for ours, theirs in pairs:
-        weight = ours.points if facts.over == "points" else 1.0
-        stratum = ours.subject if facts.over == "subjects" else ""
-        rows.setdefault(stratum, []).append((value(ours, facts) * weight, value(theirs, facts) * weight, weight))
+def strata_of(graded: Sequence[tuple[Grade, ...]], facts: ScoreFacts) -> list[Floats]:
+    """(earned by each, possible) of each example, by what a score is averaged over."""
+    rows: dict[str, list[tuple[float, ...]]] = {}
+    for grades in graded:
+        weight = grades[0].points if facts.over == "points" else 1.0
+        stratum = grades[0].subject if facts.over == "subjects" else ""
+        rows.setdefault(stratum, []).append((*(value(grade, facts) * weight for grade in grades), weight))
     return [np.array(found, dtype=np.float64) for found in rows.values()]
 
 

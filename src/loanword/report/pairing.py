@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from loanword.records import Grade
-from loanword.report.knowledge import KnowledgeScore, paired_grades, paired_strata
+from loanword.report.knowledge import KnowledgeScore, shared_grades, strata_of
 from loanword.report.statistics import PairedDifference, holm, mcnemar_p_value, paired_accuracy, paired_shares
 
 
@@ -46,7 +46,7 @@ class Pairing:
 def pair(arm: KnowledgeScore, control: KnowledgeScore) -> Pairing | None:
     """The pairing of two scores of one benchmark, None where no example was graded under both."""
     facts = arm.scores[0].facts
-    pairs = paired_grades(arm, control, facts.subjects)
+    pairs = [(ours, theirs) for ours, theirs in shared_grades([arm, control], facts.subjects)]
     if not pairs:
         return None
     gained = tuple(both for both in pairs if _right(both[0]) and not _right(both[1]))
@@ -54,7 +54,7 @@ def pair(arm: KnowledgeScore, control: KnowledgeScore) -> Pairing | None:
     everything = len(arm.grades.keys() | control.grades.keys())
     return Pairing(
         score_name=facts.name,
-        headline=paired_shares(paired_strata(pairs, facts)),
+        headline=paired_shares(strata_of(pairs, facts)),
         mcnemar_p=mcnemar_p_value(len(gained), len(lost)),
         gained=gained,
         lost=lost,

@@ -22,6 +22,7 @@ from loanword.report.quality.switching import switching_differences, switching_f
 from loanword.report.quality.tables import quality_tables
 from loanword.report.quality.words import quality_findings
 from loanword.report.retention import retained, retention_table, source_of, tradeoff_figure
+from loanword.report.seeds import over_seeds, run_pairs, seeds_table
 from loanword.report.spending import spending_table, time_table
 from loanword.report.summary import Finding, findings, vocabulary_findings
 from loanword.report.tables import (
@@ -79,9 +80,10 @@ class Report:
 def compose(runs: Sequence[RunRecords], study: StudyInfo) -> Report:
     """Everything that a study's records show."""
     scores, knowledge = score_languages(runs), score_knowledge(runs)
-    pairs = vocabulary_pairs(runs, scores)
-    comparisons = compare(all_pairs(study, runs, scores), runs, scores, knowledge)
-    judged, trusts = assess(runs, study.comparisons), all_trusts(runs)
+    arms = over_seeds(runs, scores, knowledge)
+    pairs = vocabulary_pairs(arms.runs, arms.scores)
+    comparisons = compare(all_pairs(study, arms.runs, arms.scores), arms.and_seeds, arms.scores, arms.knowledge)
+    judged, trusts = assess(runs, run_pairs(study.comparisons, runs)), all_trusts(runs)
     sections = (
         Section("runs", "Runs", "", (), (settings_table(runs),)),
         Section(
@@ -89,10 +91,10 @@ def compose(runs: Sequence[RunRecords], study: StudyInfo) -> Report:
             "Language modelling",
             "How well each run predicts held-out text, in bits per byte of that text: fewer is better, and the number "
             "means the same under every vocabulary.",
-            _present(budget_figure(runs, scores)),
-            tuple(likelihood_tables(runs, scores)),
+            _present(budget_figure(arms.runs, arms.scores)),
+            tuple(likelihood_tables(arms.runs, arms.scores)),
         ),
-        _vocabulary_section(runs, scores, pairs),
+        _vocabulary_section(runs, arms.scores, pairs),
         _alignment_section(runs),
         Section(
             "comparisons",
@@ -101,17 +103,18 @@ def compose(runs: Sequence[RunRecords], study: StudyInfo) -> Report:
             (),
             (comparisons_table(comparisons),) if comparisons else (),
         ),
+        Section("seeds", "Over seeds", "", (), _known(seeds_table(runs, arms))),
         Section(
             "knowledge",
             "Knowledge",
             "",
-            _present(knowledge_figure(runs, knowledge)),
-            tuple(knowledge_tables(runs, knowledge)),
+            _present(knowledge_figure(arms.runs, arms.knowledge)),
+            tuple(knowledge_tables(arms.runs, arms.knowledge)),
             folded=_known(consistency_table(consistencies(runs))),
         ),
         _quality_section(runs, judged, trusts),
         _switching_section(runs, study),
-        _retention_section(runs, scores, knowledge),
+        _retention_section(arms.runs, arms.scores, arms.knowledge),
         _overlap_section(runs, knowledge),
         Section("training", "Training", "", _present(curves_figure(runs)), (spending_table(runs), time_table(runs))),
         _texts_section(runs),
@@ -120,7 +123,7 @@ def compose(runs: Sequence[RunRecords], study: StudyInfo) -> Report:
     return Report(
         study=study,
         runs=tuple(runs),
-        findings=tuple(findings(study, runs, scores, knowledge, comparisons, answers(pairs))),
+        findings=tuple(findings(study, arms.runs, arms.scores, arms.knowledge, comparisons, answers(pairs))),
         shared=tuple(shared_settings(runs)),
         sections=tuple(section for section in sections if section.figures or section.tables),
     )
@@ -169,7 +172,7 @@ def _quality_section(
 
 
 def _switching_section(runs: Sequence[RunRecords], study: StudyInfo) -> Section:
-    differences = switching_differences(runs, study.comparisons)
+    differences = switching_differences(runs, run_pairs(study.comparisons, runs))
     return Section(
         "switching",
         "Code-switching",

@@ -14,6 +14,7 @@ from typing import Any, ClassVar, Literal, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import bdtr, stdtr, stdtrit
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -44,20 +45,36 @@ class Estimate:
 
 @dataclass(frozen=True)
 class PairedDifference:
-    """Arm minus control over the same examples, with an unadjusted two-sided p-value and its standard error."""
+    """Arm minus control over the same examples, with an unadjusted two-sided p-value and its standard error.
+
+    `critical` is how many standard errors half the interval has. `example_error` is the part of the standard error
+    that comes from examples: all of it where one seed was trained.
+    """
 
     difference: Estimate
     p_value: float
     num_examples: int
     standard_error: float
+    critical: float = Z
+    num_seeds: int = 1
+    example_error: float | None = None
 
     @property
     def smallest_detectable(self) -> float:
-        """The true difference that so many such examples would show in four of five repetitions, at p < 0.05.
+        """The true difference that so many such examples and seeds would show in four of five repetitions, at p < 0.05.
 
         Source: Cohen 1988, power of a two-sided normal test.
         """
-        return (Z + POWER_Z) * self.standard_error
+        return (self.critical + POWER_Z) * self.standard_error
+
+    @property
+    def standardised(self) -> float | None:
+        """The difference in standard deviations of the differences of single examples; None where they have none.
+
+        Source: Cohen 1988, d of paired values (d_z).
+        """
+        error = self.standard_error if self.example_error is None else self.example_error
+        return self.difference.value / (error * math.sqrt(self.num_examples)) if error else None
 
 
 @dataclass(frozen=True)
@@ -78,8 +95,14 @@ def perplexity(nats: float, num_tokens: float) -> float:
     return math.exp(min(nats / num_tokens, 700.0))
 
 
-def resampled_sums(columns_NK: Floats, *, num_resamples: int = NUM_RESAMPLES, seed: int = RESAMPLING_SEED) -> Floats:
-    """Column sums over `num_resamples` draws of N rows with replacement, [R, K].
+def resampled_sums(
+    columns_NK: Floats,
+    *,
+    num_resamples: int = NUM_RESAMPLES,
+    seed: int = RESAMPLING_SEED,
+    num_drawn: int | None = None,
+) -> Floats:
+    """Column sums over `num_resamples` draws of `num_drawn` of N rows (of N by default) with replacement, [R, K].
 
     The draws depend on N and the seed alone, never on the values.
     """
@@ -89,7 +112,7 @@ def resampled_sums(columns_NK: Floats, *, num_resamples: int = NUM_RESAMPLES, se
     sums: list[Floats] = []
     for start in range(0, num_resamples, chunk):
         size = min(chunk, num_resamples - start)
-        drawn = rng.integers(0, num_rows, size=(size, num_rows), dtype=np.int64)
+        drawn = rng.integers(0, num_rows, size=(size, num_drawn or num_rows), dtype=np.int64)
         drawn += np.arange(size, dtype=np.int64)[:, None] * num_rows
         times_RN = np.bincount(drawn.ravel(), minlength=size * num_rows).reshape(size, num_rows)
         sums.append(times_RN.astype(np.float64) @ columns_NK)
@@ -106,15 +129,18 @@ def bootstrap_estimate(value: float, resampled_R: Floats) -> Estimate:
 def paired_bootstrap(
     arm: float, control: float, arm_R: Floats, control_R: Floats, num_examples: int
 ) -> PairedDifference:
-    """Difference of two numbers that were resampled alike.
+    """Difference of two numbers that were resampled alike, with Student's interval and p on the resampled error.
 
-    The p-value is normal, on the resampled standard error: counting resampled differences beyond zero would end at
-    2 / (R + 1), which no adjustment over a few hundred comparisons survives.
+    Percentiles of the resamples would cover less often where a few long documents weigh most. Counting resamples
+    beyond zero would end at 2 / (R + 1), which no adjustment over a few hundred comparisons survives.
     """
-    differences_R = arm_R - control_R
-    difference, error = arm - control, float(np.std(differences_R, ddof=1))
-    p_value = 1.0 if difference == 0 else 0.0 if error == 0 else math.erfc(abs(difference) / error / math.sqrt(2))
-    return PairedDifference(bootstrap_estimate(difference, differences_R), p_value, num_examples, error)
+    difference, error = arm - control, float(np.std(arm_R - control_R, ddof=1))
+    freedom = max(1, num_examples - 1)
+    critical = float(stdtrit(freedom, (1 + CONFIDENCE) / 2))
+    p_value = 1.0 if difference == 0 else 0.0 if error == 0 else 2 * float(stdtr(freedom, -abs(difference) / error))
+    half = critical * error
+    interval = Estimate(difference, difference - half, difference + half)
+    return PairedDifference(interval, p_value, num_examples, error, critical)
 
 
 def beyond_the_best(values_C: Floats, resampled_RC: Floats) -> list[float]:
@@ -133,25 +159,33 @@ def beyond_the_best(values_C: Floats, resampled_RC: Floats) -> list[float]:
 
 
 def resampled_totals(columns_NK: Floats, rng: np.random.Generator, num_resamples: int = NUM_RESAMPLES) -> Floats:
-    """Column sums over draws of N rows with replacement, [R, K], where few rows differ from each other.
+    """Column sums over draws of N - 1 rows with replacement, [R, K]; of a single row, itself.
 
-    How often each kind of row is drawn is multinomial, so that whole resamples are drawn at once.
+    Means of N draws spread too little, by (N - 1) / N, which small strata add up. Where few rows differ, how often each
+    kind is drawn is multinomial, so that whole resamples are drawn at once.
+
+    Source: McCarthy and Snowden 1985, the bootstrap with replacement of a stratified sample.
     """
+    num_rows = len(columns_NK)
+    num_drawn = max(1, num_rows - 1)
     kinds_MK, times_M = np.unique(columns_NK, axis=0, return_counts=True)
     if len(kinds_MK) > MOST_KINDS_OF_ROWS:
-        return resampled_sums(columns_NK, num_resamples=num_resamples, seed=int(rng.integers(2**31)))
-    drawn_RM = rng.multinomial(len(columns_NK), times_M / len(columns_NK), size=num_resamples)
+        seed = int(rng.integers(2**31))
+        return resampled_sums(columns_NK, num_resamples=num_resamples, seed=seed, num_drawn=num_drawn)
+    drawn_RM = rng.multinomial(num_drawn, times_M / num_rows, size=num_resamples)
     return drawn_RM @ kinds_MK
 
 
-def resampled_shares(strata: Sequence[Floats], *, seed: int = RESAMPLING_SEED) -> Floats:
+def resampled_shares(
+    strata: Sequence[Floats], *, num_resamples: int = NUM_RESAMPLES, seed: int = RESAMPLING_SEED
+) -> Floats:
     """Resampled shares of the last column, [R, K - 1]: a column's sum over the last one's, averaged over the strata.
 
     Rows are drawn inside their stratum. A stratum of a single row shows no spread of its own, which is no certainty:
     where there is one, strata are drawn too. Equal strata give equal draws.
     """
     rng = np.random.default_rng([seed, len(strata), sum(map(len, strata))])
-    totals = (resampled_totals(columns_NK, rng) for columns_NK in strata)
+    totals = (resampled_totals(columns_NK, rng, num_resamples) for columns_NK in strata)
     shares_SRK = np.stack([totals_RK[:, :-1] / totals_RK[:, -1:] for totals_RK in totals])
     if len(strata) > 1 and min(map(len, strata)) == 1:
         drawn_SR = rng.integers(0, len(strata), size=shares_SRK.shape[:2])
@@ -210,9 +244,7 @@ def paired_accuracy(arm_N: Bools, control_N: Bools) -> PairedDifference:
 
 def mcnemar_p_value(gained: int, lost: int) -> float:
     """Two-sided exact p-value of the examples that only one of two runs answered correctly."""
-    discordant = gained + lost
-    tail = sum(math.comb(discordant, count) for count in range(min(gained, lost) + 1))
-    return min(1.0, 2 * tail / 2**discordant)
+    return min(1.0, 2 * float(bdtr(min(gained, lost), gained + lost, 0.5)))
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
@@ -232,16 +264,24 @@ def verdict(paired: PairedDifference, adjusted_p: float, *, lower_is_better: boo
     """What a paired difference shows, by the rule that the report prints.
 
     Not enough data: fewer than 30 shared examples, whatever p is. Helps or hurts: otherwise, with an adjusted p-value
-    below 0.05. Not enough data again: otherwise, with an interval that reaches beyond `margin`. No difference: all
-    other cases.
+    below 0.05 and an interval on one side of zero, which a test of another kind than the interval might leave open.
+    Not enough data again: otherwise, with an interval that reaches beyond `margin`. No difference: all other cases.
     """
     difference = paired.difference
     bound = max(abs(difference.low), abs(difference.high))
     if paired.num_examples < SMALLEST_NUM_EXAMPLES:
         return Verdict("not enough data", bound)
-    if adjusted_p < SIGNIFICANCE:
+    if adjusted_p < SIGNIFICANCE and (difference.low > 0 or difference.high < 0):
         return Verdict("helps" if (difference.value < 0) == lower_is_better else "hurts", bound)
     return Verdict("not enough data" if bound > margin else "no difference", bound)
+
+
+def cohens_h(arm: float, control: float) -> float:
+    """Effect size of a difference of two shares: the same near 0 and 1, where points are few, as in the middle.
+
+    Source: Cohen 1988, chapter 6.
+    """
+    return 2 * (math.asin(math.sqrt(arm)) - math.asin(math.sqrt(control)))
 
 
 class Compared(Protocol):

@@ -31,6 +31,7 @@ from loanword.report.wording import (
     plain,
     setting_name,
     setting_value,
+    signed,
     significant,
 )
 
@@ -201,13 +202,17 @@ def comparisons_table(comparisons: Sequence[Comparison]) -> Table:
     columns = (
         Column("measure", "Measure", is_number=False),
         *COMPARED,
+        Column("effect", "Effect"),
+        Column("smallest_detectable", "Would be seen"),
         *REACHED,
     )
     note = (
         "Brackets hold 95\u202f% intervals of the paired difference, over the same documents or the same "
-        "questions (bootstrap; exact McNemar test for shares of questions). Differences of accuracies are in "
-        "percentage points. p is adjusted by Holm "
-        "over the whole table."
+        "questions (bootstrap; exact McNemar test for shares of questions), and over seeds where there are several. "
+        "Differences of accuracies are in percentage points. Effect: Cohen\u2019s h of two accuracies; for bits per "
+        "byte the difference in standard deviations of the differences of single documents. Would be seen: the true "
+        "difference that four of five such comparisons would show by themselves. p is adjusted by Holm over the "
+        "whole table."
     )
     return Table("comparisons", "Arms against their controls", note, columns, tuple(groups))
 
@@ -222,6 +227,8 @@ def _comparison_row(found: Difference) -> tuple[Cell, ...]:
         number_cell(found.control and found.control.value, measure.value_text),
         number_cell(found.arm and found.arm.value, measure.value_text),
         difference,
+        number_cell(found.effect, lambda value: signed(value, 2), planned=found.paired is None),
+        number_cell(found.paired and found.paired.smallest_detectable, measure.amount_text),
         number_cell(found.adjusted_p, p_text),
         text_cell(found.verdict_text, tone=TONES.get(word, "quiet")),
     )
@@ -230,6 +237,7 @@ def _comparison_row(found: Difference) -> tuple[Cell, ...]:
 def _pair_note(found: Comparison) -> str:
     notes = [f"differs in {'; '.join(found.factors)}" if found.factors else "no setting differs"]
     notes += ["confounded: more than one factor differs"] if found.confounded else []
+    notes += [f"mean of {found.num_seeds} seeds, paired by seed"] if found.num_seeds > 1 else []
     notes += ["built under different executions"] if found.other_execution else []
     notes += [f"{joined(found.skipped_rows)} skipped rows in training"] if found.skipped_rows else []
     return " · ".join(notes)

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from loanword.report.arms import Arm, budget_arms, describe
 from loanword.report.comparisons import MARGIN_BITS_PER_BYTE
 from loanword.report.gather import BUDGET, NEW_PIECES, VOCABULARY, RunRecords
-from loanword.report.likelihoods import LanguageScore, Scores, compare_languages
+from loanword.report.likelihoods import LanguageScore, Scores, compare_languages, interpolated
 from loanword.report.statistics import (
     CONFIDENCE,
     Estimate,
@@ -154,12 +154,10 @@ def _budget(run: RunRecords) -> tuple[tuple[str, Setting], ...]:
 
 @dataclass(frozen=True)
 class _Curve:
-    """A control's bits per byte over training FLOPs, all on the same documents."""
+    """A control's scores over training FLOPs, all on the same documents."""
 
     log_flops_B: Floats
-    bits_B: Floats
-    bits_RB: Floats
-    score: LanguageScore
+    scores: tuple[LanguageScore, ...]
 
 
 def _compute_curve(control: Arm, scores: Scores, target: str) -> _Curve | None:
@@ -168,12 +166,7 @@ def _compute_curve(control: Arm, scores: Scores, target: str) -> _Curve | None:
     known = sorted((one for one in known if one[1].documents == known[-1][1].documents), key=lambda one: one[0])
     if len(known) < 2:
         return None
-    return _Curve(
-        np.log([flops for flops, _ in known]),
-        np.array([score.bits_per_byte.value for _, score in known]),
-        np.stack([score.resampled_bits_per_byte_R for _, score in known], axis=1),
-        known[-1][1],
-    )
+    return _Curve(np.log([flops for flops, _ in known]), tuple(score for _, score in known))
 
 
 def _at_compute(curve: _Curve | None, flops: float | None) -> LanguageScore | None:
@@ -183,9 +176,7 @@ def _at_compute(curve: _Curve | None, flops: float | None) -> LanguageScore | No
     log_flops_B, place = curve.log_flops_B, math.log(flops)
     after = max(1, sum(place > log_flops for log_flops in log_flops_B.tolist()))
     share = float((place - log_flops_B[after - 1]) / (log_flops_B[after] - log_flops_B[after - 1]))
-    bits = float(curve.bits_B[after - 1] * (1 - share) + curve.bits_B[after] * share)
-    bits_R = curve.bits_RB[:, after - 1] * (1 - share) + curve.bits_RB[:, after] * share
-    return replace(curve.score, bits_per_byte=Estimate(bits, bits, bits), resampled_bits_per_byte_R=bits_R)
+    return interpolated(curve.scores[after - 1], curve.scores[after], share)
 
 
 def _outside(curve: _Curve, flops: float) -> Literal["", "below", "beyond"]:

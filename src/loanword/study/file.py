@@ -1,7 +1,8 @@
 """Study files: TOML in, one recipe a run out, all problems at once with their paths.
 
 `[recipe]` is the recipe that all runs start from. `[axes]` multiplies it: a list of values for one key, or named
-tables that set several keys together. `[[runs]]` adds single cells, `[[compare]]` pairs an arm with its control.
+tables that set several keys together. `[[runs]]` adds single cells, `[[compare]]` pairs an arm with its control. An
+axis that sets nothing but the seed makes several runs of one arm, which is called by the rest of their labels.
 """
 
 import difflib
@@ -20,23 +21,28 @@ from pydantic import Field, ValidationError
 
 from loanword.errors import UserError
 from loanword.recipe import Recipe
-from loanword.records import Record, problems
+from loanword.records import Count, Record, problems
 
+SEED = "seed"
+ONLY = "run"
+"""What the runs of a study without other axes than seeds are called."""
 Settings = Mapping[str, Any]
 """Recipe keys as dotted paths, with the values they are set to."""
 
 
 class RunEntry(Record):
-    """One explicit cell: a name and what it sets on top of `[recipe]`."""
+    """One explicit cell: a name and what it sets on top of `[recipe]`; with `seeds`, one cell a seed."""
 
     name: str = Field(min_length=1)
     set: dict[str, Any] = Field(default_factory=dict)
+    seeds: tuple[Count, ...] = ()
 
 
 class Comparison(Record):
     """An arm, the control it is measured against, and the question that the two answer.
 
-    `on` names the languages and benchmarks that the question is about; without it, it is about all.
+    Either is a run, or an arm of several seeds by its label without the seed. `on` names the languages and benchmarks
+    that the question is about; without it, it is about all.
     """
 
     arm: str
@@ -58,11 +64,25 @@ class StudyFile(Record):
 
 @dataclass(frozen=True)
 class Cell:
-    """One run before its jobs are named: its label, where it stands on each axis, and its recipe."""
+    """One run before its jobs are named: its label, where it stands on each axis, and its recipe.
+
+    `arm` is the label without the seed, where an axis or an entry of the study gives several.
+    """
 
     label: str
     position: Mapping[str, str]
     recipe: Recipe
+    arm: str
+
+
+@dataclass(frozen=True)
+class _Entry:
+    """What a cell is made of."""
+
+    label: str
+    arm: str
+    position: Mapping[str, str]
+    settings: Settings
 
 
 def read_study(path: Path) -> StudyFile:
@@ -102,28 +122,70 @@ def cells(study: StudyFile, where: object) -> list[Cell]:
     """
     found: list[str] = []
     axes = dict(_axes(study.axes, found))
-    entries: list[tuple[str, Mapping[str, str], Settings]] = list(_product(axes))
-    entries += [(run.name, {}, run.set) for run in study.runs]
-    for path in {path for _, _, settings in entries for path in settings}:
+    entries = [*_product(axes), *(entry for run in study.runs for entry in _explicit(run, found))]
+    for path in {path for entry in entries for path in entry.settings}:
         found.extend(_unknown_key(path))
     made: dict[str, Cell] = {}
-    for label, position, settings in entries if not found else []:
-        if label in made:
-            found.append(f"two runs are named {label!r}")
+    for entry in entries if not found else []:
+        if entry.label in made:
+            found.append(f"two runs are named {entry.label!r}")
             continue
-        recipe = _recipe(study.recipe, settings, label, found)
+        recipe = _recipe(study.recipe, entry.settings, entry.label, found)
         if recipe is not None:
-            made[label] = Cell(label, position, recipe)
+            made[entry.label] = Cell(entry.label, entry.position, recipe, entry.arm)
+    arms = _arms(list(made.values()))
     if not found:
+        found.extend(
+            f"{name!r} is a run, and what several seeds of another are called; name one of them otherwise"
+            for name in sorted(arms.keys() & made.keys())
+            if any(cell.label != name for cell in arms[name])
+        )
+        known = {**made, **arms}
         names = {name for pair in study.compare for name in (pair.arm, pair.control)}
-        found.extend(f"compare: no run is named {name!r}{_nearest(name, made)}" for name in sorted(names - set(made)))
+        found.extend(f"compare: no run is named {name!r}{_nearest(name, known)}" for name in sorted(names - set(known)))
+    if not found:
+        found.extend(problem for pair in study.compare for problem in _sharing_no_seed(pair, list(made.values())))
     if not found:
         found.extend(_compares_nothing(study.compare, made))
         found.extend(_compared_twice(study.compare))
-        found.extend(problem for pair in study.compare for problem in _unmeasured(pair, made))
+        found.extend(problem for pair in study.compare for problem in _unmeasured(pair, list(made.values())))
     if found:
         raise _invalid(where, list(dict.fromkeys(found)))
     return list(made.values())
+
+
+def paired_labels(pair: Comparison, made: Sequence[Cell]) -> list[tuple[str, str]]:
+    """The runs that a comparison sets side by side: one pair, or one a seed of the arm.
+
+    Arms of several seeds meet under the seeds that both have; a control of one run is beside every seed.
+    """
+    arm, control = _named(pair.arm, made), _named(pair.control, made)
+    if len(control) == 1:
+        return [(cell.label, control[0].label) for cell in arm]
+    by_seed = {cell.recipe.seed: cell for cell in control}
+    return [(cell.label, by_seed[cell.recipe.seed].label) for cell in arm if cell.recipe.seed in by_seed]
+
+
+def _named(name: str, made: Sequence[Cell]) -> list[Cell]:
+    """The run of that label, or the runs of the arm that is called so."""
+    return [cell for cell in made if cell.label == name] or [cell for cell in made if cell.arm == name]
+
+
+def _arms(made: Sequence[Cell]) -> dict[str, list[Cell]]:
+    """The runs of every arm by its name."""
+    found: dict[str, list[Cell]] = {}
+    for cell in made:
+        found.setdefault(cell.arm, []).append(cell)
+    return found
+
+
+def _sharing_no_seed(pair: Comparison, made: Sequence[Cell]) -> Iterator[str]:
+    if not paired_labels(pair, made):
+        seeds = [", ".join(str(cell.recipe.seed) for cell in _named(name, made)) for name in (pair.arm, pair.control)]
+        yield (
+            f"compare: {pair.arm!r} (seed {seeds[0]}) and {pair.control!r} (seed {seeds[1]}) share no seed; "
+            "give both the same seeds"
+        )
 
 
 def _compares_nothing(pairs: Sequence[Comparison], made: Mapping[str, Cell]) -> Iterator[str]:
@@ -140,12 +202,12 @@ def _compared_twice(pairs: Sequence[Comparison]) -> Iterator[str]:
         yield f"compare: {arm!r} against {control!r} stands twice; give it one entry"
 
 
-def _unmeasured(pair: Comparison, made: Mapping[str, Cell]) -> Iterator[str]:
+def _unmeasured(pair: Comparison, made: Sequence[Cell]) -> Iterator[str]:
     """A complaint for each thing that a question is about and one of its runs is not measured on."""
     if pair.on and not pair.question:
         yield f"compare: on: what {pair.arm!r} against {pair.control!r} is asked about goes with a question"
     for label in (pair.arm, pair.control):
-        recipe = made[label].recipe
+        recipe = _named(label, made)[0].recipe
         measured = (*recipe.likelihoods.texts, *recipe.responses.benchmarks)
         for name in pair.on:
             if name not in measured:
@@ -178,14 +240,25 @@ def _axes(table: Mapping[str, Any], found: list[str]) -> Iterator[tuple[str, dic
             found.append(f"axes.{name}: an axis without values leaves no runs; give values or remove it")
 
 
-def _product(axes: Mapping[str, dict[str, Settings]]) -> Iterator[tuple[str, dict[str, str], dict[str, Any]]]:
+def _product(axes: Mapping[str, dict[str, Settings]]) -> Iterator[_Entry]:
     if not axes:
-        yield "run", {}, {}
+        yield _Entry(ONLY, ONLY, {}, {})
         return
+    of_seeds = {axis for axis, values in axes.items() if all(set(settings) == {SEED} for settings in values.values())}
     for labels in itertools.product(*axes.values()):
         position = dict(zip(axes, labels, strict=True))
         settings = {path: value for axis, label in position.items() for path, value in axes[axis][label].items()}
-        yield ", ".join(labels), position, settings
+        arm = ", ".join(label for axis, label in position.items() if axis not in of_seeds)
+        yield _Entry(", ".join(labels), arm or ONLY, position, settings)
+
+
+def _explicit(run: RunEntry, found: list[str]) -> Iterator[_Entry]:
+    if not run.seeds:
+        yield _Entry(run.name, run.name, {}, run.set)
+    if run.seeds and SEED in run.set:
+        found.append(f"runs: {run.name!r} has seeds and sets the seed too; leave one of them out")
+    for seed in run.seeds:
+        yield _Entry(f"{run.name}, seed={_label(seed)}", run.name, {}, {**run.set, SEED: seed})
 
 
 def _label(value: Any) -> str:

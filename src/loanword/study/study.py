@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from loanword.protocols import Stage
 from loanword.recipe import CorpusConfig, Recipe
 from loanword.store import Job, Naming, Sources
-from loanword.study.file import Comparison, cells, flat, read_study
+from loanword.study.file import Comparison, cells, flat, paired_labels, read_study
 from loanword.study.scale import scaled
 from loanword.wiring_judged import compared
 
@@ -25,12 +25,13 @@ class StageModule(Protocol):
 
 @dataclass(frozen=True)
 class Run:
-    """One cell of a study: its label, place on the axes, recipe, and jobs by role."""
+    """One cell of a study: its label, place on the axes, recipe, and jobs by role; `arm` is the label without seed."""
 
     label: str
     position: Mapping[str, str]
     recipe: Recipe
     jobs: Mapping[str, Job]
+    arm: str
 
     def settings(self) -> dict[str, str | int | float]:
         """What the run's model is made of, as dotted paths; what it is only asked afterwards is left out."""
@@ -88,15 +89,16 @@ def load_study(path: Path, stages: StageModule, sources: Sources, *, scale: floa
     naming = Naming(sources, {name: stage.version for name, stage in stages.STAGES.items()})
     wired: dict[str, Mapping[str, Job]] = {}
     runs: list[Run] = []
-    for cell in cells(file, path):
+    made = cells(file, path)
+    for cell in made:
         recipe = cell.recipe if scale == 1.0 else scaled(cell.recipe, scale)
         key = recipe.model_dump_json()
         if key not in wired:
             wired[key] = stages.wire(recipe, naming.job)
-        runs.append(Run(cell.label, cell.position, recipe, wired[key]))
+        runs.append(Run(cell.label, cell.position, recipe, wired[key], cell.arm))
     by_label = {run.label: run for run in runs}
-    for pair in file.compare:
-        arm, control = by_label[pair.arm], by_label[pair.control]
+    for labels in dict.fromkeys(labels for pair in file.compare for labels in paired_labels(pair, made)):
+        arm, control = (by_label[label] for label in labels)
         preferred = compared(arm.recipe, arm.jobs, control.jobs, control.label, naming.job)
-        by_label[pair.arm] = replace(arm, jobs={**arm.jobs, **preferred})
+        by_label[arm.label] = replace(arm, jobs={**arm.jobs, **preferred})
     return Study(file.name, file.summary, tuple(by_label.values()), file.compare)
