@@ -8,6 +8,7 @@ from loanword.report.wording import Setting, setting_name, setting_phrase, setti
 
 PRETRAINING = "pretraining."
 METHOD = "tokenizer.method"
+INSTRUCTIONS = "tuning.num_conversations"
 SEED = "seed"
 
 
@@ -83,15 +84,31 @@ def budget_arms(runs: Sequence[RunRecords]) -> list[Arm]:
     """The lines of a figure against budget. A run without further pretraining starts every line that shares the
     rest of its settings; a line of one point is dropped where another has more.
     """
+    starts = [run for run in runs if not run.is_pretrained]
+    lines = _lines([run for run in runs if run.is_pretrained], BUDGET)
+    return _named([_with_start(line, starts) for line in lines], BUDGET)
+
+
+def instruction_arms(runs: Sequence[RunRecords]) -> list[Arm]:
+    """Tuned runs that differ in their number of instructions alone, fewest first."""
+    lines = _lines([run for run in runs if run.plans("tuning")], INSTRUCTIONS)
+    return _named(
+        [sorted(line, key=lambda run: float(run.settings.get(INSTRUCTIONS, 0))) for line in lines], INSTRUCTIONS
+    )
+
+
+def _lines(runs: Sequence[RunRecords], varied: str) -> list[list[RunRecords]]:
+    """Runs that share their seed and all settings but one."""
     groups: dict[tuple[object, ...], list[RunRecords]] = {}
     for run in runs:
-        if run.is_pretrained:
-            groups.setdefault((run.seed, *_sorted(_fixed(run))), []).append(run)
-    starts = [run for run in runs if not run.is_pretrained]
-    lines = [_with_start(group, starts) for group in groups.values()]
+        groups.setdefault((run.seed, *_sorted(_fixed(run, varied))), []).append(run)
+    return list(groups.values())
+
+
+def _named(lines: Sequence[list[RunRecords]], varied: str) -> list[Arm]:
     if any(len(line) > 1 for line in lines):
         lines = [line for line in lines if len(line) > 1]
-    keys = varying_keys([_fixed(line[-1]) for line in lines]) if lines else []
+    keys = varying_keys([_fixed(line[-1], varied) for line in lines]) if lines else []
     several_seeds = len({line[-1].seed for line in lines}) > 1
     return [
         Arm(describe(line[-1], keys) + ((f"seed {line[-1].seed}",) if several_seeds else ()), tuple(line))
@@ -105,8 +122,8 @@ def _with_start(group: list[RunRecords], starts: Sequence[RunRecords]) -> list[R
     return start[:1] + sorted(group, key=_size)
 
 
-def _fixed(run: RunRecords) -> dict[str, Setting]:
-    return {key: value for key, value in run.settings.items() if not key.startswith(BUDGET)}
+def _fixed(run: RunRecords, varied: str) -> dict[str, Setting]:
+    return {key: value for key, value in run.settings.items() if not key.startswith(varied)}
 
 
 def _without_pretraining(run: RunRecords) -> dict[str, Setting]:

@@ -42,11 +42,13 @@ class Point:
 
 @dataclass(frozen=True)
 class Series:
-    """Points joined by a line; `name` is set at its end, one line each part."""
+    """Points joined by a line; `name` is set at its end, one line each part. A law has neither markers nor a name."""
 
     name: tuple[str, ...]
     points: tuple[Point, ...]
     style: Style
+    is_joined: bool = True
+    is_law: bool = False
 
     @property
     def label(self) -> str:
@@ -85,7 +87,8 @@ class Frame:
 
 def line_panel(panel: LinePanel) -> Markup:
     """A drawing of lines with their names at their right ends; no two names overlap."""
-    labels = [_label_lines(series.name) for series in panel.series]
+    named = [series for series in panel.series if not series.is_law]
+    labels = [_label_lines(series.name) for series in named]
     room = max((text_width(line) for lines in labels for line in lines), default=0.0) + 30
     block = LINE_UNITS * max((len(lines) for lines in labels), default=1) + LABEL_GAP
     height = max(330.0, block * len(labels) + 90)
@@ -95,11 +98,12 @@ def line_panel(panel: LinePanel) -> Markup:
     frame = Frame(left, 40, WIDTH - room, height - 50)
     _draw_axes(root, frame, panel, y_axis)
     # One offset a series, so that intervals of equal budgets stand side by side.
-    offset = min(3.0, WIDEST_OFFSET / len(panel.series))
-    for place, series in enumerate(panel.series):
-        shift = (place - (len(panel.series) - 1) / 2) * offset if panel.markers else 0.0
+    offset = min(3.0, WIDEST_OFFSET / len(named))
+    for series in panel.series:
+        is_apart = panel.markers and not series.is_law
+        shift = (named.index(series) - (len(named) - 1) / 2) * offset if is_apart else 0.0
         _draw_series(root, frame, panel, y_axis, series, shift)
-    _draw_labels(root, frame, panel, y_axis, labels, block)
+    _draw_labels(root, frame, panel, y_axis, named, labels, block)
     return markup(root)
 
 
@@ -137,21 +141,28 @@ def _draw_axes(root: Element, frame: Frame, panel: LinePanel, y_axis: Axis) -> N
 def _draw_series(root: Element, frame: Frame, panel: LinePanel, y_axis: Axis, series: Series, shift: float) -> None:
     places = [(frame.x(panel.x_axis.place(point.x)) + shift, frame.y(y_axis.place(point.y))) for point in series.points]
     group = add(root, "g")
-    path(group, places, series.style, thin=not panel.markers)
+    if series.is_joined:
+        path(group, places, series.style, thin=not panel.markers or series.is_law)
     for point, (x, y) in zip(series.points, places, strict=True):
         if point.low is not None and point.high is not None:
             top, bottom = frame.y(y_axis.place(point.high)), frame.y(y_axis.place(point.low))
             whisker(group, (x, top), (x, bottom), series.style.colour)
-        if panel.markers:
+        if panel.markers and not series.is_law:
             marker(group, x, y, series.style)
 
 
 def _draw_labels(
-    root: Element, frame: Frame, panel: LinePanel, y_axis: Axis, labels: Sequence[Sequence[str]], block: float
+    root: Element,
+    frame: Frame,
+    panel: LinePanel,
+    y_axis: Axis,
+    named: Sequence[Series],
+    labels: Sequence[Sequence[str]],
+    block: float,
 ) -> None:
-    ends = [frame.y(y_axis.place(series.points[-1].y)) for series in panel.series]
+    ends = [frame.y(y_axis.place(series.points[-1].y)) for series in named]
     places = spread(ends, block, frame.top, max(frame.bottom, frame.top + block * (len(ends) - 1)))
-    for series, lines, end, place in zip(panel.series, labels, ends, places, strict=True):
+    for series, lines, end, place in zip(named, labels, ends, places, strict=True):
         x = frame.x(panel.x_axis.place(series.points[-1].x)) + MARKER_ROOM
         start = frame.right + 20
         leader = f"M{x:.1f} {end:.1f} L{max(x, frame.right + 4):.1f} {end:.1f} L{start - 3:.1f} {place:.1f}"

@@ -22,7 +22,9 @@ from loanword.report.quality.switching import switching_differences, switching_f
 from loanword.report.quality.tables import quality_tables
 from loanword.report.quality.words import quality_findings
 from loanword.report.retention import retained, retention_table, source_of, tradeoff_figure
-from loanword.report.seeds import over_seeds, run_pairs, seeds_table
+from loanword.report.scaling import bits_curves, crossings, laws, quality_curves
+from loanword.report.scaling_tables import crossings_table, laws_table, scaling_figure, scaling_findings
+from loanword.report.seeds import Arms, over_seeds, run_pairs, seeds_table
 from loanword.report.spending import spending_table, time_table
 from loanword.report.summary import Finding, findings, vocabulary_findings
 from loanword.report.tables import (
@@ -103,6 +105,7 @@ def compose(runs: Sequence[RunRecords], study: StudyInfo) -> Report:
             (),
             (comparisons_table(comparisons),) if comparisons else (),
         ),
+        _scaling_section(arms, judged),
         Section("seeds", "Over seeds", "", (), _known(seeds_table(runs, arms))),
         Section(
             "knowledge",
@@ -139,6 +142,31 @@ def _vocabulary_section(runs: Sequence[RunRecords], scores: Scores, pairs: Seque
         _present(compute_figure(pairs, scores)),
         (*(table for one in tables for table in _filled(one)), *probe_tables(runs)),
         tuple(vocabulary_findings(answers(pairs))),
+    )
+
+
+def _scaling_section(arms: Arms, judged: Sequence[JudgedBenchmark]) -> Section:
+    text = laws(bits_curves(arms.runs, arms.scores))
+    compute = laws(bits_curves(arms.runs, arms.scores, "compute"))
+    quality = laws(
+        [
+            *quality_curves(arms.runs, arms.knowledge, judged, "text"),
+            *quality_curves(arms.runs, arms.knowledge, judged, "instructions"),
+        ]
+    )
+    crossed = crossings(text)
+    return Section(
+        "scaling",
+        "What would more give?",
+        "Laws through the budgets that were run: what twice the text is predicted to give, how well the largest budget "
+        "is predicted by the smaller ones, and from where on one arm is ahead of another.",
+        _present(scaling_figure(text)),
+        (
+            *_known(laws_table("scaling.bits", "Laws of bits per byte", [*text, *compute])),
+            *_known(crossings_table(crossed)),
+        ),
+        tuple(scaling_findings(text, crossed)),
+        folded=_known(laws_table("scaling.quality", "Laws of quality", quality)),
     )
 
 
