@@ -17,6 +17,8 @@ from loanword.model.vocabulary_cost import (
     tokens_saved,
 )
 from loanword.records import Count, Record, TokenizerMeasure
+from loanword.report.scaling import Crossing
+from loanword.report.scaling_tables import vocabulary_crossings
 from loanword.report.vocabulary import VocabularyPair
 from loanword.report.vocabulary_words import Answer, answers
 from loanword.report.wording import bytes_text, count_text, decimal, flops_text, joined, language_name, percent, plain
@@ -200,19 +202,30 @@ def _head(sizes: Sequence[Size], decoder: Base) -> str:
 
 @dataclass(frozen=True)
 class Told:
-    """A study's answer for one language; `other_base` is its base, empty where that is not known to be another."""
+    """A study's answer for one language; `other_base` is its base, empty where that is not known to be another.
+
+    `laws` say where new pieces break even beyond the budgets that were run, a sentence an arm.
+    """
 
     answer: Answer
     other_base: str
+    laws: tuple[str, ...]
 
 
-def told(pairs: Sequence[VocabularyPair], decoder: Base | None) -> list[Told]:
+def told(pairs: Sequence[VocabularyPair], crossed: Sequence[Crossing], decoder: Base | None) -> list[Told]:
     """A study's answers: of another base than this only for languages in which it has none of this one."""
     bases = [(pair, _other_base(pair, decoder)) for pair in pairs]
     own = {pair.target for pair, other in bases if not other}
     others = {pair.target: other for pair, other in bases if pair.target not in own}
     kept = [pair for pair, other in bases if not other or pair.target in others]
-    return [Told(answer, others.get(answer.language, "")) for answer in answers(kept)]
+    return [
+        Told(
+            answer,
+            others.get(answer.language, ""),
+            tuple(vocabulary_crossings([pair for pair in kept if pair.target == answer.language], crossed)),
+        )
+        for answer in answers(kept)
+    ]
 
 
 def _other_base(pair: VocabularyPair, decoder: Base | None) -> str:

@@ -124,6 +124,7 @@ def run(arguments: argparse.Namespace) -> int:
                 one.answer.language: {
                     "outcome": one.answer.outcome,
                     "points": list(one.answer.points),
+                    "laws": list(one.laws),
                     "other_base": one.other_base or None,
                 }
                 for one in told
@@ -298,6 +299,8 @@ def _told(arguments: argparse.Namespace, decoder: "Base | None") -> "list[Told]"
     from loanword.cli.report import run_folders
     from loanword.report.gather import read_runs
     from loanword.report.likelihoods import score_languages
+    from loanword.report.scaling import bits_curves, crossings, laws
+    from loanword.report.seeds import over_seeds
     from loanword.report.vocabulary import vocabulary_pairs
 
     if not arguments.store.is_dir():
@@ -308,7 +311,9 @@ def _told(arguments: argparse.Namespace, decoder: "Base | None") -> "list[Told]"
         study=arguments.study, data=arguments.data, store=arguments.store, stages=DEFAULT_STAGES
     )
     runs = read_runs(run_folders(open_study(wanted)))
-    return told(vocabulary_pairs(runs, score_languages(runs)), decoder)
+    arms = over_seeds(runs, score_languages(runs), {})
+    crossed = crossings(laws(bits_curves(arms.runs, arms.scores)))
+    return told(vocabulary_pairs(arms.runs, arms.scores), crossed, decoder)
 
 
 def _print(advice: "Advice", told: "Sequence[Told]", arguments: argparse.Namespace) -> None:
@@ -346,6 +351,7 @@ def _open(advice: "Advice", told: "Sequence[Told]", arguments: argparse.Namespac
         of = f", of another base ({one.other_base})" if one.other_base else ""
         yield f"{arguments.study}{of}: {one.answer.heading}."
         yield from one.answer.points
+        yield from one.laws
     if any(not one.other_base for one in told):
         return
     if arguments.study and not told:

@@ -1,6 +1,7 @@
 """A power law with an offset, y = E + A n^-alpha, fitted in logarithms to many resampled curves at once.
 
-Of three amounts no offset can be known: there the law is a straight line in logarithms, E = 0.
+Four amounts leave one degree of freedom to say how far a run may lie off the law. Of three, a law without an offset
+could be had; it goes on falling where the curve ends, and its intervals say next to nothing.
 
 Shapes: R resamples, B amounts, S starts, M curves that are fitted together, P parameters (log A, log E, alpha).
 
@@ -15,8 +16,9 @@ import numpy as np
 
 from loanword.report.statistics import Floats
 
-FEWEST = 3
-FEWEST_WITH_OFFSET = 4
+NUM_PARAMETERS = 3
+FEWEST = 4
+"""Amounts that a law takes."""
 HUBER = 1.345
 """Standard deviations from which a residual counts by its size; Huber 1964: 95 % as good as squares on normal ones."""
 SMALLEST_HUBER = 1e-3
@@ -29,11 +31,10 @@ MOST_STEPS = 60
 
 @dataclass(frozen=True)
 class PowerLaw:
-    """Parameters of R curves, [R, 3], at amounts in units of `unit`; an offset of None is 0."""
+    """Parameters of R curves, [R, 3], at amounts in units of `unit`."""
 
     unit: float
     parameters_RP: Floats
-    has_offset: bool
 
     @property
     def exponent_R(self) -> Floats:
@@ -41,11 +42,11 @@ class PowerLaw:
 
     @property
     def offset_R(self) -> Floats:
-        return np.exp(self.parameters_RP[:, 1]) if self.has_offset else np.zeros(len(self.parameters_RP))
+        return np.exp(self.parameters_RP[:, 1])
 
     def logs_at(self, amounts: Floats) -> Floats:
         """Logarithms of y at each of some amounts, [R, amounts]."""
-        return _model(np.log(amounts / self.unit), self.parameters_RP, self.has_offset)[0]
+        return _model(np.log(amounts / self.unit), self.parameters_RP)[0]
 
     def at(self, amounts: Floats) -> Floats:
         """y at each of some amounts, [R, amounts]."""
@@ -53,14 +54,14 @@ class PowerLaw:
 
 
 def fit(amounts_B: Floats, values_RB: Floats, huber: float, start: PowerLaw | None = None) -> PowerLaw:
-    """The law of each of R curves over at least three amounts; from many starts, or beside another law from that."""
+    """The law of each of R curves over at least four amounts; from many starts, or beside another law from that."""
     unit = float(np.exp(np.log(amounts_B).mean()))
-    x_B, y_RB, has_offset = np.log(amounts_B / unit), np.log(values_RB), len(amounts_B) >= FEWEST_WITH_OFFSET
-    starts = list(_starts(x_B, y_RB, has_offset)) if start is None else [np.tile(start.parameters_RP, (len(y_RB), 1))]
-    theta_MP, loss_M = _descended(x_B, np.tile(y_RB, (len(starts), 1)), np.concatenate(starts), huber, has_offset)
-    theta_SRP = theta_MP.reshape(len(starts), *y_RB.shape[:1], 3)
+    x_B, y_RB = np.log(amounts_B / unit), np.log(values_RB)
+    starts = list(_starts(x_B, y_RB)) if start is None else [np.tile(start.parameters_RP, (len(y_RB), 1))]
+    theta_MP, loss_M = _descended(x_B, np.tile(y_RB, (len(starts), 1)), np.concatenate(starts), huber)
+    theta_SRP = theta_MP.reshape(len(starts), len(y_RB), NUM_PARAMETERS)
     best_R = loss_M.reshape(len(starts), -1).argmin(axis=0)
-    return PowerLaw(unit, theta_SRP[best_R, np.arange(len(y_RB))], has_offset)
+    return PowerLaw(unit, theta_SRP[best_R, np.arange(len(y_RB))])
 
 
 def huber_scale(values_RB: Floats) -> float:
@@ -70,47 +71,43 @@ def huber_scale(values_RB: Floats) -> float:
     return max(SMALLEST_HUBER, HUBER * float(np.median(apart_RB.std(axis=0))))
 
 
-def _starts(x_B: Floats, y_RB: Floats, has_offset: bool) -> Iterator[Floats]:
+def _starts(x_B: Floats, y_RB: Floats) -> Iterator[Floats]:
     """Laws that meet the first value of a curve, of several exponents and offsets."""
     lowest_R, first_R = y_RB.min(axis=1), y_RB[:, 0]
     for exponent in (0.1, 0.3, 0.7, 1.5):
-        for share in (1e-4, 0.3, 0.6, 0.9, 0.99) if has_offset else (0.0,):
+        for share in (1e-4, 0.3, 0.6, 0.9, 0.99):
             rest_R = np.maximum(np.exp(first_R) - share * np.exp(lowest_R), 1e-3 * np.exp(first_R))
-            floor_R = lowest_R + np.log(share) if share else np.zeros_like(lowest_R)
-            yield np.stack([np.log(rest_R) + exponent * x_B[0], floor_R, np.full_like(rest_R, exponent)], axis=1)
+            exponents_R = np.full_like(rest_R, exponent)
+            yield np.stack([np.log(rest_R) + exponent * x_B[0], lowest_R + np.log(share), exponents_R], axis=1)
 
 
-def _model(x_B: Floats, theta_MP: Floats, has_offset: bool) -> tuple[Floats, Floats]:
+def _model(x_B: Floats, theta_MP: Floats) -> tuple[Floats, Floats]:
     """Logarithms of the laws, [M, B], and the share of their power part in them."""
     power_MB = theta_MP[:, :1] - theta_MP[:, 2:] * x_B
-    if not has_offset:
-        return power_MB, np.ones_like(power_MB)
     logs_MB = np.logaddexp(power_MB, theta_MP[:, 1:2])
     return logs_MB, np.exp(power_MB - logs_MB)
 
 
-def _descended(x_B: Floats, y_MB: Floats, theta_MP: Floats, huber: float, has_offset: bool) -> tuple[Floats, Floats]:
+def _descended(x_B: Floats, y_MB: Floats, theta_MP: Floats, huber: float) -> tuple[Floats, Floats]:
     """Parameters after damped steps, each taken where it lowers the loss, and that loss, [M]."""
-    kept = [0, 1, 2] if has_offset else [0, 2]
     lowest_M = y_MB.min(axis=1) + LOWEST_OFFSET
     damping_M = np.full(len(y_MB), 1e-2)
-    logs_MB, share_MB = _model(x_B, theta_MP, has_offset)
+    logs_MB, share_MB = _model(x_B, theta_MP)
     loss_M = _loss(logs_MB - y_MB, huber)
     for _ in range(MOST_STEPS):
         off_MB = logs_MB - y_MB
         weights_MB = np.minimum(1.0, huber / np.maximum(np.abs(off_MB), 1e-300))
-        slopes_MBP = np.stack([share_MB, 1 - share_MB, -x_B * share_MB], axis=2)[:, :, kept]
+        slopes_MBP = np.stack([share_MB, 1 - share_MB, -x_B * share_MB], axis=2)
         weighted_MPB = (slopes_MBP * weights_MB[:, :, None]).transpose(0, 2, 1)
         curvature_MPP = weighted_MPB @ slopes_MBP
         diagonal_MP = np.einsum("mpp->mp", curvature_MPP)
         # A parameter that moves nothing, as the offset far below all values, stays where it is.
-        curvature_MPP += np.eye(len(kept)) * (damping_M[:, None] * diagonal_MP + 1e-12)[:, :, None]
-        steps_MP = np.zeros_like(theta_MP)
-        steps_MP[:, kept] = -np.linalg.solve(curvature_MPP, weighted_MPB @ off_MB[:, :, None])[:, :, 0]
+        curvature_MPP += np.eye(NUM_PARAMETERS) * (damping_M[:, None] * diagonal_MP + 1e-12)[:, :, None]
+        steps_MP = -np.linalg.solve(curvature_MPP, weighted_MPB @ off_MB[:, :, None])[:, :, 0]
         tried_MP = theta_MP + np.clip(steps_MP, -2.0, 2.0)
         tried_MP[:, 1] = np.maximum(tried_MP[:, 1], lowest_M)
         tried_MP[:, 2] = np.clip(tried_MP[:, 2], 0.0, LARGEST_EXPONENT)
-        tried_logs_MB, tried_share_MB = _model(x_B, tried_MP, has_offset)
+        tried_logs_MB, tried_share_MB = _model(x_B, tried_MP)
         tried_M = _loss(tried_logs_MB - y_MB, huber)
         better_M = tried_M < loss_M
         if not better_M.any() and damping_M.min() > 1e6:

@@ -16,9 +16,16 @@ import numpy as np
 
 from loanword.report.arms import INSTRUCTIONS, Arm, budget_arms, factors, instruction_arms
 from loanword.report.gather import RunRecords
-from loanword.report.knowledge import Knowledge, KnowledgeScore, benchmarks_of, shared_grades, strata_of
+from loanword.report.knowledge import (
+    Knowledge,
+    KnowledgeScore,
+    benchmark_titles,
+    benchmarks_of,
+    shared_grades,
+    strata_of,
+)
 from loanword.report.likelihoods import LanguageScore, Scores, languages_of
-from loanword.report.power_law import FEWEST, FEWEST_WITH_OFFSET, PowerLaw, fit, huber_scale
+from loanword.report.power_law import FEWEST, NUM_PARAMETERS, PowerLaw, fit, huber_scale
 from loanword.report.quality.scores import JudgedBenchmark, RunScores
 from loanword.report.seed_statistics import resampled_over_seeds
 from loanword.report.statistics import CONFIDENCE, RESAMPLING_SEED, Estimate, Floats, resampled_shares, shares
@@ -31,7 +38,7 @@ NUM_FITS = 1_000
 """Resamples that a law is fitted to."""
 LARGEST_FACTOR = 30.0
 """How much further than one standard deviation Student's few degrees of freedom may move a run."""
-BEYOND = 10.0
+BEYOND = 4.0
 """How many times the largest amount a crossing is looked for up to."""
 GRID_SIZE = 120
 LEAST_FALL = 1e-3
@@ -103,8 +110,8 @@ class Checked:
 class Law:
     """A law of one curve; what it says in the report's numbers.
 
-    `offset` is where the law ends, None where three amounts cannot know one; `falls` is whether the curve was shown to
-    get better at all. `next_amount` is twice the largest.
+    `offset` is where the law ends; `falls` is whether the curve was shown to get better at all. `next_amount` is twice
+    the largest. `checked` is None where all but the largest amount are too few for a law.
     """
 
     curve: Curve
@@ -112,7 +119,7 @@ class Law:
     resampled: PowerLaw
     falls: bool
     exponent: Estimate
-    offset: Estimate | None
+    offset: Estimate
     next_amount: float
     next_value: Estimate
     checked: Checked | None
@@ -127,7 +134,7 @@ class TooFew:
 
 @dataclass(frozen=True)
 class Crossing:
-    """From which amount of text on an arm's law is no higher than its control's, up to ten times what both tried."""
+    """From which amount of text on an arm's law is no higher than its control's, up to four times what both tried."""
 
     arm: Law
     control: Law
@@ -183,15 +190,16 @@ def quality_curves(
 ) -> list[Curve]:
     """What benchmarks and judges measure, of every arm, against text or instructions."""
     arms, amount = (budget_arms(runs), _text) if against == "text" else (instruction_arms(runs), _instructions)
+    titles = benchmark_titles(benchmarks_of(runs))
     found: list[Curve | None] = []
     for arm in arms:
-        for name, facts in benchmarks_of(arm.runs).items():
+        for name, title in titles.items():
             graded = list(_known(arm, amount, {run.label: knowledge.get((run.label, name)) for run in arm.runs}))
-            found.append(_graded_curve(facts.title or name, arm, against, graded))
+            found.append(_graded_curve(title, arm, against, graded))
         for one in judged:
             rated = list(_known(arm, amount, {run.label: one.scores.get(run.label) for run in arm.runs}))
             found.append(_rated_curve(one, arm, against, rated))
-    return [curve for curve in found if curve is not None]
+    return sorted((curve for curve in found if curve is not None), key=lambda curve: curve.measure)
 
 
 def _graded_curve(
@@ -301,7 +309,7 @@ def _noise(curves: Sequence[Curve]) -> Noise:
     for curve in curves:
         off_B = _point(curve).logs_at(curve.amounts_B)[0] - np.log(curve.values_B)
         squares += float((off_B**2).sum())
-        freedom += len(off_B) - (3 if len(off_B) >= FEWEST_WITH_OFFSET else 2)
+        freedom += len(off_B) - NUM_PARAMETERS
     return Noise(math.sqrt(squares / freedom) if freedom else 0.0, freedom)
 
 
@@ -312,17 +320,14 @@ def _point(curve: Curve) -> PowerLaw:
 def _law(curve: Curve, noise: Noise, checked: Checked | None) -> Law:
     point, resampled, moved_R = _fitted(curve, noise)
     largest = float(curve.amounts_B[-1])
-    ends_R2 = resampled.logs_at(curve.amounts_B[[0, -1]])
-    shown_R = ends_R2[:, 0] - ends_R2[:, 1]
+    gained_R = np.log(curve.resampled_RB[:, 0] / curve.resampled_RB[:, -1])
     return Law(
         curve,
         point,
         resampled,
-        falls=bool(np.percentile(shown_R, 100 * (1 - CONFIDENCE) / 2) > LEAST_FALL),
+        falls=bool(np.percentile(gained_R, 100 * (1 - CONFIDENCE) / 2) > LEAST_FALL),
         exponent=_estimate(float(point.exponent_R[0]), resampled.exponent_R),
-        offset=curve.shown_estimate(_estimate(float(point.offset_R[0]), resampled.offset_R))
-        if point.has_offset
-        else None,
+        offset=curve.shown_estimate(_estimate(float(point.offset_R[0]), resampled.offset_R)),
         next_amount=2 * largest,
         next_value=_predicted(curve, point, resampled, moved_R, 2 * largest),
         checked=checked,
@@ -364,8 +369,9 @@ def _checked(curve: Curve, rest: Curve, noise: Noise) -> Checked:
 
 
 def crossings(found: Sequence[Law | TooFew]) -> list[Crossing]:
-    """Where the laws of two arms cross that differ in one factor; arms with new pieces are set beside those without."""
-    known = [one for one in found if isinstance(one, Law) and one.curve.is_bits and one.curve.against == "text"]
+    """Where the laws of two arms cross that differ in one factor."""
+    known = [one for one in found if isinstance(one, Law) and one.falls]
+    known = [law for law in known if law.curve.is_bits and law.curve.against == "text"]
     crossed: list[Crossing] = []
     for place, control in enumerate(known):
         for arm in known[place + 1 :]:

@@ -18,11 +18,11 @@ from loanword.report.cells import (
 )
 from loanword.report.figures import Figure
 from loanword.report.panels import LinePanel, Point, Series, line_panel
-from loanword.report.power_law import FEWEST, FEWEST_WITH_OFFSET
+from loanword.report.power_law import FEWEST
 from loanword.report.scaling import Against, Crossing, Curve, Law, TooFew
 from loanword.report.summary import Finding
 from loanword.report.svg import Style
-from loanword.report.vocabulary import FROM_THE_START, NEVER
+from loanword.report.vocabulary import FROM_THE_START, NEVER, VocabularyPair
 from loanword.report.wording import bytes_text, decimal, flops_text, language_name, percent, plain
 
 AMOUNTS: dict[Against, Callable[[float], str]] = {
@@ -35,15 +35,15 @@ NUM_POINTS = 40
 
 
 def laws_table(key: str, title: str, found: Sequence[Law | TooFew]) -> Table | None:
-    """One row a curve that has two amounts or more; None where there is none."""
-    rows = [_row(one) for one in found if len(one.curve.amounts_B) > 1]
+    """One row a curve of bits per byte that has two amounts or more, or of quality that has a law; None without any."""
+    rows = [_row(one) for one in found if (len(one.curve.amounts_B) > 1 if one.curve.is_bits else _is_law(one))]
     if not rows:
         return None
     columns = (
         Column("curve", "Of", is_number=False),
         Column("against", "Against", is_number=False),
         Column("num_amounts", "Amounts"),
-        Column("law", "Law", is_number=False),
+        Column("state", "Law", is_number=False),
         Column("exponent", "Exponent"),
         Column("offset", "Where it ends"),
         Column("next_amount", "Next doubling"),
@@ -54,13 +54,15 @@ def laws_table(key: str, title: str, found: Sequence[Law | TooFew]) -> Table | N
         Column("inside", "In the interval", is_number=False),
     )
     note = (
-        "Bits per byte, or what quality lacks to its best, as E + A n^\u2212\u03b1: a power law of the amount n with an "
-        f"offset E, by Huber\u2019s loss of logarithms. It takes {FEWEST_WITH_OFFSET} amounts; of {FEWEST} no offset can "
-        "be known, so that what lies further is predicted too well. Brackets hold 95\u202f% intervals: examples (and "
-        "seeds) are resampled, and amounts moved by as much as runs lie off their laws. A law is not shown where the "
-        "largest amount is not better than the smallest by more than that."
+        "Bits per byte, or what quality lacks to its best, as E + A n^\u2212\u03b1: a power law of the amount n with "
+        f"an offset E, fitted by Huber\u2019s loss of logarithms; it takes {FEWEST} amounts. Brackets hold 95\u202f% "
+        "intervals: examples (and seeds) are resampled, and amounts moved by as much as runs lie off their laws."
     )
     return Table(key, title, note, columns, one_group(rows))
+
+
+def _is_law(one: Law | TooFew) -> bool:
+    return isinstance(one, Law) and one.falls
 
 
 def _row(one: Law | TooFew) -> list[Cell]:
@@ -74,9 +76,9 @@ def _row(one: Law | TooFew) -> list[Cell]:
     shown, checked = _shown(curve), one.checked
     return [
         *head,
-        text_cell("with an offset" if one.offset else "without an offset"),
+        text_cell("fitted"),
         estimate_cell(one.exponent, lambda value: decimal(value, 2)),
-        estimate_cell(one.offset, shown, planned=one.offset is not None),
+        estimate_cell(one.offset, shown),
         number_cell(one.next_amount, amount),
         estimate_cell(one.next_value, shown),
         number_cell(checked and checked.amount, amount, planned=False),
@@ -93,9 +95,7 @@ def curve_name(curve: Curve) -> str:
 
 
 def _too_few(curve: Curve) -> str:
-    return (
-        f"{plain(len(curve.amounts_B))} of the {FEWEST} amounts that a law takes, {FEWEST_WITH_OFFSET} with an offset"
-    )
+    return f"{plain(len(curve.amounts_B))} of the {FEWEST} amounts that a law takes"
 
 
 def _shown(curve: Curve) -> Callable[[float], str]:
@@ -127,7 +127,7 @@ def crossings_table(found: Sequence[Crossing]) -> Table | None:
     )
     note = (
         "From which amount of target text on the law of an arm lies no higher than its control\u2019s, looked for from "
-        "the smallest amount that both tried up to ten times the largest. Where a larger vocabulary breaks even is "
+        "the smallest amount that both tried up to four times the largest. Where a larger vocabulary breaks even is "
         "measured too, between budgets that were run; the two may differ where laws fit badly."
     )
     return (
@@ -142,10 +142,26 @@ def crossing_text(one: Crossing) -> str:
         return f"at every amount from {bytes_text(found.smallest)} on; the laws do not cross"
     if found.bytes.value == NEVER:
         ahead = "ahead before, but not" if found.is_ahead_before else "not"
-        return f"{ahead} at {bytes_text(found.largest)}, ten times what was tried"
+        return f"{ahead} at {bytes_text(found.largest)}, four times what was tried"
     tried = min(law.curve.amounts_B[-1] for law in (one.arm, one.control))
     beyond = ", beyond what was tried" if found.bytes.value > tried else ""
     return f"from {bytes_text(found.bytes.value)} of target text on{beyond} [{_interval(one)}]"
+
+
+def vocabulary_crossings(pairs: Sequence[VocabularyPair], crossed: Sequence[Crossing]) -> list[str]:
+    """What laws say of where arms with new pieces break even, beyond the budgets that were run too, a sentence each."""
+    found: list[str] = []
+    for pair in pairs:
+        sides = {pair.arm.runs[-1].label, pair.control.runs[-1].label}
+        of_pair = [one for one in crossed if {law.curve.arm.runs[-1].label for law in (one.arm, one.control)} == sides]
+        name = ", ".join(pair.arm.phrases)
+        found += [f"{name}, by the laws of both arms: ahead {crossing_text(one)}." for one in of_pair]
+        if not of_pair:
+            found.append(
+                f"{name}: no laws of both arms yet, so nothing is said beyond the budgets that were run; a law takes "
+                f"{FEWEST} budgets."
+            )
+    return found
 
 
 def _interval(one: Crossing) -> str:
@@ -209,9 +225,8 @@ def law_text(law: Law) -> str:
     if not law.falls:
         return f"{curve_name(curve)}: no gain shown from {amount(curve.amounts_B[0])} to {amount(curve.amounts_B[-1])}."
     low, high = shown(law.next_value.low), shown(law.next_value.high)
-    text = f"{curve_name(curve)}: {shown(law.next_value.value)} [{low} to {high}] predicted at {amount(law.next_amount)}{after}"
-    if law.offset is None:
-        text += f", by {FEWEST} amounts, which cannot know where the law ends"
+    predicted = f"{shown(law.next_value.value)} [{low} to {high}] predicted at {amount(law.next_amount)}{after}"
+    text = f"{curve_name(curve)}: {predicted}"
     if law.checked is None:
         return f"{text}."
     checked = law.checked
@@ -236,8 +251,8 @@ def scaling_findings(found: Sequence[Law | TooFew], crossed: Sequence[Crossing])
         if not fitted:
             most = max(len(one.curve.amounts_B) for one in of)
             text = (
-                f"At most {plain(most)} budgets of one arm were run; a law takes {FEWEST}, or {FEWEST_WITH_OFFSET} to know "
-                "where it ends. Smaller budgets of the same trunk cost little."
+                f"At most {plain(most)} budgets of one arm were run; a law takes {FEWEST}, and one more to be checked. "
+                "Smaller budgets are cuts of the same trunk and cost little."
             )
             told.append(Finding(heading, text))
             continue
