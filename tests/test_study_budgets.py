@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from loanword.store.artifacts import file_name
 from tests import studies
 
 LARGEST = 20_000
@@ -54,7 +55,8 @@ def trained(root: Path, name: str, budgets: list[int]) -> tuple[int, list[Path]]
     assert done.returncode == 0, done.stderr
     # A line a step, written as it was taken.
     num_steps = sum(len(log.read_text().splitlines()) for log in (store / "logs").glob("*/steps.jsonl"))
-    made = [store / f"studies/{name}/runs/budget={budget:,} tokens/pretraining" for budget in budgets]
+    runs = store / "studies" / name / "runs"
+    made = [runs / file_name(f"budget={budget:,} tokens") / "pretraining" for budget in budgets]
     return num_steps, made
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from loanword.errors import UserError
-from loanword.study.file import Cell, cells, read_study
+from loanword.study.file import Cell, Comparison, cells, paired_labels, read_study
 
 BODY = """
 name = "small"
@@ -226,3 +226,68 @@ def test_a_pair_stands_once_and_only_a_question_is_about_something(tmp_path: Pat
     pair = '[[compare]]\narm = "one"\ncontrol = "two"\n'
     assert "'one' against 'two' stands twice" in complaint(tmp_path, BODY + study + pair + pair)
     assert "goes with a question" in complaint(tmp_path, BODY + study + pair + 'on = ["zh"]\n')
+
+
+SEEDED = """
+[axes]
+seed = [1, 2, 3]
+[axes.vocabulary.original]
+"tokenizer.num_new_pieces" = 0
+[axes.vocabulary.extended]
+"tokenizer.num_new_pieces" = 400
+[[runs]]
+name = "alone"
+[[runs]]
+name = "again"
+set = { "pretraining.replay" = 0.5 }
+seeds = [2, 3, 4]
+"""
+
+
+def pairs(tmp_path: Path, arm: str, control: str) -> list[tuple[str, str]]:
+    made = runs(tmp_path, BODY + SEEDED + f'[[compare]]\narm = "{arm}"\ncontrol = "{control}"\n')
+    return paired_labels(Comparison(arm=arm, control=control), made)
+
+
+def test_runs_that_differ_in_the_seed_alone_are_one_arm(tmp_path: Path) -> None:
+    made = runs(tmp_path, BODY + SEEDED)
+    assert [cell.arm for cell in made] == ["original", "extended"] * 3 + ["alone"] + ["again"] * 3
+    assert [cell.label for cell in made[-3:]] == ["again, seed=2", "again, seed=3", "again, seed=4"]
+    assert [cell.recipe.seed for cell in made[-4:]] == [0, 2, 3, 4]
+    only_seeds = runs(tmp_path, BODY + "[axes.seed.first]\nseed = 4\n[axes.seed.second]\nseed = 5\n")
+    assert [(cell.label, cell.arm) for cell in only_seeds] == [("first", "run"), ("second", "run")]
+
+
+def test_a_table_that_sets_more_than_the_seed_is_no_seed(tmp_path: Path) -> None:
+    made = runs(tmp_path, BODY + '[axes.both.a]\nseed = 1\n[axes.both.b]\nseed = 2\n"pretraining.replay" = 0.1\n')
+    assert [cell.arm for cell in made] == ["a", "b"]
+
+
+def test_arms_are_compared_seed_by_seed_and_runs_by_their_own_labels(tmp_path: Path) -> None:
+    by_seed = [(f"seed={seed}, extended", f"seed={seed}, original") for seed in (1, 2, 3)]
+    assert pairs(tmp_path, "extended", "original") == by_seed
+    assert pairs(tmp_path, "seed=2, extended", "seed=2, original") == [by_seed[1]]
+    assert pairs(tmp_path, "again", "original") == [("again, seed=2", by_seed[1][1]), ("again, seed=3", by_seed[2][1])]
+    assert pairs(tmp_path, "extended", "alone") == [(arm, "alone") for arm, _ in by_seed]
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        (
+            SEEDED + "[[compare]]\narm = 'extendd'\ncontrol = 'original'\n",
+            "compare: no run is named 'extendd'; did you mean 'extended'?",
+        ),
+        (
+            SEEDED + "[[compare]]\narm = 'seed=1, extended'\ncontrol = 'again'\n",
+            "compare: 'seed=1, extended' (seed 1) and 'again' (seed 2, 3, 4) share no seed",
+        ),
+        (
+            "[axes]\nseed = [1, 2]\n'pretraining.replay' = [0.1]\n[[runs]]\nname = 'replay=0.1'\n",
+            "'replay=0.1' is a run, and what several seeds of another are called",
+        ),
+        ("[[runs]]\nname = 'a'\nset = { seed = 1 }\nseeds = [2, 3]\n", "runs: 'a' has seeds and sets the seed too"),
+    ],
+)
+def test_what_is_wrong_about_seeds_is_named(tmp_path: Path, more: str, said: str) -> None:
+    assert said in complaint(tmp_path, BODY + more)
