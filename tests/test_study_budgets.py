@@ -56,7 +56,7 @@ def trained(root: Path, name: str, budgets: list[int]) -> tuple[int, list[Path]]
     # A line a step, written as it was taken.
     num_steps = sum(len(log.read_text().splitlines()) for log in (store / "logs").glob("*/steps.jsonl"))
     runs = store / "studies" / name / "runs"
-    made = [runs / file_name(f"budget={budget:,} tokens") / "pretraining" for budget in budgets]
+    made = [runs / file_name(f"budget={budget} tokens") / "pretraining" for budget in budgets]
     return num_steps, made
 
 

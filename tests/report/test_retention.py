@@ -60,7 +60,7 @@ def test_the_table_marks_losses_and_shows_the_base_itself(found, runs):
 @pytest.mark.parametrize(("num_examples", "tone"), [(SMALLEST_NUM_EXAMPLES - 1, ""), (SMALLEST_NUM_EXAMPLES, "bad")])
 def test_few_examples_are_not_coloured_however_small_p_is_and_the_note_says_so(runs, num_examples: int, tone: str):
     lost = PairedDifference(Estimate(0.4, 0.3, 0.5), 1e-6, num_examples, 0.05)
-    unjudged = Retained("original-2MB-r0", BITS, Estimate(1.8, 1.7, 1.9), Estimate(2.2, 2.1, 2.3), lost)
+    unjudged = Retained("original-2MB-r0", "original-0MB", BITS, Estimate(1.8, 1.7, 1.9), Estimate(2.2, 2.1, 2.3), lost)
     found = with_verdicts([unjudged], lower_is_better=lambda one: one.lower_is_better, margin=lambda one: one.margin)
     table = retention_table(found, runs, {})
     assert table is not None

@@ -8,7 +8,7 @@ from loanword.report.gather import NEW_PIECES, RunRecords, StudyInfo
 from loanword.report.knowledge import Knowledge, benchmarks_of, compare_knowledge
 from loanword.report.likelihoods import Scores, compare_languages, languages_of
 from loanword.report.statistics import Estimate, PairedDifference, Verdict, cohens_h, with_verdicts
-from loanword.report.wording import benchmark_name, decimal, language_name, percent, signed
+from loanword.report.wording import Setting, benchmark_name, decimal, language_name, percent, signed
 
 # A difference that we could not see while the interval reaches further than this is not "no difference".
 MARGIN_BITS_PER_BYTE = 0.1
@@ -180,11 +180,19 @@ def _placed(run: RunRecords) -> set[tuple[str, str]]:
     }
 
 
-def reference_run(runs: Sequence[RunRecords]) -> RunRecords | None:
-    """The base as it came: no new piece, no further pretraining, no tuning; None where the study has no such run."""
+def reference_run(runs: Sequence[RunRecords], of: RunRecords | None = None) -> RunRecords | None:
+    """The base as it came: no new piece, no further pretraining, no tuning; None where the study has no such run.
+
+    Of a study with several bases, the one that a run started from, where it is among them.
+    """
     untouched = [run for run in runs if not run.is_pretrained and not run.plans("tuning")]
     untouched = [run for run in untouched if not run.settings.get(NEW_PIECES, 0)]
-    return untouched[0] if untouched else None
+    own = [run for run in untouched if of is not None and _base_of(run) == _base_of(of)]
+    return (own or untouched or [None])[0]
+
+
+def _base_of(run: RunRecords) -> dict[str, Setting]:
+    return {key: value for key, value in run.settings.items() if key.startswith("base.")}
 
 
 def best_run(runs: Sequence[RunRecords], scores: Scores, target: str) -> RunRecords | None:

@@ -108,12 +108,14 @@ def _rules() -> list[tuple[str, str]]:
             f"All are {confidence} intervals. Likelihoods: percentile bootstrap over documents, "
             f"{plain(statistics.NUM_RESAMPLES)} resamples, the same for every run. Accuracy: Wilson. Mean over "
             "subjects: bootstrap over questions within subjects. They speak of other documents and questions of the "
-            "same kind, not of other training seeds.",
+            "same kind; of other training seeds only where an arm has several, whose mean then stands with an interval "
+            "over seeds and examples.",
         ),
         (
             "Paired tests",
-            "Likelihoods: paired bootstrap over documents, normal p-value on its standard error; the same over "
-            "questions for ratings, points and means over subjects. Answers that are right or wrong, and responses "
+            "Likelihoods: paired bootstrap over documents, Student\u2019s interval and p on its standard error; the "
+            "same over questions for ratings, points and means over subjects. Arms of several seeds: paired by seed "
+            "too. Answers that are right or wrong, and responses "
             "that switch or do not: exact McNemar test over the questions that both runs answered, interval by Bonett "
             "and Price. Alignment: exact sign test over sentences, interval by bootstrap. p-values are adjusted by "
             "Holm within each table, over all of it where its note says nothing else.",
@@ -121,8 +123,9 @@ def _rules() -> list[tuple[str, str]]:
         (
             "Verdicts",
             f"Not enough data: fewer than {statistics.SMALLEST_NUM_EXAMPLES} shared examples, whatever p is. Helps or "
-            f"hurts: otherwise, with an adjusted p below {decimal(statistics.SIGNIFICANCE, 2)}. Not enough data again: "
-            f"otherwise, with an interval that reaches beyond {decimal(MARGIN_BITS_PER_BYTE, 1)} bits per byte, "
+            f"hurts: otherwise, with an adjusted p below {decimal(statistics.SIGNIFICANCE, 2)} and an interval on one "
+            "side of zero. Not enough data again: otherwise, with an interval that reaches beyond "
+            f"{decimal(MARGIN_BITS_PER_BYTE, 1)} bits per byte, "
             f"{plain(100 * MARGIN_ACCURACY)} points or a tenth of a rating\u2019s scale. In all other cases: no "
             "difference larger than the far end of the interval.",
         ),

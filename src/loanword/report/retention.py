@@ -35,9 +35,10 @@ BITS = "bits_per_byte"
 
 @dataclass(frozen=True)
 class Retained:
-    """One measure of the source language under one run and under the base; `paired` is None where it is missing."""
+    """One measure of the source language under one run and under its base; `paired` is None where it is missing."""
 
     run: str
+    against: str
     measure: str
     base: Estimate | None
     value: Estimate | None
@@ -71,11 +72,14 @@ def source_of(runs: Sequence[RunRecords]) -> str:
 
 
 def retained(runs: Sequence[RunRecords], scores: Scores, knowledge: Knowledge) -> list[Retained]:
-    """Every run on every measure of the source language against the base; p-values are adjusted over all of them."""
-    base = reference_run(runs)
-    if base is None:
-        return []
-    found = [one for run in runs if run.label != base.label for one in _of_run(run, base, runs, scores, knowledge)]
+    """Every run on every measure of the source language against its base; p-values are adjusted over all of them."""
+    bases = [(run, reference_run(runs, run)) for run in runs]
+    found = [
+        one
+        for run, base in bases
+        if base is not None and run.label != base.label
+        for one in _of_run(run, base, runs, scores, knowledge)
+    ]
     return with_verdicts(found, lower_is_better=lambda one: one.lower_is_better, margin=lambda one: one.margin)
 
 
@@ -86,13 +90,15 @@ def _of_run(
     if run.is_read(source) and base.is_read(source):
         ours, theirs = scores.get((run.label, source)), scores.get((base.label, source))
         paired = compare_languages(ours, theirs) if ours and theirs else None
-        yield Retained(run.label, BITS, theirs and theirs.bits_per_byte, ours and ours.bits_per_byte, paired)
+        yield Retained(
+            run.label, base.label, BITS, theirs and theirs.bits_per_byte, ours and ours.bits_per_byte, paired
+        )
     for name, facts in benchmarks_of(runs).items():
         asked = all(f"grades.{name}" in one.artifacts for one in (run, base))
         if asked and facts.language == source:
             mine, its = knowledge.get((run.label, name)), knowledge.get((base.label, name))
             paired = compare_knowledge(mine, its) if mine and its else None
-            yield Retained(run.label, name, its and its.headline, mine and mine.headline, paired)
+            yield Retained(run.label, base.label, name, its and its.headline, mine and mine.headline, paired)
 
 
 def retention_table(found: Sequence[Retained], runs: Sequence[RunRecords], titles: dict[str, str]) -> Table | None:
@@ -106,13 +112,14 @@ def retention_table(found: Sequence[Retained], runs: Sequence[RunRecords], title
     for measure in measures:
         title = f"{source}, bits per byte" if measure == BITS else titles.get(measure, measure)
         columns.append(Column(measure, title))
-    labels = [run.label for run in runs if any(one.run == run.label for one in found)]
-    rows = [[text_cell(label), *(_cell(by_place.get((label, measure))) for measure in measures)] for label in labels]
-    base = reference_run(runs)
-    assert base is not None, "there are differences to it"
-    rows.insert(0, [text_cell(f"{base.label} (the base itself)"), *(_base_cell(found, one) for one in measures)])
+    rows: list[list[Cell]] = []
+    for base in dict.fromkeys(one.against for one in found):
+        of_base = [one for one in found if one.against == base]
+        rows.append([text_cell(f"{base} (the base itself)"), *(_base_cell(of_base, one) for one in measures)])
+        for label in dict.fromkeys(one.run for one in of_base):
+            rows.append([text_cell(label), *(_cell(by_place.get((label, measure))) for measure in measures)])
     note = (
-        f"The first row is the untouched base; every other cell is a run minus the base over the same documents or "
+        f"The first row is the untouched base; the cells below are a run minus the base over the same documents or "
         f"questions, with a 95\u202f% interval: bits per byte (more is worse), and percentage points of a benchmark in "
         f"{source} (less is worse). Coloured where at least {SMALLEST_NUM_EXAMPLES} documents or questions are shared "
         f"and p, adjusted by Holm over the whole table, is below {decimal(SIGNIFICANCE, 2)}."
@@ -149,13 +156,11 @@ def _cell(one: Retained | None) -> Cell:
 
 def tradeoffs(runs: Sequence[RunRecords], scores: Scores) -> dict[str, list[Tradeoff]]:
     """By target language: what each run gains there and loses in the source language, those on the front marked."""
-    base, source = reference_run(runs), source_of(runs)
-    if base is None:
-        return {}
+    source = source_of(runs)
     found: dict[str, list[Tradeoff]] = {}
     for run in runs:
-        target = str(run.settings.get("target", ""))
-        if run.label == base.label or target in ("", source):
+        base, target = reference_run(runs, run), str(run.settings.get("target", ""))
+        if base is None or run.label == base.label or target in ("", source):
             continue
         gain, loss = _change(run, base, target, scores), _change(run, base, source, scores)
         if gain is not None and loss is not None:
