@@ -5,6 +5,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.special import ndtri, stdtrit
 
 from loanword.records import Grade
 from loanword.report.arms import factors
@@ -181,13 +184,20 @@ def test_the_page_of_a_study_with_seeds_has_one_line_an_arm(runs: list[RunRecord
     assert "Over seeds" in render(report)
 
 
-def test_p_is_the_level_at_which_the_interval_ends_at_zero():
-    for parts in ((0.02, 0.001), (0.001, 0.02), (0.0, 0.01)):
-        spread = Spread(*parts, num_seeds=3)
-        for level in (0.2, 0.05, 1e-4):
-            reached = spread.critical(1 - level) * spread.error
-            assert spread.p_value(reached) == pytest.approx(level, rel=1e-6)
+def test_p_is_that_of_students_test_or_the_normal_one_where_one_part_is_all():
+    for level in (0.2, 0.05, 1e-4):
+        for parts, quantile in (((0.02, 0.0), stdtrit(2, 1 - level / 2)), ((0.0, 0.02), ndtri(1 - level / 2))):
+            spread = Spread(*parts, num_seeds=3)
+            assert spread.p_value(quantile * spread.error) == pytest.approx(level, rel=1e-6)
     assert Spread(0.0, 0.0, 3).p_value(0.0) == 1.0 and Spread(0.0, 0.0, 3).p_value(0.1) == 0.0
+
+
+@given(st.floats(1e-6, 1), st.floats(1e-6, 1), st.integers(2, 8))
+def test_what_p_shows_the_interval_shows_too(of_seeds: float, of_examples: float, num_seeds: int):
+    spread = Spread(of_seeds, of_examples, num_seeds)
+    at_the_end = spread.critical() * spread.error
+    assert spread.p_value(at_the_end) >= 0.05 - 1e-9
+    assert spread.p_value(2 * at_the_end) < spread.p_value(at_the_end)
 
 
 def test_two_seeds_that_agree_by_chance_are_no_certainty():
