@@ -69,15 +69,29 @@ def rows(artifact: Path) -> int:
     return json.loads((artifact / "summary.json").read_text(encoding="utf-8"))["num_rows"]
 
 
-def test_twelve_budgets_cost_a_quarter_more_than_the_largest_and_end_in_the_same_bytes(root: Path):
-    alone, (largest,) = trained(root, "alone", [LARGEST])
-    assert alone == rows(largest)
-    twelve, made = trained(root, "twelve", TWELVE)
-    separately = sum(map(rows, made))
-    assert separately / alone == pytest.approx(2.9, abs=0.05)
-    assert twelve / alone <= 1.25
-    three, _ = trained(root, "three", THREE)
-    assert three / alone <= 1.02
-    assert content(made[-1]) == content(largest)
-    _, (between,) = trained(root, "between", [TWELVE[6]])
-    assert content(made[6]) == content(between)
+@pytest.fixture(scope="module")
+def alone(root: Path) -> tuple[int, Path]:
+    """Steps of the largest budget by itself, and what was made of it."""
+    num_steps, (largest,) = trained(root, "alone", [LARGEST])
+    assert num_steps == rows(largest)
+    return num_steps, largest
+
+
+def test_three_decades_cost_a_fiftieth_more_than_the_largest_and_end_in_the_same_bytes(
+    root: Path, alone: tuple[int, Path]
+):
+    num_steps, made = trained(root, "three", THREE)
+    assert num_steps / alone[0] <= 1.02
+    _, (between,) = trained(root, "between", [THREE[1]])
+    assert [content(made[1]), content(made[2])] == [content(between), content(alone[1])]
+
+
+@pytest.mark.simulation
+def test_twelve_budgets_cost_a_quarter_more_than_the_largest_and_end_in_the_same_bytes(
+    root: Path, alone: tuple[int, Path]
+):
+    num_steps, made = trained(root, "twelve", TWELVE)
+    assert sum(map(rows, made)) / alone[0] == pytest.approx(2.9, abs=0.05)
+    assert num_steps / alone[0] <= 1.25
+    _, (between,) = trained(root, "middle", [TWELVE[6]])
+    assert [content(made[6]), content(made[-1])] == [content(between), content(alone[1])]
