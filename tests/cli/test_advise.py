@@ -254,7 +254,8 @@ def pair_of(target: str, shape: DecoderShape | None) -> VocabularyPair:
 def test_a_study_of_another_base_is_told_as_such_and_only_where_there_is_none_of_this_one():
     seven, eight = KNOWN["LLaMA 7B"], KNOWN["LLaMA 8B"]
     pairs = [pair_of("zh", seven), pair_of("zh", eight), pair_of("sw", eight), pair_of("te", None)]
-    of_base = {one.answer.language: one.other_base for one in told(pairs, Base(seven, None, 0))}
+    of_base = {one.answer.language: one.other_base for one in told(pairs, [], Base(seven, None, 0))}
     assert of_base == {"zh": "", "sw": "width 4,096, 32 layers, 128,256 rows", "te": ""}
-    assert "for 2 " not in told(pairs, Base(seven, None, 0))[0].answer.short
-    assert not any(one.other_base for one in told(pairs, None))
+    assert "for 2 " not in told(pairs, [], Base(seven, None, 0))[0].answer.short
+    assert not any(one.other_base for one in told(pairs, [], None))
+    assert "a law takes 4 budgets" in told(pairs, [], None)[0].laws[0]
