@@ -180,10 +180,9 @@ def shared_grades(scores: Sequence[KnowledgeScore], subjects: Sequence[str]) -> 
     """The grades of several to each example of some subjects that all were graded on, in the first one's order."""
     if not scores:
         return []
-    shared = set.intersection(*(set(one.grades) for one in scores))
-    return [
-        tuple(one.grades[key] for one in scores) for key in scores[0].grades if key in shared and key[0] in subjects
-    ]
+    first, *others = scores
+    keys = [key for key in first.grades if key[0] in subjects and all(key in one.grades for one in others)]
+    return [tuple(one.grades[key] for one in scores) for key in keys]
 
 
 def strata_of(graded: Sequence[tuple[Grade, ...]], facts: ScoreFacts) -> list[Floats]:

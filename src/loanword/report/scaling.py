@@ -385,7 +385,7 @@ def crossings(found: Sequence[Law | TooFew]) -> list[Crossing]:
 
 def _crossing(arm: Law, control: Law) -> BreakEven:
     amounts = [law.curve.amounts_B for law in (arm, control)]
-    smallest, largest = max(one[0] for one in amounts), min(one[-1] for one in amounts)
-    grid_G = np.geomspace(smallest, BEYOND * largest, GRID_SIZE)
+    smallest, largest = max(float(one[0]) for one in amounts), min(float(one[-1]) for one in amounts)
+    grid_G: Floats = np.geomspace(smallest, BEYOND * largest, GRID_SIZE)
     differences_G = (arm.point.at(grid_G) - control.point.at(grid_G))[0]
     return break_even(grid_G, differences_G, arm.resampled.at(grid_G) - control.resampled.at(grid_G))

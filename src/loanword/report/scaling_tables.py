@@ -20,6 +20,7 @@ from loanword.report.figures import Figure
 from loanword.report.panels import LinePanel, Point, Series, line_panel
 from loanword.report.power_law import FEWEST
 from loanword.report.scaling import Against, Crossing, Curve, Law, TooFew
+from loanword.report.statistics import Floats
 from loanword.report.summary import Finding
 from loanword.report.svg import Style
 from loanword.report.vocabulary import FROM_THE_START, NEVER, VocabularyPair
@@ -195,7 +196,7 @@ def _panel(language: str, of: Sequence[Law]) -> Markup:
     series: list[Series] = []
     for place, law in enumerate(of):
         curve = law.curve
-        grid = np.geomspace(curve.amounts_B[0], law.next_amount, NUM_POINTS)
+        grid: Floats = np.geomspace(float(curve.amounts_B[0]), law.next_amount, NUM_POINTS)
         drawn = zip(grid.tolist(), law.point.at(grid)[0].tolist(), strict=True)
         series.append(Series((), tuple(Point(x, y) for x, y in drawn), Style(place), is_law=True))
         measured = zip(curve.amounts_B.tolist(), curve.values_B.tolist(), strict=True)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Protocol, Self, TypeVar
 
 import numpy as np
-from scipy.special import stdtrit
+from scipy.special import stdtrit  # pyright: ignore[reportMissingTypeStubs]
 
 from loanword.report.statistics import CONFIDENCE, RESAMPLING_SEED, Estimate, Floats, PairedDifference
 

@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Literal, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import bdtr, stdtr, stdtrit
+from scipy.special import bdtr, stdtr, stdtrit  # pyright: ignore[reportMissingTypeStubs]
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
