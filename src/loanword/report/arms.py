@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from loanword.report.gather import BUDGET, NEW_PIECES, VOCABULARY, RunRecords
+from loanword.report.saying import say
 from loanword.report.wording import Setting, setting_name, setting_phrase, setting_value
 
 PRETRAINING = "pretraining."
@@ -41,15 +42,22 @@ def factors(arm: RunRecords, control: RunRecords) -> list[str]:
     if arm.is_pretrained != control.is_pretrained:
         keys = [key for key in keys if not key.startswith(PRETRAINING) or key.startswith(BUDGET)]
     found = [_factor(key, control.settings.get(key), arm.settings.get(key)) for key in keys]
-    return found + ([f"seed: {control.seed} to {arm.seed}"] if arm.seed != control.seed and "seed" not in keys else [])
+    if arm.seed != control.seed and "seed" not in keys:
+        found.append(say("seed: {before} to {after}", before=str(control.seed), after=str(arm.seed)))
+    return found
 
 
 def _factor(key: str, before: Setting | None, after: Setting | None) -> str:
-    return f"{setting_name(key)}: {_or_none(key, before)} to {_or_none(key, after)}"
+    return say(
+        "{setting}: {before} to {after}",
+        setting=setting_name(key),
+        before=_or_none(key, before),
+        after=_or_none(key, after),
+    )
 
 
 def _or_none(key: str, value: Setting | None) -> str:
-    return "none" if value is None else setting_value(key, value)
+    return say("none") if value is None else setting_value(key, value)
 
 
 def describe(run: RunRecords, keys: Sequence[str]) -> tuple[str, ...]:
@@ -66,7 +74,11 @@ def _phrase(run: RunRecords, key: str) -> str:
 def vocabulary_name(run: RunRecords) -> str:
     """A run's vocabulary in words, as the whole report has it, with the method where pieces were appended."""
     name = setting_phrase(NEW_PIECES, run.settings.get(NEW_PIECES))
-    return f"{name}, appended" if run.settings.get(NEW_PIECES) and run.settings.get(METHOD) == "append" else name
+    return (
+        say("{vocabulary}, appended", vocabulary=name)
+        if run.settings.get(NEW_PIECES) and run.settings.get(METHOD) == "append"
+        else name
+    )
 
 
 def budget_arms(runs: Sequence[RunRecords]) -> list[Arm]:
@@ -84,7 +96,10 @@ def budget_arms(runs: Sequence[RunRecords]) -> list[Arm]:
     keys = varying_keys([_fixed(line[-1]) for line in lines]) if lines else []
     several_seeds = len({line[-1].seed for line in lines}) > 1
     return [
-        Arm(describe(line[-1], keys) + ((f"seed {line[-1].seed}",) if several_seeds else ()), tuple(line))
+        Arm(
+            describe(line[-1], keys) + ((say("seed {number}", number=str(line[-1].seed)),) if several_seeds else ()),
+            tuple(line),
+        )
         for line in lines
     ]
 

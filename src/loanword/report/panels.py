@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from loanword.report.axes import Axis, linear_axis, spread, tick_text
+from loanword.report.saying import say
 from loanword.report.statistics import Estimate
 from loanword.report.svg import (
     Element,
@@ -196,9 +197,17 @@ def bar_panel(
         x = frame.x(axis.place(chance))
         add(root, "line", x1=x, y1=frame.top - 6, x2=x, y2=frame.bottom, class_="chance")
         anchor = "start" if x < WIDTH * 0.75 else "end"
-        add(root, "text", f"guessing, {percent(chance, 0)}", x=x, y=frame.top - 14, text_anchor=anchor, class_="tick")
+        add(
+            root,
+            "text",
+            say("guessing, {share}", share=percent(chance, 0)),
+            x=x,
+            y=frame.top - 14,
+            text_anchor=anchor,
+            class_="tick",
+        )
     centre = (frame.left + frame.right) / 2
-    add(root, "text", "score", x=centre, y=height - 6, text_anchor="middle", class_="name")
+    add(root, "text", say("score"), x=centre, y=height - 6, text_anchor="middle", class_="name")
     return markup(root)
 
 

@@ -11,13 +11,14 @@ from dataclasses import dataclass, replace
 from markupsafe import Markup
 
 from loanword.report.axes import linear_axis, tick_text
-from loanword.report.cells import Cell, Column, Table, estimate_cell, one_group, text_cell
+from loanword.report.cells import Cell, Column, Sources, Table, estimate_cell, one_group, run_cell, text_cell
 from loanword.report.comparisons import MARGIN_ACCURACY, MARGIN_BITS_PER_BYTE, reference_run
 from loanword.report.figures import Figure
 from loanword.report.gather import RunRecords
 from loanword.report.knowledge import Knowledge, benchmarks_of, compare_knowledge
 from loanword.report.likelihoods import Scores, compare_languages
 from loanword.report.panels import LinePanel, Point, Series, line_panel
+from loanword.report.saying import joined, say
 from loanword.report.statistics import (
     SIGNIFICANCE,
     SMALLEST_NUM_EXAMPLES,
@@ -28,7 +29,7 @@ from loanword.report.statistics import (
 )
 from loanword.report.svg import Style
 from loanword.report.tables import TONES
-from loanword.report.wording import decimal, joined, language_name, percent, signed
+from loanword.report.wording import decimal, language_name, percent, plain, signed
 
 BITS = "bits_per_byte"
 
@@ -104,20 +105,30 @@ def retention_table(found: Sequence[Retained], runs: Sequence[RunRecords], title
     by_place = {(one.run, one.measure): one for one in found}
     columns = [Column("run", "Run", is_number=False)]
     for measure in measures:
-        title = f"{source}, bits per byte" if measure == BITS else titles.get(measure, measure)
-        columns.append(Column(measure, title))
+        title = say("{language}, bits per byte", language=source) if measure == BITS else titles.get(measure, measure)
+        role = "likelihoods" if measure == BITS else f"grades.{measure}"
+        columns.append(Column(measure, title, sources=Sources(roles=(role,))))
     labels = [run.label for run in runs if any(one.run == run.label for one in found)]
-    rows = [[text_cell(label), *(_cell(by_place.get((label, measure))) for measure in measures)] for label in labels]
     base = reference_run(runs)
     assert base is not None, "there are differences to it"
-    rows.insert(0, [text_cell(f"{base.label} (the base itself)"), *(_base_cell(found, one) for one in measures)])
-    note = (
-        f"The first row is the untouched base; every other cell is a run minus the base over the same documents or "
-        f"questions, with a 95\u202f% interval: bits per byte (more is worse), and percentage points of a benchmark in "
-        f"{source} (less is worse). Coloured where at least {SMALLEST_NUM_EXAMPLES} documents or questions are shared "
-        f"and p, adjusted by Holm over the whole table, is below {decimal(SIGNIFICANCE, 2)}."
+    itself = run_cell(base.label, text=say("{run} (the base itself)", run=base.label))
+    rows = [[itself, *(_base_cell(found, one) for one in measures)]]
+    rows += [[_head(label, base.label), *(_cell(by_place.get((label, one))) for one in measures)] for label in labels]
+    note = say(
+        "The first row is the untouched base; every other cell is a run minus the base over the same documents or "
+        "questions, with a 95\u202f% interval: bits per byte (more is worse), and percentage points of a benchmark in "
+        "{language} (less is worse). Coloured where at least {fewest} documents or questions are shared and p, "
+        "adjusted by Holm over the whole table, is below {level}.",
+        language=source,
+        fewest=plain(SMALLEST_NUM_EXAMPLES),
+        level=decimal(SIGNIFICANCE, 2),
     )
-    return Table("retention", f"What {source} keeps, against the base", note, tuple(columns), one_group(rows))
+    title = say("What {language} keeps, against the base", language=source)
+    return Table("retention", title, note, tuple(columns), one_group(rows))
+
+
+def _head(label: str, base: str) -> Cell:
+    return Cell(label, label, sources=Sources((label, base)))
 
 
 def _base_cell(found: Sequence[Retained], measure: str) -> Cell:
@@ -142,7 +153,7 @@ def _cell(one: Retained | None) -> Cell:
         return estimate_cell(None, str, planned=False)
     if one.paired is None or one.verdict is None:
         missing = one.value is None or one.base is None
-        return estimate_cell(None, str) if missing else text_cell("other examples", tone="quiet")
+        return estimate_cell(None, str) if missing else text_cell(say("other examples"), tone="quiet")
     shown = _bits_more if one.lower_is_better else _points_more
     return replace(estimate_cell(one.paired.difference, shown), tone=TONES.get(one.verdict.word, ""))
 
@@ -195,7 +206,7 @@ def tradeoff_figure(runs: Sequence[RunRecords], scores: Scores) -> Figure | None
 
 def _panel(target: str, of: Sequence[Tradeoff], source: str) -> Markup:
     front = sorted((one for one in of if one.on_front), key=lambda one: one.gain.value)
-    line = Series(("front",), tuple(Point(one.gain.value, one.loss.value) for one in front), Style(0))
+    line = Series((say("front"),), tuple(Point(one.gain.value, one.loss.value) for one in front), Style(0))
     # The front is drawn first: its points lie under those of the runs.
     series = [*([line] if len(front) > 1 else []), *(_one(place, one) for place, one in enumerate(of, start=1))]
     gains = [one.gain.value for one in of]
@@ -204,10 +215,10 @@ def _panel(target: str, of: Sequence[Tradeoff], source: str) -> Markup:
     return line_panel(
         LinePanel(
             identifier=f"tradeoff-{target}",
-            title=f"{names[0]} gained against {names[1]} lost",
+            title=say("{target} gained against {source} lost", target=names[0], source=names[1]),
             description=f"{told}. On the front: {joined(one.run for one in front) or 'none'}.",
-            x_title=f"{names[0]}: bits per byte gained",
-            y_title=f"{names[1]}: bits per byte lost",
+            x_title=say("{language}: bits per byte gained", language=names[0]),
+            y_title=say("{language}: bits per byte lost", language=names[1]),
             x_axis=linear_axis(min(0.0, *gains), max(gains), tick_text),
             series=series,
             markers=True,

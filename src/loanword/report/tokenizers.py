@@ -9,8 +9,9 @@ from markupsafe import Markup
 from loanword.records import TokenizerMeasure
 from loanword.report.arms import vocabulary_name
 from loanword.report.axes import Axis, linear_axis, tick_text
-from loanword.report.cells import Cell, Column, Table, number_cell, one_group, text_cell
+from loanword.report.cells import Cell, Column, Sources, Table, number_cell, one_group, text_cell
 from loanword.report.gather import NEW_PIECES, RunRecords
+from loanword.report.saying import say
 from loanword.report.svg import Element, Style, add, drawing, markup, shortened, text_width
 from loanword.report.wording import bytes_text, decimal, language_name, percent, plain, setting_phrase
 
@@ -85,7 +86,9 @@ def tokenizers_table(runs: Sequence[RunRecords]) -> Table:
         for name, one in found
     ]
     note = "Tokens per word stand only where a language separates its words with spaces."
-    return Table("tokenizers", "How the tokenizers encode", note, columns, one_group(rows))
+    return Table(
+        "tokenizers", "How the tokenizers encode", note, columns, one_group(rows), Sources(roles=("tokenizer",))
+    )
 
 
 _NUMBERS: tuple[tuple[Column, Callable[[TokenizerMeasure], float | None], Callable[[float], str]], ...] = (
@@ -153,7 +156,7 @@ def _draw_axis(root: Element, axis: Axis, top: float, bottom: float) -> None:
         add(root, "line", x1=x, y1=top, x2=x, y2=bottom, class_="grid")
         add(root, "text", text, x=x, y=bottom + 18, text_anchor="middle" if value else "start", class_="tick")
     centre = _place(axis, axis.ticks[-1][0]) / 2
-    add(root, "text", "tokens per character", x=centre, y=bottom + 38, text_anchor="middle", class_="name")
+    add(root, "text", say("tokens per character"), x=centre, y=bottom + 38, text_anchor="middle", class_="name")
 
 
 def _draw_bar(root: Element, axis: Axis, style: Style, value: float, top: float) -> None:
