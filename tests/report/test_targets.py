@@ -59,7 +59,7 @@ def test_a_question_is_answered_first_and_in_one_line_on_what_it_is_about(runs):
     asked = {PAIR: Question("Does it pay?", ("zh",))}
     first, *_ = said(runs, StudyInfo("s", "", (PAIR,), asked))
     assert first.heading == "Does it pay?"
-    assert first.text.startswith(f"{PAIR[0]} against {PAIR[1]}: differ in")
+    assert first.text.startswith(f"{PAIR[0]} against {PAIR[1]}. They differ in")
     assert first.line.startswith("Does it pay? Chinese \u2212")
     assert first.line.endswith("] bits per byte.")
     assert "English" not in first.line

@@ -104,12 +104,16 @@ class Table:
         of_row = row[0].sources.within(group.sources).within(self.sources)
         return of_row if column is None else column.sources.within(of_row)
 
-    def to_json(self) -> dict[str, Any]:
-        """Rows as objects by column key, the group's title under `group` where there are groups."""
+    def to_json(self, named: Callable[[Sources], Sequence[str]] | None = None) -> dict[str, Any]:
+        """Rows as objects by column key, the group's title under `group` where there are groups.
+
+        Under `sources` stand the artifacts that the row was computed from, as `named` has them.
+        """
         keys = [column.key for column in self.columns]
         rows = [
             ({"group": group.title} if group.title else {})
             | {key: cell.plain() for key, cell in zip(keys, row, strict=True)}
+            | ({"sources": list(named(self.sources_of(group, row)))} if named else {})
             for group in self.groups
             for row in group.rows
         ]

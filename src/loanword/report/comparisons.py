@@ -122,7 +122,7 @@ def compare(
             arm=arm,
             control=control,
             factors=tuple(factors(by_label[arm], by_label[control])),
-            other_execution=_placed(by_label[arm]) != _placed(by_label[control]),
+            other_execution=placed(by_label[arm]) != placed(by_label[control]),
             skipped_rows=tuple(label for label in (arm, control) if by_label[label].skipped),
             differences=tuple(next(judged) for _ in found),
         )
@@ -163,7 +163,7 @@ def _differences(
     return found
 
 
-def _placed(run: RunRecords) -> set[tuple[str, str]]:
+def placed(run: RunRecords) -> set[tuple[str, str]]:
     """Stage and place of every training artifact of a run, in the fields that could change its bits."""
     return {
         (field, repr(artifact.manifest.provenance.execution.get(field)))

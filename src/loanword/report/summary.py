@@ -48,7 +48,6 @@ def findings(
     study: StudyInfo,
     runs: Sequence[RunRecords],
     scores: Scores,
-    knowledge: Knowledge,
     comparisons: Sequence[Comparison],
     vocabularies: Sequence[Answer] = (),
 ) -> list[Finding]:
@@ -62,7 +61,6 @@ def findings(
         best = best_run(runs, scores, target)
         if base is not None and best is not None and best.label != base.label:
             found += _against_base(by_pair[best.label, base.label], target, alone=len(targets) == 1)
-    found += _knowledge_findings(runs, knowledge)
     unasked = [pair for pair in dict.fromkeys(study.comparisons) if pair not in study.questions]
     found += [_compared(by_pair[pair], None) for pair in unasked]
     return [*found, *_gaps(runs)]
@@ -206,7 +204,7 @@ def _point(found: Difference) -> str:
     return say("{subject}: {told}", subject=found.measure.subject, told=listed((_word(found), _change(found))))
 
 
-def _knowledge_findings(runs: Sequence[RunRecords], knowledge: Knowledge) -> list[Finding]:
+def knowledge_findings(runs: Sequence[RunRecords], knowledge: Knowledge) -> list[Finding]:
     """For each benchmark, which runs can be told from guessing."""
     found: list[Finding] = []
     for benchmark, facts in benchmarks_of(runs).items():

@@ -228,14 +228,14 @@ def marked_texts(texts: Sequence[str], spans: Sequence[SwitchedSpan]) -> Iterato
         end = start + min(len(text), MOST_CHARACTERS)
         edges = {edge for span in spans for edge in (span.start, span.end) if start < edge < end}
         pieces = tuple(
-            Piece(visible(text[low - start : high - start]), _title(spans, low))
+            Piece(visible(text[low - start : high - start]), span_title(spans, low))
             for low, high in pairwise(sorted({start, end, *edges}))
         )
         yield Marked(pieces, start + len(text) - end)
         start += len(text) + 1
 
 
-def _title(spans: Sequence[SwitchedSpan], place: int) -> str:
+def span_title(spans: Sequence[SwitchedSpan], place: int) -> str:
     """What marks the character at a place; nothing where it is in no span."""
     names = (f"{language_name(span.language)}, by {span.level}" for span in spans if span.start <= place < span.end)
     return visible("; ".join(names))

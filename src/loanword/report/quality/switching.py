@@ -267,12 +267,12 @@ def _finding(
         return []
     label = max(scored, key=lambda of: scored[of].switched.value)
     most = scored[label]
-    share = dict(
-        share=percent(most.switched.value),
-        run=label,
-        low=percent(most.switched.low),
-        high=percent(most.switched.high),
-    )
+    share = {
+        "share": percent(most.switched.value),
+        "run": label,
+        "low": percent(most.switched.low),
+        "high": percent(most.switched.high),
+    }
     text = (
         say(
             "{share} of the responses of {run} switch (95\u202f% interval {low} to {high}), into {languages}.",

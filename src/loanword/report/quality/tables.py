@@ -93,7 +93,7 @@ def _trust_text(judged: JudgedBenchmark, notes: Notes) -> str:
     found: dict[str, list[str]] = {}
     for label in judged.scored:
         note = notes.get((label, judged.benchmark, judged.judge), say(NOT_CHECKED))
-        found.setdefault(note, []).append(label)
+        found.setdefault(note[:-1] if note.endswith(".") else note, []).append(label)
     if len(found) < 2:
         return next(iter(found), "")
     return clauses(say("{note} ({runs})", note=note, runs=joined(labels)) for note, labels in found.items())
