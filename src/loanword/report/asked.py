@@ -64,7 +64,7 @@ def _vocabulary(runs: Sequence[RunRecords], scores: Scores, pairs: Sequence[Voca
         "",
         present(compute_figure(pairs, scores)),
         (*filled(levels_table(pairs)), *filled(break_even_table(pairs))),
-        verdict=vocabulary_verdict(answers(pairs)),
+        verdict=vocabulary_verdict(answers(pairs), pairs),
         limits=(
             *seed_limits(runs),
             *text_limits(scores, dict.fromkeys(pair.target for pair in pairs)),

@@ -95,6 +95,11 @@ class Table:
     sources: Sources = NO_SOURCES
 
     @property
+    def anchor(self) -> str:
+        """Its key as a name that a page can point at: attributes hold several names with spaces between them."""
+        return "_".join(self.key.split())
+
+    @property
     def num_rows(self) -> int:
         """Its rows, over all groups."""
         return sum(len(group.rows) for group in self.groups)

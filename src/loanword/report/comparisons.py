@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from loanword.report.arms import factors
-from loanword.report.gather import NEW_PIECES, RunRecords, StudyInfo
+from loanword.report.gather import NEW_PIECES, TRAINING_ROLES, RunRecords, StudyInfo
 from loanword.report.knowledge import Knowledge, benchmarks_of, compare_knowledge
 from loanword.report.likelihoods import Scores, compare_languages, languages_of
 from loanword.report.saying import say
@@ -164,11 +164,12 @@ def _differences(
 
 
 def placed(run: RunRecords) -> set[tuple[str, str]]:
-    """Stage and place of every training artifact of a run, in the fields that could change its bits."""
+    """Where a run was trained, in the fields that could change its bits; what no step has touched is left out."""
     return {
         (field, repr(artifact.manifest.provenance.execution.get(field)))
-        for role in ("base", "trunk", "pretraining", "tuning")
+        for role in TRAINING_ROLES
         if (artifact := run.artifacts.get(role)) is not None
+        and not (role in run.summaries and run.summaries[role].num_steps == 0)
         for field in PLACEMENT
         if field in artifact.manifest.provenance.execution
     }

@@ -72,7 +72,8 @@ def _budget_panel(language: str, arms: Sequence[Arm], scores: Scores) -> Markup 
         for place, arm in enumerate(arms)
         if (points := _budget_points(language, arm, scores))
     ]
-    if not series:
+    # A language of which only the start was measured has no line to draw.
+    if len({point.x for one in series for point in one.points}) < 2:
         return None
     budgets = [point.x for one in series for point in one.points]
     name = language_name(language)

@@ -28,8 +28,9 @@ from loanword.report.retention import BITS, Retained, source_of
 from loanword.report.saying import clauses, joined, say, sentences
 from loanword.report.statistics import with_verdicts
 from loanword.report.steps import About, Step
+from loanword.report.vocabulary import VocabularyPair
 from loanword.report.vocabulary_words import Answer
-from loanword.report.wording import language_name, percent, plain
+from loanword.report.wording import language_name, percent, plain, signed
 
 REPLAY = "pretraining.replay"
 
@@ -68,7 +69,7 @@ class Verdict:
     is_told: bool = True
 
 
-def vocabulary_verdict(answers: Sequence[Answer]) -> Verdict:
+def vocabulary_verdict(answers: Sequence[Answer], pairs: Sequence[VocabularyPair]) -> Verdict:
     """Whether a larger vocabulary helps, by language."""
     if not answers:
         text = say(
@@ -79,13 +80,23 @@ def vocabulary_verdict(answers: Sequence[Answer]) -> Verdict:
     told = [
         say("{language}: {outcome}", language=language_name(one.language), outcome=say(one.outcome)) for one in answers
     ]
-    texts = [
-        say("{language}. {told}", language=language_name(one.language), told=one.short)
-        if len(answers) > 1
-        else one.short
-        for one in answers
-    ]
+    texts = [_vocabulary_text(one, [pair for pair in pairs if pair.target == one.language]) for one in answers]
     return Verdict(clauses(told), sentences(texts), RULE_VOCABULARY)
+
+
+def _vocabulary_text(answer: Answer, pairs: Sequence[VocabularyPair]) -> str:
+    changes = [
+        pair.last.equal_text.paired.difference.value for pair in pairs if pair.last and pair.last.equal_text.paired
+    ]
+    told = say("{language}: {told}", language=language_name(answer.language), told=answer.short)
+    if len(pairs) < 2 or not changes:
+        return told
+    between = say(
+        "At the largest budgets and equal text they change it by {low} to {high} bits per byte (less is better).",
+        low=signed(min(changes), 3),
+        high=signed(max(changes), 3),
+    )
+    return sentences((told, between))
 
 
 def amounts_verdict(found: Sequence[Step]) -> Verdict:
