@@ -93,6 +93,7 @@ class Browser:
 
     def printed(self, out: Path) -> None:
         """Saves the page as it is printed on A4."""
+        self.call("Emulation.setEmulatedMedia", media="print", features=[])
         told = self.call("Page.printToPDF", paperWidth=8.27, paperHeight=11.69, printBackground=False)
         out.write_bytes(base64.b64decode(told["data"]))
 

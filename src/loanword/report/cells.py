@@ -107,7 +107,9 @@ class Table:
     def sources_of(self, group: RowGroup, row: Sequence[Cell], column: Column | None = None) -> Sources:
         """What a row, or its number in one column, was computed from."""
         of_row = row[0].sources.within(group.sources).within(self.sources)
-        return of_row if column is None else column.sources.within(of_row)
+        if column is not None:
+            return column.sources.within(of_row)
+        return of_row.within(Sources(roles=tuple(role for one in self.columns for role in one.sources.roles)))
 
     def to_json(self, named: Callable[[Sources], Sequence[str]] | None = None) -> dict[str, Any]:
         """Rows as objects by column key, the group's title under `group` where there are groups.

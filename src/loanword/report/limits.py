@@ -117,7 +117,7 @@ def missing_limits(runs: Sequence[RunRecords], stages: Sequence[str]) -> list[st
 
 def detectable_limits(found: Iterable[PairedDifference | None], *, in_points: bool) -> list[str]:
     """Of differences that are too small to be seen."""
-    sizes = [paired.smallest_detectable for paired in found if paired is not None]
+    sizes = [paired.smallest_detectable for paired in found if paired is not None and paired.standard_error > 0]
     if not sizes:
         return []
     low, high = (decimal(100 * size, 1) if in_points else decimal(size, 3) for size in (min(sizes), max(sizes)))

@@ -43,7 +43,7 @@ class Point:
 
 @dataclass(frozen=True)
 class Series:
-    """Points joined by a line; `name` is set at its end, one line each part."""
+    """Points joined by a line; `name` is set at its end, one line each part; one of no parts is not named."""
 
     name: tuple[str, ...]
     points: tuple[Point, ...]
@@ -86,7 +86,7 @@ class Frame:
 
 def line_panel(panel: LinePanel) -> Markup:
     """A drawing of lines with their names at their right ends; no two names overlap."""
-    labels = [_label_lines(series.name) for series in panel.series]
+    labels = [_label_lines(series.name) for series in panel.series if series.name]
     room = max((text_width(line) for lines in labels for line in lines), default=0.0) + 30
     block = LINE_UNITS * max((len(lines) for lines in labels), default=1) + LABEL_GAP
     height = max(330.0, block * len(labels) + 90)
@@ -150,9 +150,10 @@ def _draw_series(root: Element, frame: Frame, panel: LinePanel, y_axis: Axis, se
 def _draw_labels(
     root: Element, frame: Frame, panel: LinePanel, y_axis: Axis, labels: Sequence[Sequence[str]], block: float
 ) -> None:
-    ends = [frame.y(y_axis.place(series.points[-1].y)) for series in panel.series]
+    named = [series for series in panel.series if series.name]
+    ends = [frame.y(y_axis.place(series.points[-1].y)) for series in named]
     places = spread(ends, block, frame.top, max(frame.bottom, frame.top + block * (len(ends) - 1)))
-    for series, lines, end, place in zip(panel.series, labels, ends, places, strict=True):
+    for series, lines, end, place in zip(named, labels, ends, places, strict=True):
         x = frame.x(panel.x_axis.place(series.points[-1].x)) + MARKER_ROOM
         start = frame.right + 20
         leader = f"M{x:.1f} {end:.1f} L{max(x, frame.right + 4):.1f} {end:.1f} L{start - 3:.1f} {place:.1f}"

@@ -80,15 +80,22 @@ def vocabulary_verdict(answers: Sequence[Answer], pairs: Sequence[VocabularyPair
     told = [
         say("{language}: {outcome}", language=language_name(one.language), outcome=say(one.outcome)) for one in answers
     ]
-    texts = [_vocabulary_text(one, [pair for pair in pairs if pair.target == one.language]) for one in answers]
+    texts = [
+        _vocabulary_text(one, [pair for pair in pairs if pair.target == one.language], is_only=len(answers) == 1)
+        for one in answers
+    ]
     return Verdict(clauses(told), sentences(texts), RULE_VOCABULARY)
 
 
-def _vocabulary_text(answer: Answer, pairs: Sequence[VocabularyPair]) -> str:
+def _vocabulary_text(answer: Answer, pairs: Sequence[VocabularyPair], *, is_only: bool) -> str:
     changes = [
         pair.last.equal_text.paired.difference.value for pair in pairs if pair.last and pair.last.equal_text.paired
     ]
-    told = say("{language}: {told}", language=language_name(answer.language), told=answer.short)
+    told = (
+        answer.short
+        if is_only
+        else say("{language}: {told}", language=language_name(answer.language), told=answer.short)
+    )
     if len(pairs) < 2 or not changes:
         return told
     between = say(
@@ -200,19 +207,25 @@ def loss_verdict(runs: Sequence[RunRecords], retained: Sequence[Retained], repla
         return Verdict(say("cannot be told"), text, RULE_LOSS, is_told=False)
     sides = {has: [one for one in of if (_replay(by_label[one.run]) > 0) == has] for has in (False, True)}
     lost = {has: sum(_word(one) == "hurts" for one in side) for has, side in sides.items()}
-    told = [
-        say(
-            "Without replay {lost} of {number} runs lose {language}."
-            if not has
-            else "With replay {lost} of {number} do.",
-            **({"language": source} if not has else {}),
-            lost=plain(lost[has]),
-            number=plain(len(side)),
-        )
-        for has, side in sides.items()
-    ]
+    told = [_lost_text(has, side, source) for has, side in sides.items() if side]
     told.append(_replay_text(replayed))
     return Verdict(_loss_outcome(sides[False], lost, replayed), sentences(told), RULE_LOSS)
+
+
+def _lost_text(has_replay: bool, of: Sequence[Retained], source: str) -> str:
+    changes = [one.paired.difference.value for one in of if one.paired is not None]
+    return say(
+        "With replay {lost} of {number} runs lose {language}; they change it by {low} to {high} bits per byte (more is "
+        "worse)."
+        if has_replay
+        else "Without replay {lost} of {number} runs lose {language}; they change it by {low} to {high} bits per byte "
+        "(more is worse).",
+        lost=plain(sum(_word(one) == "hurts" for one in of)),
+        number=plain(len(of)),
+        language=source,
+        low=signed(min(changes), 3),
+        high=signed(max(changes), 3),
+    )
 
 
 def _loss_outcome(without: Sequence[Retained], lost: dict[bool, int], replayed: Sequence[Difference]) -> str:

@@ -27,11 +27,15 @@ from loanword.report.statistics import (
     Verdict,
     with_verdicts,
 )
-from loanword.report.svg import Style
+from loanword.report.svg import NUM_COLOURS, Style
 from loanword.report.tables import TONES
 from loanword.report.wording import decimal, language_name, percent, plain, signed
 
 BITS = "bits_per_byte"
+MOST_NAMED = 8
+"""Runs that a panel names all of; where there are more, those on the front."""
+UNNAMED = Style(NUM_COLOURS - 1)
+"""Grey, like what stands behind."""
 
 
 @dataclass(frozen=True)
@@ -199,7 +203,8 @@ def tradeoff_figure(runs: Sequence[RunRecords], scores: Scores) -> Figure | None
     caption = (
         "Against the untouched base, over the same documents. Further to the right is a larger gain in the target "
         "language, further down a smaller loss in the source language; the line joins the runs that no other run "
-        "beats in both. Whiskers are 95\u202f% intervals of the loss."
+        "beats in both (*). Where there are many runs, only those are named; the others are grey, and in the table. "
+        "Whiskers are 95\u202f% intervals of the loss."
     )
     return Figure("tradeoff", "What is gained, and what it costs the source language", caption, tuple(panels))
 
@@ -208,7 +213,9 @@ def _panel(target: str, of: Sequence[Tradeoff], source: str) -> Markup:
     front = sorted((one for one in of if one.on_front), key=lambda one: one.gain.value)
     line = Series((say("front"),), tuple(Point(one.gain.value, one.loss.value) for one in front), Style(0))
     # The front is drawn first: its points lie under those of the runs.
-    series = [*([line] if len(front) > 1 else []), *(_one(place, one) for place, one in enumerate(of, start=1))]
+    named = (lambda one: one.on_front) if len(of) > MOST_NAMED else (lambda _: True)
+    points = (_one(place, one, is_named=named(one)) for place, one in enumerate(of, start=1))
+    series = [*([line] if len(front) > 1 else []), *points]
     gains = [one.gain.value for one in of]
     names = language_name(target), language_name(source)
     told = "; ".join(f"{one.run}: {decimal(one.gain.value, 3)} gained, {decimal(one.loss.value, 3)} lost" for one in of)
@@ -226,6 +233,7 @@ def _panel(target: str, of: Sequence[Tradeoff], source: str) -> Markup:
     )
 
 
-def _one(place: int, one: Tradeoff) -> Series:
+def _one(place: int, one: Tradeoff, *, is_named: bool) -> Series:
     point = Point(one.gain.value, one.loss.value, one.loss.low, one.loss.high)
-    return Series((f"{one.run}{' *' if one.on_front else ''}",), (point,), Style(place))
+    name = tuple(f"{one.run}{' *' if one.on_front else ''}".split(", ")) if is_named else ()
+    return Series(name, (point,), Style(place) if is_named else UNNAMED)

@@ -134,8 +134,7 @@ def levels_table(pairs: Sequence[VocabularyPair]) -> Table:
                 arm=_phrases(pair.arm),
                 control=_phrases(pair.control),
             ),
-            tuple(map(_level_row, pair.levels)),
-            sources=Sources(_labels(pair)),
+            tuple(_level_row(level, pair) for level in pair.levels),
         )
         for pair in pairs
     ]
@@ -168,9 +167,13 @@ def _labels(pair: VocabularyPair) -> tuple[str, ...]:
     return tuple(run.label for line in (pair.arm, pair.control) for run in line.runs)
 
 
-def _level_row(level: Level) -> tuple[Cell, ...]:
+def _level_row(level: Level, pair: VocabularyPair) -> tuple[Cell, ...]:
     return (
-        Cell(level.asked, level.asked if level.target_bytes is None else level.target_bytes),
+        Cell(
+            level.asked,
+            level.asked if level.target_bytes is None else level.target_bytes,
+            sources=Sources((level.run, *(run.label for run in pair.control.runs))),
+        ),
         number_cell(level.flops, lambda value: flops_text(value) if value else say("none")),
         number_cell(level.control and level.control.bits_per_byte.value, lambda value: decimal(value, 3)),
         number_cell(level.arm and level.arm.bits_per_byte.value, lambda value: decimal(value, 3)),

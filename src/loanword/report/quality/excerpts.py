@@ -1,5 +1,6 @@
 """A few places where responses switch languages, to be read on the page; whole responses have a page of their own."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -29,12 +30,17 @@ class Excerpt:
 
 
 def switching_excerpts(runs: Sequence[RunRecords]) -> tuple[Excerpt, ...]:
-    """One response of each run and benchmark that has any that switch, the one with the most letters elsewhere."""
+    """Some responses that switch: of each run and benchmark the one in which both languages are most to be seen.
+
+    Where they are many, every benchmark comes before any comes twice.
+    """
     titles = titles_of(runs)
     found: list[Excerpt] = []
+    times, ranked = Counter[str](), list[tuple[int, RunRecords, str, Switching]]()
     for run, benchmark, seen in _switched(runs):
-        if len(found) == MOST_EXCERPTS:
-            break
+        ranked.append((times[benchmark], run, benchmark, seen))
+        times[benchmark] += 1
+    for _, run, benchmark, seen in sorted(ranked, key=lambda one: one[0])[:MOST_EXCERPTS]:
         path = generated_responses(run)[benchmark].folder / RESPONSES
         of = (seen.subject, seen.id)
         response = next((one for one in read_lines(Response, path) if (one.subject, one.id) == of), None)
@@ -52,7 +58,7 @@ def _switched(runs: Sequence[RunRecords]) -> Iterator[tuple[RunRecords, str, Swi
             # Runs that share their responses say nothing beside each other.
             if switched and benchmark in written and written[benchmark].folder not in shown:
                 shown.add(written[benchmark].folder)
-                yield run, benchmark, max(switched, key=lambda one: one.share)
+                yield run, benchmark, min(switched, key=lambda one: abs(one.share - 0.5))
 
 
 def _excerpt(label: str, benchmark: str, seen: Switching, text: str) -> Excerpt:
