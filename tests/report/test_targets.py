@@ -30,7 +30,7 @@ def _to_swahili(run: RunRecords) -> RunRecords:
 def said(runs: list[RunRecords], info: StudyInfo):
     scores, knowledge = score_languages(runs), score_knowledge(runs)
     compared = compare(all_pairs(info, runs, scores), runs, scores, knowledge)
-    return findings(info, runs, scores, knowledge, compared)
+    return findings(info, runs, scores, compared)
 
 
 def test_a_language_that_one_of_two_was_never_read_in_is_not_compared(runs):

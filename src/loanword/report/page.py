@@ -21,7 +21,7 @@ from loanword.report.gather import RunFolders, RunRecords, StudyInfo, read_runs
 from loanword.report.provenance import Origins
 from loanword.report.quality.responses import write_responses
 from loanword.report.rules import rules
-from loanword.report.saying import CODES, Code, Interface, interface, say
+from loanword.report.saying import CODES, Code, interface, say
 from loanword.report.section import Section
 from loanword.report.sections import Report, compose
 from loanword.report.summary import Finding
@@ -37,17 +37,17 @@ def write_report(runs: Sequence[RunFolders], study: StudyInfo, out: Path, langua
         UserError: a finished artifact holds something that cannot be read.
     """
     records = read_runs(runs)
-    report, origins = compose(records, study), Origins(records)
+    report = compose(records, study)
     tables = [table for section in report.sections for table in section.all_tables]
     (out / "tables").mkdir(parents=True, exist_ok=True)
     for table in tables:
         (out / "tables" / f"{table.key}.csv").write_text(table.to_csv(), encoding="utf-8", newline="\n")
     for old in set((out / "tables").glob("*.csv")) - {out / "tables" / f"{table.key}.csv" for table in tables}:
         old.unlink()
-    write_json(_as_json(report, origins), out / "report.json")
+    write_json(_as_json(report), out / "report.json")
     responses = write_responses(records, out)
     for code in CODES:
-        text = render(report, origins, interface(code), responses and responses.name)
+        text = render(report, code, responses and responses.name)
         (out / page_name(code)).write_text(text, encoding="utf-8", newline="\n")
     return out / page_name(language)
 
@@ -57,21 +57,22 @@ def page_name(code: Code) -> str:
     return "report.html" if code == "en" else f"report.{code}.html"
 
 
-def render(report: Report, origins: Origins, spoken: Interface, responses: str | None = None) -> str:
+def render(report: Report, language: Code = "en", responses: str | None = None) -> str:
     """The page in one language, with a link to that of responses where there is one; texts of records are escaped."""
+    spoken = interface(language)
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters |= {"t": spoken.text, "w": spoken.words, "drawn": lambda drawing: drawn(drawing, spoken)}
     return environment.from_string(_package_text("page.html.j2")).render(
         report=report,
         titles={section.key: section.title for section in report.sections},
         responses=responses,
-        language=spoken.code,
-        others=[(code, page_name(code), LANGUAGE_NAMES[code]) for code in CODES if code != spoken.code],
+        language=language,
+        others=[(code, page_name(code), LANGUAGE_NAMES[code]) for code in CODES if code != language],
         # Ours, and without any text from records.
         style=Markup(_package_text("page.css")),
         script=Markup(_package_text("page.js")),
         rules=rules(),
-        origins=origins,
+        origins=report.origins,
         say=say,
         plain_text=_plain_text,
     )
@@ -82,7 +83,9 @@ def _plain_text(text: str) -> Markup:
     return Markup(text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;"))
 
 
-def _as_json(report: Report, origins: Origins) -> dict[str, Any]:
+def _as_json(report: Report) -> dict[str, Any]:
+    origins = report.origins
+
     def named(sources: Sources) -> Sequence[str]:
         return origins.keys(sources)
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from loanword.report.alignment.scores import compare_alignment
 from loanword.report.alignment.tables import alignment_layer_tables, alignment_tables
@@ -17,6 +18,7 @@ from loanword.report.knowledge import Knowledge, score_knowledge
 from loanword.report.likelihoods import score_languages
 from loanword.report.overlap import source_overlaps, split_scores
 from loanword.report.overlap_tables import overlap_tables, touched_tables
+from loanword.report.provenance import Origins
 from loanword.report.quality.excerpts import switching_excerpts
 from loanword.report.quality.scores import JudgedBenchmark, assess
 from loanword.report.quality.switching import switching_differences, switching_findings, switching_tables
@@ -54,6 +56,11 @@ class Report:
     shared: tuple[tuple[str, str], ...]
     questions: tuple[Section, ...]
     details: tuple[Section, ...]
+
+    @cached_property
+    def origins(self) -> Origins:
+        """The artifacts behind its numbers."""
+        return Origins(self.runs)
 
     @property
     def sections(self) -> tuple[Section, ...]:
