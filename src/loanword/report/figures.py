@@ -1,6 +1,6 @@
 """The report's figures: bits per byte against text, training curves, knowledge, tokenizers."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from markupsafe import Markup
@@ -12,7 +12,7 @@ from loanword.report.gather import RunRecords
 from loanword.report.knowledge import Knowledge, benchmarks_of
 from loanword.report.likelihoods import Scores, languages_of
 from loanword.report.panels import Bar, LinePanel, Point, Series, bar_panel, line_panel
-from loanword.report.saying import listed, say, sentences
+from loanword.report.saying import clauses, listed, say, sentences
 from loanword.report.svg import Style
 from loanword.report.tokenizers import measured_tokenizers, tokenizers_panel
 from loanword.report.wording import (
@@ -81,7 +81,7 @@ def _budget_panel(language: str, arms: Sequence[Arm], scores: Scores) -> Markup 
         LinePanel(
             identifier=f"budget-{language}",
             title=say("{language}: bits per byte against text of further pretraining", language=name),
-            description=". ".join(_described(one) for one in series) + ".",
+            description=described((one, bytes_text) for one in series),
             x_title=say("target text"),
             y_title=say("{language}, bits per byte", language=name),
             x_axis=budget_axis(budgets, bytes_text),
@@ -101,9 +101,19 @@ def _budget_points(language: str, arm: Arm, scores: Scores) -> tuple[Point, ...]
     return tuple(found)
 
 
-def _described(series: Series) -> str:
-    points = "; ".join(f"{decimal(point.y, 3)} at {bytes_text(point.x)}" for point in series.points)
-    return f"{series.label}: {points}"
+def described(lines: Iterable[tuple[Series, Callable[[float], str]]], digits: int = 3) -> str:
+    """What lines show, point by point, for those who do not see them; each with how its places are written."""
+    return sentences(
+        say(
+            "{line}: {points}.",
+            line=series.label,
+            points=clauses(
+                say("{value} at {place}", value=decimal(point.y, digits), place=place_text(point.x))
+                for point in series.points
+            ),
+        )
+        for series, place_text in lines
+    )
 
 
 def knowledge_figure(runs: Sequence[RunRecords], knowledge: Knowledge) -> Figure | None:
@@ -115,13 +125,19 @@ def knowledge_figure(runs: Sequence[RunRecords], knowledge: Knowledge) -> Figure
             Bar(run.label, score.headline if (score := knowledge.get((run.label, benchmark))) else None)
             for run in asked
         ]
-        described = "; ".join(
-            f"{bar.label}: {percent(bar.estimate.value) if bar.estimate else MISSING}" for bar in bars
+        told = clauses(
+            say("{run}: {told}", run=bar.label, told=percent(bar.estimate.value) if bar.estimate else MISSING)
+            for bar in bars
         )
         title = say("{benchmark}: the score that its authors report", benchmark=benchmark_name(benchmark))
         drawings.append(
             bar_panel(
-                f"knowledge-{benchmark}", benchmark_name(benchmark), title, described + ".", bars, facts.headline_chance
+                f"knowledge-{benchmark}",
+                benchmark_name(benchmark),
+                title,
+                say("{told}.", told=told),
+                bars,
+                facts.headline_chance,
             )
         )
     if not drawings:
@@ -177,12 +193,14 @@ def _curve_panel(
         Series(describe(run, keys) or (say("base") if stage == "base" else run.label,), thinned(points), Style(place))
         for place, (run, points) in enumerate(found)
     ]
-    last = "; ".join(f"{one.label}: {decimal(one.points[-1].y, 2)} at the end" for one in series)
+    last = clauses(
+        say("{line}: {value} at the end", line=one.label, value=decimal(one.points[-1].y, 2)) for one in series
+    )
     return line_panel(
         LinePanel(
             identifier=f"curve-{stage}-{''.join(char for char in title if char.isalnum())}",
             title=title,
-            description=f"Loss in nats per token. {last}.",
+            description=say("Loss in nats per token. {told}.", told=last),
             x_title=say("response tokens") if stage == "tuning" else say("tokens"),
             y_title=say("{title}: nats per token", title=title),
             x_axis=_token_axis(series),

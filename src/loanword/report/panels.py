@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from loanword.report.axes import Axis, linear_axis, spread, tick_text
-from loanword.report.saying import say
+from loanword.report.saying import listed, say
 from loanword.report.statistics import Estimate
 from loanword.report.svg import (
     Element,
@@ -51,7 +51,7 @@ class Series:
 
     @property
     def label(self) -> str:
-        return ", ".join(self.name)
+        return listed(self.name)
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from loanword.report.gather import RunRecords
 from loanword.report.knowledge import Knowledge, benchmarks_of, compare_knowledge
 from loanword.report.likelihoods import Scores, compare_languages
 from loanword.report.panels import LinePanel, Point, Series, line_panel
-from loanword.report.saying import joined, say
+from loanword.report.saying import clauses, joined, say
 from loanword.report.statistics import (
     SIGNIFICANCE,
     SMALLEST_NUM_EXAMPLES,
@@ -218,12 +218,22 @@ def _panel(target: str, of: Sequence[Tradeoff], source: str) -> Markup:
     series = [*([line] if len(front) > 1 else []), *points]
     gains = [one.gain.value for one in of]
     names = language_name(target), language_name(source)
-    told = "; ".join(f"{one.run}: {decimal(one.gain.value, 3)} gained, {decimal(one.loss.value, 3)} lost" for one in of)
+    told = clauses(
+        say(
+            "{run}: {gain} gained, {loss} lost",
+            run=one.run,
+            gain=decimal(one.gain.value, 3),
+            loss=decimal(one.loss.value, 3),
+        )
+        for one in of
+    )
     return line_panel(
         LinePanel(
             identifier=f"tradeoff-{target}",
             title=say("{target} gained against {source} lost", target=names[0], source=names[1]),
-            description=f"{told}. On the front: {joined(one.run for one in front) or 'none'}.",
+            description=say(
+                "{told}. On the front: {runs}.", told=told, runs=joined(one.run for one in front) or say("none")
+            ),
             x_title=say("{language}: bits per byte gained", language=names[0]),
             y_title=say("{language}: bits per byte lost", language=names[1]),
             x_axis=linear_axis(min(0.0, *gains), max(gains), tick_text),

@@ -11,7 +11,7 @@ from loanword.report.arms import vocabulary_name
 from loanword.report.axes import Axis, linear_axis, tick_text
 from loanword.report.cells import Cell, Column, Sources, Table, number_cell, one_group, text_cell
 from loanword.report.gather import NEW_PIECES, RunRecords
-from loanword.report.saying import say
+from loanword.report.saying import clauses, listed, say
 from loanword.report.svg import Element, Style, add, drawing, markup, shortened, text_width
 from loanword.report.wording import bytes_text, decimal, language_name, percent, plain, setting_phrase
 
@@ -115,11 +115,24 @@ def tokenizers_panel(tokenizers: Sequence[MeasuredTokenizer]) -> Markup:
     groups = {language: _bars(language, tokenizers) for language in languages}
     top = LEGEND_ROW * len(tokenizers) + LANGUAGE_GAP
     bottom = top + sum(TITLE_ROW + BAR_ROW * len(bars) + LANGUAGE_GAP for bars in groups.values())
-    described = "; ".join(
-        f"{language_name(language)}: {', '.join(f'{tokenizers[n].name} {decimal(value, 3)}' for n, value in bars)}"
+    described = clauses(
+        say(
+            "{language}: {bars}",
+            language=language_name(language),
+            bars=listed(
+                say("{vocabulary} {value}", vocabulary=tokenizers[number].name, value=decimal(value, 3))
+                for number, value in bars
+            ),
+        )
         for language, bars in groups.items()
     )
-    root = drawing("tokenizers-bars", WIDTH, bottom + AXIS_ROOM, "Tokens per character by language", f"{described}.")
+    root = drawing(
+        "tokenizers-bars",
+        WIDTH,
+        bottom + AXIS_ROOM,
+        say("Tokens per character by language"),
+        say("{told}.", told=described),
+    )
     for number, tokenizer in enumerate(tokenizers):
         y = LEGEND_ROW * number
         add(root, "rect", x=LEFT, y=y + 3, width=11, height=11, class_=f"marker {Style(number).colour}")

@@ -21,7 +21,7 @@ from loanword.report.cells import (
     text_cell,
 )
 from loanword.report.extensions import Extension
-from loanword.report.figures import Figure
+from loanword.report.figures import Figure, described
 from loanword.report.gather import RunRecords
 from loanword.report.likelihoods import Scores
 from loanword.report.panels import LinePanel, Point, Series, line_panel
@@ -328,15 +328,11 @@ def _compute_panel(identifier: str, target: str, lines: Sequence[Arm], scores: S
     if not series:
         return None
     name = language_name(target)
-    described = (
-        f"{one.label}: " + "; ".join(f"{decimal(point.y, 3)} at {flops_text(point.x)}" for point in one.points)
-        for one in series
-    )
     return line_panel(
         LinePanel(
             identifier=identifier,
             title=say("{language}: bits per byte against training compute", language=name),
-            description=". ".join(described) + ".",
+            description=described((one, flops_text) for one in series),
             x_title=say("training compute after the base"),
             y_title=say("{language}, bits per byte", language=name),
             x_axis=budget_axis([point.x for one in series for point in one.points], lambda value, _: flops_text(value)),

@@ -33,7 +33,7 @@ from loanword.report.cells import (
     text_cell,
 )
 from loanword.report.comparisons import reference_run
-from loanword.report.figures import Figure
+from loanword.report.figures import Figure, described
 from loanword.report.gather import RunRecords
 from loanword.report.panels import LinePanel, Point, Series, line_panel
 from loanword.report.saying import clauses, say, sentences
@@ -247,15 +247,11 @@ def _panel(languages: Languages, runs: Sequence[RunRecords], alignments: Alignme
             CONTROL,
         )
     )
-    described = (
-        f"{one.label}: " + "; ".join(f"{decimal(point.y, 1)} at layer {point.x}" for point in one.points)
-        for one in series
-    )
     name = languages_text(languages)
     panel = LinePanel(
         identifier=f"alignment-{'-'.join(languages)}",
         title=say("{languages}: translations that are nearest, by layer", languages=name),
-        description=". ".join(described) + ".",
+        description=described(((one, _layer_text) for one in series), digits=1),
         x_title=say("layer"),
         y_title=say("{languages}: nearest, % of sentences", languages=name),
         x_axis=_layer_axis(depth - 1),
@@ -279,6 +275,10 @@ def _layer_axis(last: int) -> Axis:
     step = -(-last // (MOST_TICKS - 1)) or 1
     ticks = tuple((float(layer), str(layer)) for layer in range(0, last + 1, step))
     return Axis(ticks, lambda layer: layer / max(1, last))
+
+
+def _layer_text(place: float) -> str:
+    return say("layer {number}", number=plain(place))
 
 
 def languages_text(languages: Languages) -> str:
