@@ -130,16 +130,8 @@ def knowledge_figure(runs: Sequence[RunRecords], knowledge: Knowledge) -> Figure
             for bar in bars
         )
         title = say("{benchmark}: the score that its authors report", benchmark=benchmark_name(benchmark))
-        drawings.append(
-            bar_panel(
-                f"knowledge-{benchmark}",
-                benchmark_name(benchmark),
-                title,
-                say("{told}.", told=told),
-                bars,
-                facts.headline_chance,
-            )
-        )
+        name, chance = benchmark_name(benchmark), facts.headline_chance
+        drawings.append(bar_panel(f"knowledge-{benchmark}", name, title, say("{told}.", told=told), bars, chance))
     if not drawings:
         return None
     caption = "Whiskers are 95\u202f% intervals over questions; the dashed line is the score of guessing."
