@@ -66,7 +66,7 @@ def test_steps_lie_between_neighbours_that_differ_in_one_amount_alone(runs: list
     assert ("original-2MB-r0.2-sft1000", "original-2MB-r0.2") not in instructions
     for arm, control in instructions:
         ours, theirs = by_label[arm].settings, by_label[control].settings
-        assert {key for key in ours | theirs if ours.get(key) != theirs.get(key)} == {"tuning.num_conversations"}
+        assert {key for key in {**ours, **theirs} if ours.get(key) != theirs.get(key)} == {"tuning.num_conversations"}
 
 
 def test_steps_in_text_are_told_in_bits_per_byte_of_the_target_language(runs: list[RunRecords]):

@@ -154,8 +154,8 @@ def _instructions_table(sources: Sequence[_Source]) -> Table:
         "Instructions that were read and those that are left, from which runs draw. Lines set aside could not be read."
     )
     rows = [[text_cell(source.name), *_instruction_cells(source.text and source.text.facts)] for source in sources]
-    sources = Sources(roles=("instructions",))
-    return Table("instructions", "Instructions of each source", note, columns, one_group(rows), sources)
+    made_from = Sources(roles=("instructions",))
+    return Table("instructions", "Instructions of each source", note, columns, one_group(rows), made_from)
 
 
 def _instruction_cells(facts: Facts | None) -> list[Cell]:

@@ -8,6 +8,7 @@ writing is in them.
 
 import json
 from collections.abc import Sequence
+from functools import partial
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -61,7 +62,7 @@ def render(report: Report, language: Code = "en", responses: str | None = None) 
     """The page in one language, with a link to that of responses where there is one; texts of records are escaped."""
     spoken = interface(language)
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters |= {"t": spoken.text, "w": spoken.words, "drawn": lambda drawing: drawn(drawing, spoken)}
+    environment.filters.update(t=spoken.text, w=spoken.words, drawn=partial(drawn, spoken=spoken))  # pyright: ignore[reportUnknownMemberType]
     return environment.from_string(_package_text("page.html.j2")).render(
         report=report,
         titles={section.key: section.title for section in report.sections},

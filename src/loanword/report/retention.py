@@ -213,8 +213,7 @@ def _panel(target: str, of: Sequence[Tradeoff], source: str) -> Markup:
     front = sorted((one for one in of if one.on_front), key=lambda one: one.gain.value)
     line = Series((say("front"),), tuple(Point(one.gain.value, one.loss.value) for one in front), Style(0))
     # The front is drawn first: its points lie under those of the runs.
-    named = (lambda one: one.on_front) if len(of) > MOST_NAMED else (lambda _: True)
-    points = (_one(place, one, is_named=named(one)) for place, one in enumerate(of, start=1))
+    points = (_one(place, one, is_named=one.on_front or len(of) <= MOST_NAMED) for place, one in enumerate(of, start=1))
     series = [*([line] if len(front) > 1 else []), *points]
     gains = [one.gain.value for one in of]
     names = language_name(target), language_name(source)
