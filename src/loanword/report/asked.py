@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from loanword.report.alignment.scores import compare_alignment, vocabulary_controls
+from loanword.report.alignment.scores import AlignmentComparison, vocabulary_controls
 from loanword.report.alignment.tables import alignment_figure, alignment_tables
 from loanword.report.figures import budget_figure
 from loanword.report.gather import RunRecords
@@ -45,13 +45,14 @@ def ask(
     knowledge: Knowledge,
     pairs: Sequence[VocabularyPair],
     trusts: Sequence[JudgeTrust],
+    aligned: Sequence[AlignmentComparison],
 ) -> tuple[Section, ...]:
     """The four questions, in the paper's order."""
     return (
         _vocabulary(runs, scores, pairs),
         _amounts(runs, scores, knowledge, trusts),
         _loss(runs, scores, knowledge),
-        _aligned(runs),
+        _aligned(runs, aligned),
     )
 
 
@@ -153,8 +154,7 @@ def _loss(runs: Sequence[RunRecords], scores: Scores, knowledge: Knowledge) -> S
     )
 
 
-def _aligned(runs: Sequence[RunRecords]) -> Section:
-    compared = compare_alignment(runs)
+def _aligned(runs: Sequence[RunRecords], compared: Sequence[AlignmentComparison]) -> Section:
     differences = [one.paired for found in compared for one in found.differences]
     cut = any(layer.num_cut for run in runs for layer in run.alignment)
     return Section(

@@ -48,6 +48,7 @@ class Origins:
     def __init__(self, runs: Sequence[RunRecords]) -> None:
         self._runs = {run.label: run for run in runs}
         self._numbers: dict[Path, int] = {}
+        self._found: dict[Sources, list[int]] = {}
         found: dict[Path, tuple[Artifact, list[str]]] = {}
         for run in runs:
             for artifact in run.artifacts.values():
@@ -61,6 +62,11 @@ class Origins:
 
     def numbers(self, sources: Sources) -> list[int]:
         """The artifacts that numbers were computed from, run by run; none where no role is named."""
+        if sources not in self._found:
+            self._found[sources] = self._look_up(sources)
+        return self._found[sources]
+
+    def _look_up(self, sources: Sources) -> list[int]:
         labels = sources.runs or tuple(self._runs)
         found = (
             self._numbers[artifact.folder]

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from loanword.report.alignment.scores import compare_alignment
+from loanword.report.alignment.scores import AlignmentComparison, compare_alignment
 from loanword.report.alignment.tables import alignment_layer_tables, alignment_tables
 from loanword.report.alignment.words import alignment_findings
 from loanword.report.asked import ask
@@ -74,6 +74,7 @@ def compose(runs: Sequence[RunRecords], study: StudyInfo) -> Report:
     pairs = vocabulary_pairs(runs, scores)
     comparisons = compare(all_pairs(study, runs, scores), runs, scores, knowledge)
     judged, trusts = assess(runs, study.comparisons), all_trusts(runs)
+    aligned = compare_alignment(runs)
     details = (
         Section("runs", "Runs", "", (), (settings_table(runs),)),
         Section(
@@ -85,7 +86,7 @@ def compose(runs: Sequence[RunRecords], study: StudyInfo) -> Report:
             tuple(likelihood_tables(runs, scores)),
         ),
         _vocabulary_section(runs, pairs),
-        _alignment_section(runs),
+        _alignment_section(runs, aligned),
         Section(
             "comparisons",
             "Comparisons",
@@ -126,7 +127,7 @@ def compose(runs: Sequence[RunRecords], study: StudyInfo) -> Report:
         runs=tuple(runs),
         findings=tuple(findings(study, runs, scores, comparisons, answers(pairs))),
         shared=tuple(shared_settings(runs)),
-        questions=ask(runs, scores, knowledge, pairs, trusts),
+        questions=ask(runs, scores, knowledge, pairs, trusts, aligned),
         details=tuple(section for section in details if section.figures or section.tables or section.answers),
     )
 
@@ -144,8 +145,7 @@ def _vocabulary_section(runs: Sequence[RunRecords], pairs: Sequence[VocabularyPa
     )
 
 
-def _alignment_section(runs: Sequence[RunRecords]) -> Section:
-    compared = compare_alignment(runs)
+def _alignment_section(runs: Sequence[RunRecords], compared: Sequence[AlignmentComparison]) -> Section:
     return Section(
         "alignment",
         "Alignment",

@@ -67,8 +67,9 @@ def steps(runs: Sequence[RunRecords], scores: Scores, knowledge: Knowledge) -> l
     """Every step in text and in instructions; p-values are adjusted by Holm over all of them together."""
     texts, instructions = text_pairs(runs), instruction_pairs(runs)
     found = [
-        *_compared("text", texts, runs, scores, knowledge),
-        *_compared("instructions", instructions, runs, scores, knowledge),
+        # Tuning is not there to model text, nor a budget to be asked about each benchmark again.
+        *_compared("text", texts, runs, scores, {}),
+        *_compared("instructions", instructions, runs, {}, knowledge),
         *_judged(instructions, runs),
     ]
     return with_verdicts(found, lower_is_better=lambda one: one.lower_is_better, margin=lambda one: one.margin)
@@ -117,7 +118,6 @@ def _compared(
         for one in found.differences:
             of = one.measure.key.partition(".")[2]
             is_text = one.measure.lower_is_better
-            # Tuning is not there to model text, nor a budget to be asked about each benchmark again.
             if (about == "text") == is_text and (of if is_text else languages[of]) == targets[found.arm]:
                 values = (one.control.value, one.arm.value) if one.control and one.arm else None
                 yield Step(
