@@ -15,7 +15,7 @@ ifneq ($(shell cat $(STAMP) 2>/dev/null),$(IDENTITY))
 .PHONY: $(STAMP)
 endif
 
-.PHONY: help check format test test-kill test-kill-one test-languages test-seeds test-vocabulary test-wheel demo bench clean
+.PHONY: help check format test test-kill test-kill-one test-languages test-seeds test-vocabulary test-browser test-wheel demo bench clean
 .DEFAULT_GOAL := help
 
 help:  ## what can be made
@@ -62,6 +62,10 @@ test-seeds: $(STAMP)  ## what the demo claims, over three seeds and under both b
 
 test-vocabulary: $(STAMP)  ## tokenizers on whole corpora in 15 languages, and vocabularies learned for six
 	$(BIN)/python -m pytest -m vocabulary --log-cli-level=INFO $(PYTEST)
+
+# AXE is axe-core's axe.min.js: `npm pack axe-core` fetches it.
+test-browser: $(STAMP)  ## the report in Debian's chromium, under axe-core (AXE=axe.min.js): a minute
+	LOANWORD_AXE=$(AXE) $(BIN)/python -m pytest -m browser $(PYTEST)
 
 test-wheel: $(STAMP)  ## the demo out of a wheel, in an environment and a folder of its own: 11 minutes
 	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && \

@@ -30,7 +30,7 @@ def _to_swahili(run: RunRecords) -> RunRecords:
 def said(runs: list[RunRecords], info: StudyInfo):
     scores, knowledge = score_languages(runs), score_knowledge(runs)
     compared = compare(all_pairs(info, runs, scores), runs, scores, knowledge)
-    return findings(info, runs, scores, knowledge, compared)
+    return findings(info, runs, scores, compared)
 
 
 def test_a_language_that_one_of_two_was_never_read_in_is_not_compared(runs):
@@ -59,7 +59,7 @@ def test_a_question_is_answered_first_and_in_one_line_on_what_it_is_about(runs):
     asked = {PAIR: Question("Does it pay?", ("zh",))}
     first, *_ = said(runs, StudyInfo("s", "", (PAIR,), asked))
     assert first.heading == "Does it pay?"
-    assert first.text.startswith(f"{PAIR[0]} against {PAIR[1]}: differ in")
+    assert first.text.startswith(f"{PAIR[0]} against {PAIR[1]}. They differ in")
     assert first.line.startswith("Does it pay? Chinese \u2212")
     assert first.line.endswith("] bits per byte.")
     assert "English" not in first.line

@@ -339,11 +339,12 @@ def test_an_artifact_is_read_with_and_without_what_later_stages_write(tmp_path):
 
 def test_the_page_answers_the_question_and_leaves_it_out_where_no_vocabulary_is_larger(runs):
     told = render(compose(runs, StudyInfo("s", "")))
-    assert '<section id="vocabulary">' in told
+    assert '<section id="vocabulary" class="detail">' in told
     assert "<dt>A larger vocabulary for Chinese: yes at equal text</dt>" in told
     assert "Bits per byte against training compute" in told
     without = render(compose([run for run in runs if not _pieces(run)], StudyInfo("s", "")))
-    assert "Is a larger vocabulary worth it?" not in without
+    assert '<section id="vocabulary"' not in without
+    assert "This study has no pair that tells. Two runs would" in without
     assert "A larger vocabulary for" not in without
 
 

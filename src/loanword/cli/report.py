@@ -9,6 +9,10 @@ from loanword.store.artifacts import file_name
 
 if TYPE_CHECKING:
     from loanword.report.gather import RunFolders, StudyInfo
+    from loanword.report.saying import Code
+
+LANGUAGES = ("en", "zh")
+"""Of the report's interface."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -17,19 +21,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--out", type=Path, default=None, help="folder for the page, JSON and CSV (default: in the store)"
     )
+    parser.add_argument(
+        "--language",
+        choices=LANGUAGES,
+        default="en",
+        help="language of the page that is named at the end; all are written",
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
-    print(write_study_report(open_study(arguments, smoke=arguments.smoke), arguments.out))
+    print(write_study_report(open_study(arguments, smoke=arguments.smoke), arguments.out, arguments.language))
     return 0
 
 
-def write_study_report(opened: Opened, out: Path | None) -> Path:
+def write_study_report(opened: Opened, out: Path | None, language: "Code" = "en") -> Path:
     """Writes the report of a study and returns the page's path."""
     from loanword.report.page import write_report
 
     default = opened.store.root / "studies" / file_name(opened.study.name) / "report"
-    return write_report(run_folders(opened), study_info(opened), out or default)
+    return write_report(run_folders(opened), study_info(opened), out or default, language)
 
 
 def study_info(opened: Opened) -> "StudyInfo":

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from loanword.report.gather import BUDGET, NEW_PIECES, VOCABULARY, RunRecords
+from loanword.report.saying import say
 from loanword.report.wording import Setting, setting_name, setting_phrase, setting_value
 
 PRETRAINING = "pretraining."
@@ -55,12 +56,17 @@ def _is_seeded(run: RunRecords) -> bool:
 
 def _factor(key: str, before: Setting | None, after: Setting | None) -> str:
     if key == SEED:
-        before, after = ("several" if seed is None else seed for seed in (before, after))
-    return f"{setting_name(key)}: {_or_none(key, before)} to {_or_none(key, after)}"
+        before, after = (say("several") if seed is None else seed for seed in (before, after))
+    return say(
+        "{setting}: {before} to {after}",
+        setting=setting_name(key),
+        before=_or_none(key, before),
+        after=_or_none(key, after),
+    )
 
 
 def _or_none(key: str, value: Setting | None) -> str:
-    return "none" if value is None else setting_value(key, value)
+    return say("none") if value is None else setting_value(key, value)
 
 
 def describe(run: RunRecords, keys: Sequence[str]) -> tuple[str, ...]:
@@ -77,7 +83,11 @@ def _phrase(run: RunRecords, key: str) -> str:
 def vocabulary_name(run: RunRecords) -> str:
     """A run's vocabulary in words, as the whole report has it, with the method where pieces were appended."""
     name = setting_phrase(NEW_PIECES, run.settings.get(NEW_PIECES))
-    return f"{name}, appended" if run.settings.get(NEW_PIECES) and run.settings.get(METHOD) == "append" else name
+    return (
+        say("{vocabulary}, appended", vocabulary=name)
+        if run.settings.get(NEW_PIECES) and run.settings.get(METHOD) == "append"
+        else name
+    )
 
 
 def budget_arms(runs: Sequence[RunRecords]) -> list[Arm]:
@@ -111,7 +121,10 @@ def _named(lines: Sequence[list[RunRecords]], varied: str) -> list[Arm]:
     keys = varying_keys([_fixed(line[-1], varied) for line in lines]) if lines else []
     several_seeds = len({line[-1].seed for line in lines}) > 1
     return [
-        Arm(describe(line[-1], keys) + ((f"seed {line[-1].seed}",) if several_seeds else ()), tuple(line))
+        Arm(
+            describe(line[-1], keys) + ((say("seed {number}", number=str(line[-1].seed)),) if several_seeds else ()),
+            tuple(line),
+        )
         for line in lines
     ]
 

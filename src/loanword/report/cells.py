@@ -9,10 +9,29 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from loanword.report.saying import say
 from loanword.report.statistics import Estimate
 from loanword.report.wording import MISSING, NOT_PLANNED
 
 Tone = Literal["", "good", "bad", "quiet"]
+
+
+@dataclass(frozen=True)
+class Sources:
+    """What numbers were computed from: artifacts of some runs, by label, in some roles or whole stages.
+
+    Where no run is named, those of all runs are meant.
+    """
+
+    runs: tuple[str, ...] = ()
+    roles: tuple[str, ...] = ()
+
+    def within(self, wider: "Sources") -> "Sources":
+        """These, with what they do not name taken from what holds around them."""
+        return Sources(self.runs or wider.runs, self.roles or wider.roles)
+
+
+NO_SOURCES = Sources()
 
 
 @dataclass(frozen=True)
@@ -22,11 +41,15 @@ class Column:
     key: str
     title: str
     is_number: bool = True
+    sources: Sources = NO_SOURCES
 
 
 @dataclass(frozen=True)
 class Cell:
-    """What one cell shows, and the value behind it; `interval` is shown after it, quieter."""
+    """What one cell shows, and the value behind it; `interval` is shown after it, quieter.
+
+    A cell that heads its row says from which runs the row's numbers were computed.
+    """
 
     text: str
     value: str | float | None = None
@@ -35,6 +58,7 @@ class Cell:
     low: float | None = None
     high: float | None = None
     tone: Tone = ""
+    sources: Sources = NO_SOURCES
 
     def plain(self) -> Any:
         """The value for JSON: bare, with its interval, or its state where there is none."""
@@ -56,6 +80,7 @@ class RowGroup:
     title: str
     rows: tuple[tuple[Cell, ...], ...]
     note: str = ""
+    sources: Sources = NO_SOURCES
 
 
 @dataclass(frozen=True)
@@ -67,13 +92,35 @@ class Table:
     note: str
     columns: tuple[Column, ...]
     groups: tuple[RowGroup, ...]
+    sources: Sources = NO_SOURCES
 
-    def to_json(self) -> dict[str, Any]:
-        """Rows as objects by column key, the group's title under `group` where there are groups."""
+    @property
+    def anchor(self) -> str:
+        """Its key as a name that a page can point at: attributes hold several names with spaces between them."""
+        return "_".join(self.key.split())
+
+    @property
+    def num_rows(self) -> int:
+        """Its rows, over all groups."""
+        return sum(len(group.rows) for group in self.groups)
+
+    def sources_of(self, group: RowGroup, row: Sequence[Cell], column: Column | None = None) -> Sources:
+        """What a row, or its number in one column, was computed from."""
+        of_row = row[0].sources.within(group.sources).within(self.sources)
+        if column is not None:
+            return column.sources.within(of_row)
+        return of_row.within(Sources(roles=tuple(role for one in self.columns for role in one.sources.roles)))
+
+    def to_json(self, named: Callable[[Sources], Sequence[str]] | None = None) -> dict[str, Any]:
+        """Rows as objects by column key, the group's title under `group` where there are groups.
+
+        Under `sources` stand the artifacts that the row was computed from, as `named` has them.
+        """
         keys = [column.key for column in self.columns]
         rows = [
             ({"group": group.title} if group.title else {})
             | {key: cell.plain() for key, cell in zip(keys, row, strict=True)}
+            | ({"sources": list(named(self.sources_of(group, row)))} if named else {})
             for group in self.groups
             for row in group.rows
         ]
@@ -119,6 +166,27 @@ def text_cell(text: str, *, tone: Tone = "") -> Cell:
     return Cell(text, text, tone=tone)
 
 
+def run_cell(label: str, *, text: str = "") -> Cell:
+    """A cell that heads the row of one run."""
+    return Cell(text or label, text or label, sources=Sources((label,)))
+
+
+def pair_cell(arm: str, control: str) -> Cell:
+    """A cell that heads the row of an arm beside its control."""
+    named = against(arm, control)
+    return Cell(named, named, sources=Sources((arm, control)))
+
+
+def pair_group(arm: str, control: str, rows: tuple[tuple[Cell, ...], ...], note: str = "") -> RowGroup:
+    """Rows about an arm beside its control."""
+    return RowGroup(against(arm, control), rows, note, Sources((arm, control)))
+
+
+def against(arm: str, control: str) -> str:
+    """An arm and its control by name."""
+    return say("{arm} against {control}", arm=arm, control=control)
+
+
 def number_cell(value: float | None, shown: Callable[[float], str], *, planned: bool = True) -> Cell:
     """A cell of one number, or the reason why there is none."""
     if value is None:
@@ -137,5 +205,5 @@ def estimate_cell(
     if estimate is None:
         return MISSING_CELL if planned else NOT_PLANNED_CELL
     bound = bounds or shown
-    interval = f"{bound(estimate.low)} to {bound(estimate.high)}"
+    interval = say("{low} to {high}", low=bound(estimate.low), high=bound(estimate.high))
     return Cell(shown(estimate.value), estimate.value, interval=interval, low=estimate.low, high=estimate.high)

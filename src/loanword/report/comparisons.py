@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from loanword.report.arms import factors
-from loanword.report.gather import NEW_PIECES, RunRecords, StudyInfo
+from loanword.report.gather import NEW_PIECES, TRAINING_ROLES, RunRecords, StudyInfo
 from loanword.report.knowledge import Knowledge, benchmarks_of, compare_knowledge
 from loanword.report.likelihoods import Scores, compare_languages, languages_of
+from loanword.report.saying import say
 from loanword.report.statistics import Estimate, PairedDifference, Verdict, cohens_h, with_verdicts
-from loanword.report.wording import Setting, benchmark_name, decimal, language_name, percent, signed
+from loanword.report.wording import MISSING, Setting, benchmark_name, decimal, language_name, percent, signed
 
 # A difference that we could not see while the interval reaches further than this is not "no difference".
 MARGIN_BITS_PER_BYTE = 0.1
@@ -32,10 +33,9 @@ class Measure:
         """The largest difference that may be called none."""
         return MARGIN_BITS_PER_BYTE if self.lower_is_better else MARGIN_ACCURACY
 
-    @property
-    def unit_text(self) -> str:
-        """The unit of a difference, as it follows a number."""
-        return " bits per byte" if self.lower_is_better else " points"
+    def with_unit(self, number: str) -> str:
+        """A difference as a number with its unit."""
+        return say("{number} bits per byte" if self.lower_is_better else "{number} points", number=number)
 
     def value_text(self, value: float) -> str:
         """A value of this measure in its unit."""
@@ -47,7 +47,7 @@ class Measure:
 
     def amount_text(self, value: float) -> str:
         """A size of difference without its sign, with its unit."""
-        return f"{decimal(abs(value), 3) if self.lower_is_better else decimal(100 * abs(value), 1)}{self.unit_text}"
+        return self.with_unit(decimal(abs(value), 3) if self.lower_is_better else decimal(100 * abs(value), 1))
 
 
 @dataclass(frozen=True)
@@ -78,10 +78,11 @@ class Difference:
     def verdict_text(self) -> str:
         """The verdict in words, with the bound where no difference was shown."""
         if self.verdict is None:
-            return "missing" if self.is_missing else "not comparable: different examples"
+            return MISSING if self.is_missing else say("not comparable: different examples")
         if self.verdict.word == "no difference" and self.verdict.bound is not None:
-            return f"no difference larger than {self.measure.amount_text(self.verdict.bound)} shown"
-        return self.verdict.word
+            bound = self.measure.amount_text(self.verdict.bound)
+            return say("no difference larger than {bound} shown", bound=bound)
+        return say(self.verdict.word)
 
 
 @dataclass(frozen=True)
@@ -134,7 +135,7 @@ def compare(
             arm=arm,
             control=control,
             factors=tuple(factors(by_label[arm], by_label[control])),
-            other_execution=_placed(by_label[arm]) != _placed(by_label[control]),
+            other_execution=placed(by_label[arm]) != placed(by_label[control]),
             skipped_rows=tuple(label for label in (arm, control) if by_label[label].skipped),
             differences=tuple(next(judged) for _ in found),
         )
@@ -151,7 +152,10 @@ def _differences(
         if not all(run.is_read(language) for run in (arm, control)):
             continue
         measure = Measure(
-            f"bits_per_byte.{language}", f"{language_name(language)}, bits per byte", language_name(language), True
+            f"bits_per_byte.{language}",
+            say("{language}, bits per byte", language=language_name(language)),
+            language_name(language),
+            True,
         )
         ours, theirs = scores.get((arm.label, language)), scores.get((control.label, language))
         paired = compare_languages(ours, theirs) if ours and theirs else None
@@ -161,7 +165,10 @@ def _differences(
         if not all(f"grades.{benchmark}" in run.artifacts for run in (arm, control)):
             continue
         measure = Measure(
-            f"accuracy.{benchmark}", f"{benchmark_name(benchmark)}, accuracy", benchmark_name(benchmark), False
+            f"accuracy.{benchmark}",
+            say("{benchmark}, accuracy", benchmark=benchmark_name(benchmark)),
+            benchmark_name(benchmark),
+            False,
         )
         ours, theirs = knowledge.get((arm.label, benchmark)), knowledge.get((control.label, benchmark))
         paired = compare_knowledge(ours, theirs) if ours and theirs else None
@@ -169,12 +176,13 @@ def _differences(
     return found
 
 
-def _placed(run: RunRecords) -> set[tuple[str, str]]:
-    """Stage and place of every training artifact of a run, in the fields that could change its bits."""
+def placed(run: RunRecords) -> set[tuple[str, str]]:
+    """Where a run was trained, in the fields that could change its bits; what no step has touched is left out."""
     return {
         (field, repr(artifact.manifest.provenance.execution.get(field)))
-        for role in ("base", "trunk", "pretraining", "tuning")
+        for role in TRAINING_ROLES
         if (artifact := run.artifacts.get(role)) is not None
+        and not (role in run.summaries and run.summaries[role].num_steps == 0)
         for field in PLACEMENT
         if field in artifact.manifest.provenance.execution
     }

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from itertools import combinations
 
 from loanword.records import Grade
-from loanword.report.cells import Column, Table, estimate_cell, number_cell, one_group, text_cell
+from loanword.report.cells import Column, Sources, Table, estimate_cell, number_cell, one_group, run_cell, text_cell
 from loanword.report.facts import BenchmarkFacts
 from loanword.report.gather import RunRecords
+from loanword.report.saying import say
 from loanword.report.statistics import SMALLEST_NUM_EXAMPLES, Estimate, wilson
 from loanword.report.wording import decimal, language_name, percent, plain
 
@@ -105,8 +106,15 @@ def consistency_table(found: Sequence[Consistency]) -> Table | None:
     )
     rows = [
         [
-            text_cell(one.run),
-            text_cell(f"{one.first} ({language_name(one.languages[0])}) and {one.second}"),
+            run_cell(one.run),
+            text_cell(
+                say(
+                    "{first} ({language}) and {second}",
+                    first=one.first,
+                    language=language_name(one.languages[0]),
+                    second=one.second,
+                )
+            ),
             number_cell(one.num_examples, plain),
             estimate_cell(one.alike, percent),
             number_cell(one.by_chance, percent),
@@ -120,4 +128,5 @@ def consistency_table(found: Sequence[Consistency]) -> Table | None:
         "with a 95\u202f% interval (Wilson). By chance: what independent choices of the same frequencies would share. "
         "A response that cannot be read is like no other."
     )
-    return Table("consistency", "The same questions in two languages", note, columns, one_group(rows))
+    title = "The same questions in two languages"
+    return Table("consistency", title, note, columns, one_group(rows), Sources(roles=("grades",)))

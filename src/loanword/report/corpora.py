@@ -7,9 +7,10 @@ import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from loanword.report.cells import Cell, Column, RowGroup, Table, number_cell, one_group, text_cell
+from loanword.report.cells import Cell, Column, RowGroup, Sources, Table, number_cell, one_group, run_cell, text_cell
 from loanword.report.cleaned import CleanedText, CorpusFacts, Facts, InstructionFacts
 from loanword.report.gather import RunRecords, stage_of
+from loanword.report.saying import listed, say
 from loanword.report.tables import RUN
 from loanword.report.wording import NOT_PLANNED, bytes_text, count_text, language_name, percent, plain
 
@@ -96,7 +97,8 @@ def _sources(runs: Sequence[RunRecords], stage: str) -> list[_Source]:
                 found.setdefault(key, (_name(role), run.label, run.texts.get(role)))
     names = [name for name, _, _ in found.values()]
     return [
-        _Source(name if names.count(name) == 1 else f"{name}, of {label}", text) for name, label, text in found.values()
+        _Source(name if names.count(name) == 1 else say("{name}, of {run}", name=name, run=label), text)
+        for name, label, text in found.values()
     ]
 
 
@@ -121,7 +123,7 @@ def _corpora_table(sources: Sequence[_Source]) -> Table:
         "or beyond the limit. Changes: one for each rule that changed a document. Lines set aside could not be read."
     )
     rows = [[text_cell(source.name), *_corpus_cells(source.text and source.text.facts)] for source in sources]
-    return Table("corpora", "Text of each corpus", note, columns, one_group(rows))
+    return Table("corpora", "Text of each corpus", note, columns, one_group(rows), Sources(roles=("corpus",)))
 
 
 def _corpus_cells(facts: Facts | None) -> list[Cell]:
@@ -152,7 +154,8 @@ def _instructions_table(sources: Sequence[_Source]) -> Table:
         "Instructions that were read and those that are left, from which runs draw. Lines set aside could not be read."
     )
     rows = [[text_cell(source.name), *_instruction_cells(source.text and source.text.facts)] for source in sources]
-    return Table("instructions", "Instructions of each source", note, columns, one_group(rows))
+    made_from = Sources(roles=("instructions",))
+    return Table("instructions", "Instructions of each source", note, columns, one_group(rows), made_from)
 
 
 def _instruction_cells(facts: Facts | None) -> list[Cell]:
@@ -170,7 +173,7 @@ def _instruction_cells(facts: Facts | None) -> list[Cell]:
 def _language_cell(facts: Facts | None) -> Cell:
     if facts is None:
         return number_cell(None, plain)
-    return text_cell("not said" if facts.language == "und" else language_name(facts.language))
+    return text_cell(say("not said") if facts.language == "und" else language_name(facts.language))
 
 
 def _rules_table(key: str, title: str, what: str, sources: Sequence[_Source]) -> Table:
@@ -181,15 +184,22 @@ def _rules_table(key: str, title: str, what: str, sources: Sequence[_Source]) ->
         Column("num_changed", "Changed"),
     )
     groups = [
-        RowGroup(source.name, tuple(_rule_rows(source.text.facts)), f"{plain(source.text.facts.num_read)} {what} read")
+        RowGroup(source.name, tuple(_rule_rows(source.text.facts)), _num_read(source.text.facts, what))
         for source in sources
         if source.text is not None
     ]
-    note = (
-        f"Each of the {what} that is removed counts under one reason. {NOT_PLANNED} is a rule that removes none, "
-        "or changes none."
+    note = say(
+        "Each of the {what} that is removed counts under one reason. {dash} is a rule that removes none, or changes "
+        "none.",
+        what=say(what),
+        dash=NOT_PLANNED,
     )
-    return Table(key, title, note, columns, tuple(groups))
+    role = "corpus" if what == "documents" else "instructions"
+    return Table(key, title, note, columns, tuple(groups), Sources(roles=(role,)))
+
+
+def _num_read(facts: Facts, what: str) -> str:
+    return say("{number} {what} read", number=plain(facts.num_read), what=say(what))
 
 
 def _rule_rows(facts: Facts) -> Iterator[tuple[Cell, ...]]:
@@ -209,7 +219,7 @@ def _most_first(numbers: Mapping[str, int]) -> list[str]:
 
 
 def _rule_name(rule: str) -> str:
-    return RULE_NAMES.get(rule, visible(rule))
+    return say(RULE_NAMES[rule]) if rule in RULE_NAMES else visible(rule)
 
 
 def _conversations_table(runs: Sequence[RunRecords]) -> Table:
@@ -229,10 +239,11 @@ def _conversations_table(runs: Sequence[RunRecords]) -> Table:
             continue
         counts = run.conversations
         removed = {rule: number for rule, number in counts.num_removed.items() if number} if counts else {}
-        why = ", ".join(f"{_rule_name(rule)} {plain(number)}" for rule, number in removed.items()) or "none is left out"
+        told = (say("{rule} {number}", rule=_rule_name(rule), number=plain(number)) for rule, number in removed.items())
+        why = listed(told) or say("none is left out")
         rows.append(
             [
-                text_cell(run.label),
+                run_cell(run.label),
                 number_cell(counts and counts.num_read, plain),
                 number_cell(counts and counts.num_conversations, plain),
                 number_cell(counts and sum(removed.values()), plain),
@@ -243,7 +254,8 @@ def _conversations_table(runs: Sequence[RunRecords]) -> Table:
             ]
         )
     note = "Conversations that each run draws from its instructions, and the rows that they are packed into."
-    return Table("conversations", "Conversations that runs are tuned on", note, columns, one_group(rows))
+    sources = Sources(roles=("conversations",))
+    return Table("conversations", "Conversations that runs are tuned on", note, columns, one_group(rows), sources)
 
 
 def _groups(source: _Source) -> Iterator[ExampleGroup]:
@@ -255,8 +267,12 @@ def _groups(source: _Source) -> Iterator[ExampleGroup]:
         shown = found[:SHOWN_EXAMPLES]
         number = (facts.num_changed if changes else facts.num_removed).get(rule, len(found))
         yield ExampleGroup(
-            title=f"{source.name}: {_rule_name(rule)}, {'changed' if changes else 'removed'}",
-            note=f"{len(shown)} of {plain(number)}",
+            title=say(
+                "{source}: {rule}, changed" if changes else "{source}: {rule}, removed",
+                source=source.name,
+                rule=_rule_name(rule),
+            ),
+            note=say("{shown} of {all}", shown=plain(len(shown)), all=plain(number)),
             language=facts.language,
             examples=tuple(
                 Before(

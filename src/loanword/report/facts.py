@@ -28,6 +28,8 @@ class Manifest(Lenient):
     content: str = ""
     config: dict[str, Any] = Field(default_factory=dict[str, Any])
     identity: dict[str, Any] = Field(default_factory=dict[str, Any])
+    inputs: dict[str, str] = Field(default_factory=dict[str, str])
+    seed: int | None = None
     provenance: Provenance = Provenance()
 
 
@@ -40,6 +42,12 @@ class ScoreFacts(Lenient):
     is_part: bool = False
     subjects: tuple[str, ...] = ()
     chance: float | None = None
+
+
+class SubjectFacts(Lenient):
+    """One subject of a benchmark; those of a category stand together."""
+
+    category: str = ""
 
 
 class BenchmarkFacts(Lenient):
@@ -57,6 +65,7 @@ class BenchmarkFacts(Lenient):
     precision: str = ""
     fragile_nats: float = 0.0
     scores: tuple[ScoreFacts, ...] = ()
+    subjects: dict[str, SubjectFacts] = Field(default_factory=dict[str, SubjectFacts])
     malformed: dict[str, str] = Field(default_factory=dict[str, str])
     num_too_long: int = 0
     num_cut: int = 0

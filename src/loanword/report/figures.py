@@ -1,6 +1,6 @@
 """The report's figures: bits per byte against text, training curves, knowledge, tokenizers."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from markupsafe import Markup
@@ -12,6 +12,7 @@ from loanword.report.gather import RunRecords
 from loanword.report.knowledge import Knowledge, benchmarks_of
 from loanword.report.likelihoods import Scores, languages_of
 from loanword.report.panels import Bar, LinePanel, Point, Series, bar_panel, line_panel
+from loanword.report.saying import clauses, listed, say, sentences
 from loanword.report.svg import Style
 from loanword.report.tokenizers import measured_tokenizers, tokenizers_panel
 from loanword.report.wording import (
@@ -55,33 +56,34 @@ def budget_figure(runs: Sequence[RunRecords], scores: Scores) -> Figure | None:
         for run in arm.runs
         if not all((run.label, code) in scores for code in languages_of(runs) if run.is_read(code))
     ]
-    caption = (
+    caption = say(
         "Lower is better. Whiskers are 95\u202f% intervals over documents; because every run reads the same documents, "
         "paired differences are known more precisely than the whiskers suggest. The panels have scales of their own: "
         "bits per byte do not compare between languages."
     )
     if gaps:
-        caption += f" Missing: {', '.join(dict.fromkeys(gaps))}."
+        caption = sentences((caption, say("Missing: {runs}.", runs=listed(dict.fromkeys(gaps)))))
     return Figure("budget", "Bits per byte against further pretraining text", caption, drawings)
 
 
 def _budget_panel(language: str, arms: Sequence[Arm], scores: Scores) -> Markup | None:
     series = [
-        Series(arm.phrases or ("all runs",), points, Style(place))
+        Series(arm.phrases or (say("all runs"),), points, Style(place))
         for place, arm in enumerate(arms)
         if (points := _budget_points(language, arm, scores))
     ]
-    if not series:
+    # A language of which only the start was measured has no line to draw.
+    if len({point.x for one in series for point in one.points}) < 2:
         return None
     budgets = [point.x for one in series for point in one.points]
     name = language_name(language)
     return line_panel(
         LinePanel(
             identifier=f"budget-{language}",
-            title=f"{name}: bits per byte against text of further pretraining",
-            description=". ".join(_described(one) for one in series) + ".",
-            x_title="target text",
-            y_title=f"{name}, bits per byte",
+            title=say("{language}: bits per byte against text of further pretraining", language=name),
+            description=described((one, bytes_text) for one in series),
+            x_title=say("target text"),
+            y_title=say("{language}, bits per byte", language=name),
             x_axis=budget_axis(budgets, bytes_text),
             series=series,
             markers=True,
@@ -99,9 +101,19 @@ def _budget_points(language: str, arm: Arm, scores: Scores) -> tuple[Point, ...]
     return tuple(found)
 
 
-def _described(series: Series) -> str:
-    points = "; ".join(f"{decimal(point.y, 3)} at {bytes_text(point.x)}" for point in series.points)
-    return f"{series.label}: {points}"
+def described(lines: Iterable[tuple[Series, Callable[[float], str]]], digits: int = 3) -> str:
+    """What lines show, point by point, for those who do not see them; each with how its places are written."""
+    return sentences(
+        say(
+            "{line}: {points}.",
+            line=series.label,
+            points=clauses(
+                say("{value} at {place}", value=decimal(point.y, digits), place=place_text(point.x))
+                for point in series.points
+            ),
+        )
+        for series, place_text in lines
+    )
 
 
 def knowledge_figure(runs: Sequence[RunRecords], knowledge: Knowledge) -> Figure | None:
@@ -113,15 +125,13 @@ def knowledge_figure(runs: Sequence[RunRecords], knowledge: Knowledge) -> Figure
             Bar(run.label, score.headline if (score := knowledge.get((run.label, benchmark))) else None)
             for run in asked
         ]
-        described = "; ".join(
-            f"{bar.label}: {percent(bar.estimate.value) if bar.estimate else MISSING}" for bar in bars
+        told = clauses(
+            say("{run}: {told}", run=bar.label, told=percent(bar.estimate.value) if bar.estimate else MISSING)
+            for bar in bars
         )
-        title = f"{benchmark_name(benchmark)}: the score that its authors report"
-        drawings.append(
-            bar_panel(
-                f"knowledge-{benchmark}", benchmark_name(benchmark), title, described + ".", bars, facts.headline_chance
-            )
-        )
+        title = say("{benchmark}: the score that its authors report", benchmark=benchmark_name(benchmark))
+        name, chance = benchmark_name(benchmark), facts.headline_chance
+        drawings.append(bar_panel(f"knowledge-{benchmark}", name, title, say("{told}.", told=told), bars, chance))
     if not drawings:
         return None
     caption = "Whiskers are 95\u202f% intervals over questions; the dashed line is the score of guessing."
@@ -138,8 +148,10 @@ def curves_figure(runs: Sequence[RunRecords]) -> Figure | None:
             if artifact is None or artifact.folder in seen or not points:
                 continue
             seen.add(artifact.folder)
-            vocabulary = "" if stage == "base" else f", {vocabulary_name(run)}"
-            panels.setdefault((stage, STAGE_TITLES[stage] + vocabulary), []).append((run, points))
+            title = say(STAGE_TITLES[stage])
+            if stage != "base":
+                title = say("{stage}, {vocabulary}", stage=title, vocabulary=vocabulary_name(run))
+            panels.setdefault((stage, title), []).append((run, points))
     keys = {
         stage: _telling_keys(stage, [run for (other, _), found in panels.items() if other == stage for run, _ in found])
         for stage in STAGE_TITLES
@@ -170,17 +182,19 @@ def _curve_panel(
     stage: str, title: str, found: Sequence[tuple[RunRecords, tuple[CurvePoint, ...]]], keys: Sequence[str]
 ) -> Markup:
     series = [
-        Series(describe(run, keys) or ("base" if stage == "base" else run.label,), thinned(points), Style(place))
+        Series(describe(run, keys) or (say("base") if stage == "base" else run.label,), thinned(points), Style(place))
         for place, (run, points) in enumerate(found)
     ]
-    last = "; ".join(f"{one.label}: {decimal(one.points[-1].y, 2)} at the end" for one in series)
+    last = clauses(
+        say("{line}: {value} at the end", line=one.label, value=decimal(one.points[-1].y, 2)) for one in series
+    )
     return line_panel(
         LinePanel(
             identifier=f"curve-{stage}-{''.join(char for char in title if char.isalnum())}",
             title=title,
-            description=f"Loss in nats per token. {last}.",
-            x_title="response tokens" if stage == "tuning" else "tokens",
-            y_title=f"{title}: nats per token",
+            description=say("Loss in nats per token. {told}.", told=last),
+            x_title=say("response tokens") if stage == "tuning" else say("tokens"),
+            y_title=say("{title}: nats per token", title=title),
             x_axis=_token_axis(series),
             series=series,
             markers=False,

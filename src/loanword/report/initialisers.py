@@ -15,12 +15,14 @@ from loanword.report.cells import (
     Cell,
     Column,
     RowGroup,
+    Sources,
     Table,
     estimate_cell,
     number_cell,
     text_cell,
 )
 from loanword.report.gather import RunRecords
+from loanword.report.saying import say
 from loanword.report.statistics import (
     Estimate,
     Floats,
@@ -88,8 +90,8 @@ def _probe_table(run: RunRecords, key: str) -> Table:
         "documents chose it. p does not: it says how often the best of equal candidates is as far ahead by chance, "
         "and is adjusted by Holm within a language."
     )
-    title = f"Candidates for new rows, probed under {run.label}"
-    return Table(key, title, note, columns, tuple(groups))
+    title = say("Candidates for new rows, probed under {run}", run=run.label)
+    return Table(key, title, note, columns, tuple(groups), Sources((run.label,), ("probe",)))
 
 
 def rank_candidates(probes: Mapping[str, Sequence[ProbedDocument]], language: str) -> list[ProbedCandidate]:

@@ -65,8 +65,13 @@ class KnowledgeScore:
         return len(self.grades)
 
     @cached_property
+    def by_subject(self) -> Mapping[str, Sequence[Grade]]:
+        """The grades of each subject."""
+        return _by_subject(tuple(self.grades.values()))
+
+    @property
     def num_subjects(self) -> int:
-        return len({subject for subject, _ in self.grades})
+        return len(self.by_subject)
 
 
 Knowledge = Mapping[tuple[str, str], KnowledgeScore]
@@ -121,6 +126,22 @@ def scores_of(facts: BenchmarkFacts, subjects: Sequence[str]) -> tuple[ScoreFact
         ScoreFacts(name="accuracy", over="questions", subjects=names, chance=facts.chance),
         ScoreFacts(name="mean of subjects", over="subjects", subjects=names, chance=facts.chance),
     )
+
+
+def of_subject(score: KnowledgeScore, subject: str) -> Sequence[Grade]:
+    """The grades of one subject; none where it was not asked."""
+    return score.by_subject.get(subject, ())
+
+
+def subject_estimate(score: KnowledgeScore, subject: str) -> Estimate:
+    """One subject's part of the headline, each question counting as it does there."""
+    facts = score.scores[0].facts
+    # A mean over one subject is one over its questions, whose interval is known more exactly.
+    over = "points" if facts.over == "points" else "questions"
+    alone = ScoreFacts(name=facts.name, over=over, measure=facts.measure, subjects=(subject,))
+    reported = _score(score.by_subject, alone)
+    assert reported is not None, "the subject was asked"
+    return reported.estimate
 
 
 def knowledge_over_seeds(by_seed: Mapping[int, KnowledgeScore]) -> KnowledgeScore:

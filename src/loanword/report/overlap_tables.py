@@ -9,16 +9,19 @@ from loanword.report.cells import (
     Cell,
     Column,
     RowGroup,
+    Sources,
     Table,
     estimate_cell,
     number_cell,
     one_group,
+    run_cell,
     text_cell,
 )
 from loanword.report.corpora import visible
 from loanword.report.gather import RunRecords
 from loanword.report.knowledge import benchmark_titles, benchmarks_of
 from loanword.report.overlap import SourceOverlap, Splits, SplitScore
+from loanword.report.saying import say
 from loanword.report.statistics import SMALLEST_NUM_EXAMPLES, Estimate
 from loanword.report.tables import RUN
 from loanword.report.wording import benchmark_name, percent, plain, signed
@@ -48,32 +51,35 @@ def _splits_table(benchmark: str, title: str, rows: Sequence[tuple[str, SplitSco
         Column("difference", "Touched minus clean"),
         Column("beyond_base", "Of it more than in the base"),
     )
-    note = (
+    note = say(
         "Touched: any text that the run trains on holds the example, verbatim or lightly edited. Scores are means over "
         "examples, or shares of points, and differences are in percentage points with 95\u202f% intervals. Touched "
         "examples may be easier or harder by themselves; the last column takes off what the base shows on the same "
-        f"examples. No interval is given below {SMALLEST_NUM_EXAMPLES} examples on either side. Answers are not looked "
-        "for: a text that holds a question need not hold its answer."
+        "examples. No interval is given below {fewest} examples on either side. Answers are not looked "
+        "for: a text that holds a question need not hold its answer.",
+        fewest=plain(SMALLEST_NUM_EXAMPLES),
     )
-    return Table(f"overlap.{benchmark}", title, note, columns, one_group([_row(label, one) for label, one in rows]))
+    groups = one_group([_row(label, one) for label, one in rows])
+    sources = Sources(roles=("overlap", f"grades.{benchmark}"))
+    return Table(f"overlap.{benchmark}", title, note, columns, groups, sources)
 
 
 def _row(label: str, split: SplitScore) -> list[Cell]:
     if split.state == "missing":
-        return [text_cell(label), *[MISSING_CELL] * 7]
+        return [run_cell(label), *[MISSING_CELL] * 7]
     counts = [number_cell(count, plain) for count in (split.num_graded, split.num_touched, split.num_too_short)]
     if split.state != "told":
         why = "nothing is touched" if split.state == "none" else "too few for an interval"
         return [
-            text_cell(label),
+            run_cell(label),
             *counts,
             NOT_PLANNED_CELL,
             NOT_PLANNED_CELL,
-            text_cell(why, tone="quiet"),
+            text_cell(say(why), tone="quiet"),
             NOT_PLANNED_CELL,
         ]
     return [
-        text_cell(label),
+        run_cell(label),
         *counts,
         _score_cell(split.clean),
         _score_cell(split.touched),
@@ -106,13 +112,14 @@ def _touched_table(benchmark: str, found: Sequence[SourceOverlap]) -> Table:
     )
     times = Counter(one.source for one in found)
     groups = [_touched_group(one, tell_apart=times[one.source] > 1) for one in found if one.touched]
-    note = (
-        f"At most {MOST_LISTED} of each text; all are in its overlap.jsonl. n-grams are counted over the whole text, "
+    note = say(
+        "At most {most} of each text; all are in its overlap.jsonl. n-grams are counted over the whole text, "
         "the share is of the example's words (pairs of characters where words are not separated by spaces), weighted, "
-        "in one stretch of the document."
+        "in one stretch of the document.",
+        most=plain(MOST_LISTED),
     )
-    title = f"Touched examples of {benchmark_name(benchmark)}"
-    return Table(f"touched.{benchmark}", title, note, columns, tuple(groups))
+    title = say("Touched examples of {benchmark}", benchmark=benchmark_name(benchmark))
+    return Table(f"touched.{benchmark}", title, note, columns, tuple(groups), Sources(roles=("overlap",)))
 
 
 def _touched_group(one: SourceOverlap, *, tell_apart: bool) -> RowGroup:
@@ -128,5 +135,10 @@ def _touched_group(one: SourceOverlap, *, tell_apart: bool) -> RowGroup:
         for example in touched[:MOST_LISTED]
     )
     title = f"{one.source} ({one.artifact[:8]})" if tell_apart else one.source
-    note = f"{plain(len(touched))} of {plain(len(one.overlaps))} touched, {plain(one.num_too_short)} too short to tell"
+    note = say(
+        "{touched} of {all} touched, {short} too short to tell",
+        touched=plain(len(touched)),
+        all=plain(len(one.overlaps)),
+        short=plain(one.num_too_short),
+    )
     return RowGroup(title, rows, note)

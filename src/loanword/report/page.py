@@ -1,12 +1,14 @@
 """The report as it is shown and as it is read by machines.
 
-In: the artifact folders of a study's runs. Out, in one folder: `report.html`, self-contained; `report.json`, every
-number of it; `tables/*.csv`, one file a table; `responses.html`, some responses with all that was said of them. The
-same records give the same bytes: no time of writing is in them.
+In: the artifact folders of a study's runs. Out, in one folder: `report.html`, self-contained, and the same in other
+languages of the interface (`report.zh.html`); `report.json`, every number of it; `tables/*.csv`, one file a table;
+`responses.html`, some responses with all that was said of them. The same records give the same bytes: no time of
+writing is in them.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from functools import partial
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -15,17 +17,22 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
 from loanword.records import canonical_json, write_json
-from loanword.report import statistics
-from loanword.report.comparisons import MARGIN_ACCURACY, MARGIN_BITS_PER_BYTE
-from loanword.report.facts import Provenance
-from loanword.report.gather import Artifact, RunFolders, RunRecords, StudyInfo, read_runs
+from loanword.report.cells import Sources
+from loanword.report.gather import RunFolders, RunRecords, StudyInfo, read_runs
+from loanword.report.provenance import Origins
 from loanword.report.quality.responses import write_responses
+from loanword.report.rules import rules
+from loanword.report.saying import CODES, Code, interface, say
+from loanword.report.section import Section
 from loanword.report.sections import Report, compose
-from loanword.report.wording import decimal, duration, percent, plain
+from loanword.report.summary import Finding
+from loanword.report.svg import drawn
+
+LANGUAGE_NAMES: dict[Code, str] = {"en": "English", "zh": "\u4e2d\u6587"}
 
 
-def write_report(runs: Sequence[RunFolders], study: StudyInfo, out: Path) -> Path:
-    """Writes the report of a study into a folder and returns the page's path; of an older report there nothing stays.
+def write_report(runs: Sequence[RunFolders], study: StudyInfo, out: Path, language: Code = "en") -> Path:
+    """Writes the report of a study into a folder and returns its page in a language; of an older report nothing stays.
 
     Raises:
         UserError: a finished artifact holds something that cannot be read.
@@ -40,131 +47,86 @@ def write_report(runs: Sequence[RunFolders], study: StudyInfo, out: Path) -> Pat
         old.unlink()
     write_json(_as_json(report), out / "report.json")
     responses = write_responses(records, out)
-    page = out / "report.html"
-    page.write_text(render(report, responses and responses.name), encoding="utf-8", newline="\n")
-    return page
+    for code in CODES:
+        text = render(report, code, responses and responses.name)
+        (out / page_name(code)).write_text(text, encoding="utf-8", newline="\n")
+    return out / page_name(language)
 
 
-def render(report: Report, responses: str | None = None) -> str:
-    """The page, with a link to that of responses where there is one; every text that comes from records is escaped."""
+def page_name(code: Code) -> str:
+    """The file of the page in one language of the interface."""
+    return "report.html" if code == "en" else f"report.{code}.html"
+
+
+def render(report: Report, language: Code = "en", responses: str | None = None) -> str:
+    """The page in one language, with a link to that of responses where there is one; texts of records are escaped."""
+    spoken = interface(language)
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    template = environment.from_string(_package_text("page.html.j2"))
-    return template.render(
+    environment.filters.update(t=spoken.text, w=spoken.words, drawn=partial(drawn, spoken=spoken))  # pyright: ignore[reportUnknownMemberType]
+    return environment.from_string(_package_text("page.html.j2")).render(
         report=report,
+        titles={section.key: section.title for section in report.sections},
         responses=responses,
+        language=language,
+        others=[(code, page_name(code), LANGUAGE_NAMES[code]) for code in CODES if code != language],
         # Ours, and without any text from records.
         style=Markup(_package_text("page.css")),
         script=Markup(_package_text("page.js")),
-        rules=_rules(),
-        provenance_rows=provenance_rows,
+        rules=rules(),
+        origins=report.origins,
+        say=say,
+        plain_text=_plain_text,
     )
 
 
-def provenance_rows(run: RunRecords) -> list[dict[str, str]]:
-    """Role, name, time, place and versions of each artifact of a run, as texts."""
-    return [_provenance_row(role, artifact) for role, artifact in run.artifacts.items()]
-
-
-def _provenance_row(role: str, artifact: Artifact | None) -> dict[str, str]:
-    if artifact is None:
-        return {"role": role, "name": "missing", "time": "missing", "machine": "missing", "versions": "missing"}
-    provenance = artifact.manifest.provenance
-    return {
-        "role": role,
-        "name": artifact.manifest.name,
-        "time": "not recorded" if provenance.seconds is None else duration(provenance.seconds),
-        "machine": _fields(provenance.machine),
-        "versions": _versions(provenance),
-    }
-
-
-def _versions(provenance: Provenance) -> str:
-    known = [f"{name} {version}" for name, version in sorted(provenance.versions.items())]
-    known += [f"commit {provenance.commit[:12]}"] if provenance.commit else []
-    known += [f"{name} {value}" for name, value in sorted(provenance.execution.items()) if name != "data"]
-    return ", ".join(known) or "not recorded"
-
-
-def _fields(machine: str | Mapping[str, Any] | None) -> str:
-    if machine is None:
-        return "not recorded"
-    return (
-        machine if isinstance(machine, str) else ", ".join(f"{name} {value}" for name, value in sorted(machine.items()))
-    )
-
-
-def _rules() -> list[tuple[str, str]]:
-    """How the numbers are made, with the constants that the code uses."""
-    confidence = percent(statistics.CONFIDENCE, 0)
-    return [
-        (
-            "Bits per byte",
-            "Negative log-likelihood of the held-out documents, summed, in bits, over the sum of their UTF-8 bytes. "
-            "Special tokens carry neither. Perplexity is the exponential of the same sum in nats over the number of "
-            "tokens.",
-        ),
-        (
-            "Intervals",
-            f"All are {confidence} intervals. Likelihoods: percentile bootstrap over documents, "
-            f"{plain(statistics.NUM_RESAMPLES)} resamples, the same for every run. Accuracy: Wilson. Mean over "
-            "subjects: bootstrap over questions within subjects. They speak of other documents and questions of the "
-            "same kind; of other training seeds only where an arm has several, whose mean then stands with an interval "
-            "over seeds and examples.",
-        ),
-        (
-            "Paired tests",
-            "Likelihoods: paired bootstrap over documents, Student\u2019s interval and p on its standard error; the "
-            "same over questions for ratings, points and means over subjects. Arms of several seeds: paired by seed "
-            "too. Answers that are right or wrong, and responses "
-            "that switch or do not: exact McNemar test over the questions that both runs answered, interval by Bonett "
-            "and Price. Alignment: exact sign test over sentences, interval by bootstrap. p-values are adjusted by "
-            "Holm within each table, over all of it where its note says nothing else.",
-        ),
-        (
-            "Verdicts",
-            f"Not enough data: fewer than {statistics.SMALLEST_NUM_EXAMPLES} shared examples, whatever p is. Helps or "
-            f"hurts: otherwise, with an adjusted p below {decimal(statistics.SIGNIFICANCE, 2)} and an interval on one "
-            "side of zero. Not enough data again: otherwise, with an interval that reaches beyond "
-            f"{decimal(MARGIN_BITS_PER_BYTE, 1)} bits per byte, "
-            f"{plain(100 * MARGIN_ACCURACY)} points or a tenth of a rating\u2019s scale. In all other cases: no "
-            "difference larger than the far end of the interval.",
-        ),
-        (
-            "Best run",
-            "The run with the fewest bits per byte of the target language. It was chosen on the documents that it is "
-            "reported on, which flatters it a little.",
-        ),
-        (
-            "Overlap",
-            "A text holds an example where a run of the example's words (of its characters where words are not "
-            "separated by spaces) is in it, or where one stretch of it holds most of the example's words in any order. "
-            "Touched minus clean: Newcombe's interval for different examples; a bootstrap where examples earn parts.",
-        ),
-        (
-            "Missing",
-            "Planned and not finished. It is shown as missing and enters no number. A dash is something that the run "
-            "does not plan.",
-        ),
-    ]
+def _plain_text(text: str) -> Markup:
+    """A text as it stands between tags, where quotation marks need no escape: settings are full of them."""
+    return Markup(text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;"))
 
 
 def _as_json(report: Report) -> dict[str, Any]:
+    origins = report.origins
+
+    def named(sources: Sources) -> Sequence[str]:
+        return origins.keys(sources)
+
     return {
         "study": {"name": report.study.name, "summary": report.study.summary},
-        "findings": [
-            {"heading": found.heading, "text": found.text, "points": list(found.points), "line": found.line}
-            for found in report.findings
-        ],
-        "tables": {table.key: table.to_json() for section in report.sections for table in section.all_tables},
-        "runs": [_run_json(run) for run in report.runs],
+        "questions": [_question_json(section) for section in report.questions],
+        "findings": [_finding_json(found) for found in report.findings],
+        "answers": {
+            section.key: [_finding_json(found) for found in section.answers]
+            for section in report.details
+            if section.answers
+        },
+        "tables": {table.key: table.to_json(named) for section in report.sections for table in section.all_tables},
+        "runs": [_run_json(run, origins) for run in report.runs],
+        "artifacts": json.loads(canonical_json(origins.to_json())),
     }
 
 
-def _run_json(run: RunRecords) -> dict[str, Any]:
+def _question_json(section: Section) -> dict[str, Any]:
+    verdict = section.verdict
+    assert verdict is not None, "a question has a verdict"
+    return {
+        "key": section.key,
+        "title": section.title,
+        "outcome": verdict.outcome,
+        "told": verdict.is_told,
+        "text": verdict.text,
+        "rule": verdict.rule,
+        "limits": list(section.limits),
+        "tables": [table.key for table in section.all_tables],
+    }
+
+
+def _finding_json(found: Finding) -> dict[str, Any]:
+    return {"heading": found.heading, "text": found.text, "points": list(found.points), "line": found.line}
+
+
+def _run_json(run: RunRecords, origins: Origins) -> dict[str, Any]:
     artifacts = {
-        role: None
-        if artifact is None
-        else {"name": artifact.manifest.name, "provenance": artifact.manifest.provenance.model_dump(mode="json")}
+        role: None if artifact is None else origins.entries[origins.number_of(artifact) - 1].key
         for role, artifact in run.artifacts.items()
     }
     found = {"label": run.label, "seed": run.seed, "settings": dict(run.settings), "artifacts": artifacts}

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from loanword.report.axes import Axis, linear_axis, spread, tick_text
+from loanword.report.saying import listed, say
 from loanword.report.statistics import Estimate
 from loanword.report.svg import (
     Element,
@@ -42,7 +43,7 @@ class Point:
 
 @dataclass(frozen=True)
 class Series:
-    """Points joined by a line; `name` is set at its end, one line each part. A law has neither markers nor a name."""
+    """Points joined by a line; `name` is set at its end, one line each part; a law has no name."""
 
     name: tuple[str, ...]
     points: tuple[Point, ...]
@@ -52,7 +53,7 @@ class Series:
 
     @property
     def label(self) -> str:
-        return ", ".join(self.name)
+        return listed(self.name)
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,7 @@ class Frame:
 
 def line_panel(panel: LinePanel) -> Markup:
     """A drawing of lines with their names at their right ends; no two names overlap."""
-    named = [series for series in panel.series if not series.is_law]
+    named = [series for series in panel.series if series.name]
     labels = [_label_lines(series.name) for series in named]
     room = max((text_width(line) for lines in labels for line in lines), default=0.0) + 30
     block = LINE_UNITS * max((len(lines) for lines in labels), default=1) + LABEL_GAP
@@ -98,10 +99,10 @@ def line_panel(panel: LinePanel) -> Markup:
     frame = Frame(left, 40, WIDTH - room, height - 50)
     _draw_axes(root, frame, panel, y_axis)
     # One offset a series, so that intervals of equal budgets stand side by side.
-    offset = min(3.0, WIDEST_OFFSET / len(named))
+    apart = [series for series in panel.series if not series.is_law] if panel.markers else []
+    offset = min(3.0, WIDEST_OFFSET / max(1, len(apart)))
     for series in panel.series:
-        is_apart = panel.markers and not series.is_law
-        shift = (named.index(series) - (len(named) - 1) / 2) * offset if is_apart else 0.0
+        shift = (apart.index(series) - (len(apart) - 1) / 2) * offset if series in apart else 0.0
         _draw_series(root, frame, panel, y_axis, series, shift)
     _draw_labels(root, frame, panel, y_axis, named, labels, block)
     return markup(root)
@@ -207,9 +208,17 @@ def bar_panel(
         x = frame.x(axis.place(chance))
         add(root, "line", x1=x, y1=frame.top - 6, x2=x, y2=frame.bottom, class_="chance")
         anchor = "start" if x < WIDTH * 0.75 else "end"
-        add(root, "text", f"guessing, {percent(chance, 0)}", x=x, y=frame.top - 14, text_anchor=anchor, class_="tick")
+        add(
+            root,
+            "text",
+            say("guessing, {share}", share=percent(chance, 0)),
+            x=x,
+            y=frame.top - 14,
+            text_anchor=anchor,
+            class_="tick",
+        )
     centre = (frame.left + frame.right) / 2
-    add(root, "text", "score", x=centre, y=height - 6, text_anchor="middle", class_="name")
+    add(root, "text", say("score"), x=centre, y=height - 6, text_anchor="middle", class_="name")
     return markup(root)
 
 

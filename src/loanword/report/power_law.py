@@ -103,7 +103,8 @@ def _descended(x_B: Floats, y_MB: Floats, theta_MP: Floats, huber: float) -> tup
         diagonal_MP = np.einsum("mpp->mp", curvature_MPP)
         # A parameter that moves nothing, as the offset far below all values, stays where it is.
         curvature_MPP += np.eye(NUM_PARAMETERS) * (damping_M[:, None] * diagonal_MP + 1e-12)[:, :, None]
-        steps_MP: Floats = -np.linalg.solve(curvature_MPP, weighted_MPB @ off_MB[:, :, None])[:, :, 0]
+        solved_MP1 = np.asarray(np.linalg.solve(curvature_MPP, weighted_MPB @ off_MB[:, :, None]), dtype=np.float64)
+        steps_MP = -solved_MP1[:, :, 0]
         tried_MP: Floats = theta_MP + np.clip(steps_MP, -2.0, 2.0)
         tried_MP[:, 1] = np.maximum(tried_MP[:, 1], lowest_M)
         tried_MP[:, 2] = np.clip(tried_MP[:, 2], 0.0, LARGEST_EXPONENT)

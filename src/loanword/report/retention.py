@@ -11,13 +11,14 @@ from dataclasses import dataclass, replace
 from markupsafe import Markup
 
 from loanword.report.axes import linear_axis, tick_text
-from loanword.report.cells import Cell, Column, Table, estimate_cell, one_group, text_cell
+from loanword.report.cells import Cell, Column, Sources, Table, estimate_cell, one_group, run_cell, text_cell
 from loanword.report.comparisons import MARGIN_ACCURACY, MARGIN_BITS_PER_BYTE, reference_run
 from loanword.report.figures import Figure
 from loanword.report.gather import RunRecords
 from loanword.report.knowledge import Knowledge, benchmarks_of, compare_knowledge
 from loanword.report.likelihoods import Scores, compare_languages
 from loanword.report.panels import LinePanel, Point, Series, line_panel
+from loanword.report.saying import clauses, joined, say
 from loanword.report.statistics import (
     SIGNIFICANCE,
     SMALLEST_NUM_EXAMPLES,
@@ -26,11 +27,15 @@ from loanword.report.statistics import (
     Verdict,
     with_verdicts,
 )
-from loanword.report.svg import Style
+from loanword.report.svg import NUM_COLOURS, Style
 from loanword.report.tables import TONES
-from loanword.report.wording import decimal, joined, language_name, percent, signed
+from loanword.report.wording import decimal, language_name, percent, plain, signed
 
 BITS = "bits_per_byte"
+MOST_NAMED = 8
+"""Runs that a panel names all of; where there are more, those on the front."""
+UNNAMED = Style(NUM_COLOURS - 1)
+"""Grey, like what stands behind."""
 
 
 @dataclass(frozen=True)
@@ -110,21 +115,31 @@ def retention_table(found: Sequence[Retained], runs: Sequence[RunRecords], title
     by_place = {(one.run, one.measure): one for one in found}
     columns = [Column("run", "Run", is_number=False)]
     for measure in measures:
-        title = f"{source}, bits per byte" if measure == BITS else titles.get(measure, measure)
-        columns.append(Column(measure, title))
+        title = say("{language}, bits per byte", language=source) if measure == BITS else titles.get(measure, measure)
+        role = "likelihoods" if measure == BITS else f"grades.{measure}"
+        columns.append(Column(measure, title, sources=Sources(roles=(role,))))
     rows: list[list[Cell]] = []
     for base in dict.fromkeys(one.against for one in found):
         of_base = [one for one in found if one.against == base]
-        rows.append([text_cell(f"{base} (the base itself)"), *(_base_cell(of_base, one) for one in measures)])
+        itself = run_cell(base, text=say("{run} (the base itself)", run=base))
+        rows.append([itself, *(_base_cell(of_base, one) for one in measures)])
         for label in dict.fromkeys(one.run for one in of_base):
-            rows.append([text_cell(label), *(_cell(by_place.get((label, measure))) for measure in measures)])
-    note = (
-        f"The first row is the untouched base; the cells below are a run minus the base over the same documents or "
-        f"questions, with a 95\u202f% interval: bits per byte (more is worse), and percentage points of a benchmark in "
-        f"{source} (less is worse). Coloured where at least {SMALLEST_NUM_EXAMPLES} documents or questions are shared "
-        f"and p, adjusted by Holm over the whole table, is below {decimal(SIGNIFICANCE, 2)}."
+            rows.append([_head(label, base), *(_cell(by_place.get((label, measure))) for measure in measures)])
+    note = say(
+        "The first row is the untouched base; the cells below are a run minus the base over the same documents or "
+        "questions, with a 95\u202f% interval: bits per byte (more is worse), and percentage points of a benchmark in "
+        "{language} (less is worse). Coloured where at least {fewest} documents or questions are shared and p, "
+        "adjusted by Holm over the whole table, is below {level}.",
+        language=source,
+        fewest=plain(SMALLEST_NUM_EXAMPLES),
+        level=decimal(SIGNIFICANCE, 2),
     )
-    return Table("retention", f"What {source} keeps, against the base", note, tuple(columns), one_group(rows))
+    title = say("What {language} keeps, against the base", language=source)
+    return Table("retention", title, note, tuple(columns), one_group(rows))
+
+
+def _head(label: str, base: str) -> Cell:
+    return Cell(label, label, sources=Sources((label, base)))
 
 
 def _base_cell(found: Sequence[Retained], measure: str) -> Cell:
@@ -149,7 +164,7 @@ def _cell(one: Retained | None) -> Cell:
         return estimate_cell(None, str, planned=False)
     if one.paired is None or one.verdict is None:
         missing = one.value is None or one.base is None
-        return estimate_cell(None, str) if missing else text_cell("other examples", tone="quiet")
+        return estimate_cell(None, str) if missing else text_cell(say("other examples"), tone="quiet")
     shown = _bits_more if one.lower_is_better else _points_more
     return replace(estimate_cell(one.paired.difference, shown), tone=TONES.get(one.verdict.word, ""))
 
@@ -193,26 +208,38 @@ def tradeoff_figure(runs: Sequence[RunRecords], scores: Scores) -> Figure | None
     caption = (
         "Against the untouched base, over the same documents. Further to the right is a larger gain in the target "
         "language, further down a smaller loss in the source language; the line joins the runs that no other run "
-        "beats in both. Whiskers are 95\u202f% intervals of the loss."
+        "beats in both (*). Where there are many runs, only those are named; the others are grey, and in the table. "
+        "Whiskers are 95\u202f% intervals of the loss."
     )
     return Figure("tradeoff", "What is gained, and what it costs the source language", caption, tuple(panels))
 
 
 def _panel(target: str, of: Sequence[Tradeoff], source: str) -> Markup:
     front = sorted((one for one in of if one.on_front), key=lambda one: one.gain.value)
-    line = Series(("front",), tuple(Point(one.gain.value, one.loss.value) for one in front), Style(0))
+    line = Series((say("front"),), tuple(Point(one.gain.value, one.loss.value) for one in front), Style(0))
     # The front is drawn first: its points lie under those of the runs.
-    series = [*([line] if len(front) > 1 else []), *(_one(place, one) for place, one in enumerate(of, start=1))]
+    points = (_one(place, one, is_named=one.on_front or len(of) <= MOST_NAMED) for place, one in enumerate(of, start=1))
+    series = [*([line] if len(front) > 1 else []), *points]
     gains = [one.gain.value for one in of]
     names = language_name(target), language_name(source)
-    told = "; ".join(f"{one.run}: {decimal(one.gain.value, 3)} gained, {decimal(one.loss.value, 3)} lost" for one in of)
+    told = clauses(
+        say(
+            "{run}: {gain} gained, {loss} lost",
+            run=one.run,
+            gain=decimal(one.gain.value, 3),
+            loss=decimal(one.loss.value, 3),
+        )
+        for one in of
+    )
     return line_panel(
         LinePanel(
             identifier=f"tradeoff-{target}",
-            title=f"{names[0]} gained against {names[1]} lost",
-            description=f"{told}. On the front: {joined(one.run for one in front) or 'none'}.",
-            x_title=f"{names[0]}: bits per byte gained",
-            y_title=f"{names[1]}: bits per byte lost",
+            title=say("{target} gained against {source} lost", target=names[0], source=names[1]),
+            description=say(
+                "{told}. On the front: {runs}.", told=told, runs=joined(one.run for one in front) or say("none")
+            ),
+            x_title=say("{language}: bits per byte gained", language=names[0]),
+            y_title=say("{language}: bits per byte lost", language=names[1]),
             x_axis=linear_axis(min(0.0, *gains), max(gains), tick_text),
             series=series,
             markers=True,
@@ -220,6 +247,7 @@ def _panel(target: str, of: Sequence[Tradeoff], source: str) -> Markup:
     )
 
 
-def _one(place: int, one: Tradeoff) -> Series:
+def _one(place: int, one: Tradeoff, *, is_named: bool) -> Series:
     point = Point(one.gain.value, one.loss.value, one.loss.low, one.loss.high)
-    return Series((f"{one.run}{' *' if one.on_front else ''}",), (point,), Style(place))
+    name = tuple(f"{one.run}{' *' if one.on_front else ''}".split(", ")) if is_named else ()
+    return Series(name, (point,), Style(place) if is_named else UNNAMED)

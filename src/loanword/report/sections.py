@@ -2,31 +2,35 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
-from loanword.report.alignment.scores import compare_alignment
-from loanword.report.alignment.tables import alignment_figure, alignment_layer_tables, alignment_tables
+from loanword.report.alignment.scores import AlignmentComparison, compare_alignment
+from loanword.report.alignment.tables import alignment_layer_tables, alignment_tables
 from loanword.report.alignment.words import alignment_findings
-from loanword.report.cells import Table
+from loanword.report.asked import ask
 from loanword.report.comparisons import all_pairs, compare
 from loanword.report.consistency import consistencies, consistency_table
-from loanword.report.corpora import ExampleGroup, example_groups, text_tables
-from loanword.report.figures import Figure, budget_figure, curves_figure, knowledge_figure, tokenizers_figure
+from loanword.report.corpora import example_groups, text_tables
+from loanword.report.figures import curves_figure, knowledge_figure, tokenizers_figure
 from loanword.report.gather import RunRecords, StudyInfo
 from loanword.report.initialisers import probe_tables
-from loanword.report.knowledge import Knowledge, benchmark_titles, benchmarks_of, score_knowledge
-from loanword.report.likelihoods import Scores, score_languages
+from loanword.report.knowledge import Knowledge, score_knowledge
+from loanword.report.likelihoods import score_languages
 from loanword.report.overlap import source_overlaps, split_scores
 from loanword.report.overlap_tables import overlap_tables, touched_tables
+from loanword.report.provenance import Origins
+from loanword.report.quality.excerpts import switching_excerpts
 from loanword.report.quality.scores import JudgedBenchmark, assess
 from loanword.report.quality.switching import switching_differences, switching_findings, switching_tables
 from loanword.report.quality.tables import quality_tables
 from loanword.report.quality.words import quality_findings
-from loanword.report.retention import retained, retention_table, source_of, tradeoff_figure
 from loanword.report.scaling import bits_curves, crossings, laws, quality_curves
 from loanword.report.scaling_tables import crossings_table, laws_table, scaling_figure, scaling_findings
+from loanword.report.section import Section, filled, known, present
 from loanword.report.seeds import Arms, over_seeds, run_pairs, seeds_table
 from loanword.report.spending import spending_table, time_table
-from loanword.report.summary import Finding, findings, vocabulary_findings
+from loanword.report.subjects import subject_tables
+from loanword.report.summary import Finding, findings, knowledge_findings, vocabulary_findings
 from loanword.report.tables import (
     comparisons_table,
     knowledge_tables,
@@ -39,33 +43,10 @@ from loanword.report.trust.judges import JudgeTrust, all_trusts, trust_notes
 from loanword.report.trust.tables import trust_tables
 from loanword.report.vocabulary import VocabularyPair, vocabulary_pairs
 from loanword.report.vocabulary_tables import (
-    break_even_table,
-    compute_figure,
     costs_table,
     extensions_table,
-    levels_table,
 )
 from loanword.report.vocabulary_words import answers
-from loanword.report.wording import language_name
-
-
-@dataclass(frozen=True)
-class Section:
-    """One part of the page: figures, tables, examples; `lead` opens it in words, and `answers` answer it."""
-
-    key: str
-    title: str
-    lead: str
-    figures: tuple[Figure, ...]
-    tables: tuple[Table, ...]
-    answers: tuple[Finding, ...] = ()
-    examples: tuple[ExampleGroup, ...] = ()
-    folded: tuple[Table, ...] = ()
-
-    @property
-    def all_tables(self) -> tuple[Table, ...]:
-        """Its tables, those among them that the page folds away."""
-        return (*self.tables, *self.folded)
 
 
 @dataclass(frozen=True)
@@ -76,7 +57,18 @@ class Report:
     runs: tuple[RunRecords, ...]
     findings: tuple[Finding, ...]
     shared: tuple[tuple[str, str], ...]
-    sections: tuple[Section, ...]
+    questions: tuple[Section, ...]
+    details: tuple[Section, ...]
+
+    @cached_property
+    def origins(self) -> Origins:
+        """The artifacts behind its numbers."""
+        return Origins(self.runs)
+
+    @property
+    def sections(self) -> tuple[Section, ...]:
+        """All of its parts, the questions first."""
+        return (*self.questions, *self.details)
 
 
 def compose(runs: Sequence[RunRecords], study: StudyInfo) -> Report:
@@ -86,18 +78,19 @@ def compose(runs: Sequence[RunRecords], study: StudyInfo) -> Report:
     pairs = vocabulary_pairs(arms.runs, arms.scores)
     comparisons = compare(all_pairs(study, arms.runs, arms.scores), arms.and_seeds, arms.scores, arms.knowledge)
     judged, trusts = assess(runs, run_pairs(study.comparisons, runs)), all_trusts(runs)
-    sections = (
+    aligned = compare_alignment(runs)
+    details = (
         Section("runs", "Runs", "", (), (settings_table(runs),)),
         Section(
             "language",
             "Language modelling",
             "How well each run predicts held-out text, in bits per byte of that text: fewer is better, and the number "
             "means the same under every vocabulary.",
-            _present(budget_figure(arms.runs, arms.scores)),
+            (),
             tuple(likelihood_tables(arms.runs, arms.scores)),
         ),
-        _vocabulary_section(runs, arms.scores, pairs),
-        _alignment_section(runs),
+        _vocabulary_section(runs, pairs),
+        _alignment_section(runs, aligned),
         Section(
             "comparisons",
             "Comparisons",
@@ -106,41 +99,63 @@ def compose(runs: Sequence[RunRecords], study: StudyInfo) -> Report:
             (comparisons_table(comparisons),) if comparisons else (),
         ),
         _scaling_section(arms, judged),
-        Section("seeds", "Over seeds", "", (), _known(seeds_table(runs, arms))),
+        Section(
+            "seeds",
+            "Over seeds",
+            "How far the trainings of one arm lie apart that differ in their seed alone.",
+            (),
+            known(seeds_table(runs, arms)),
+        ),
         Section(
             "knowledge",
             "Knowledge",
-            "",
-            _present(knowledge_figure(arms.runs, arms.knowledge)),
+            "How many questions of each benchmark every run answers correctly.",
+            present(knowledge_figure(arms.runs, arms.knowledge)),
             tuple(knowledge_tables(arms.runs, arms.knowledge)),
-            folded=_known(consistency_table(consistencies(runs))),
+            tuple(knowledge_findings(arms.runs, arms.knowledge)),
+            folded=(
+                *subject_tables(arms.runs, arms.knowledge),
+                *known(consistency_table(consistencies(runs))),
+            ),
         ),
         _quality_section(runs, judged, trusts),
         _switching_section(runs, study),
-        _retention_section(arms.runs, arms.scores, arms.knowledge),
         _overlap_section(runs, knowledge),
-        Section("training", "Training", "", _present(curves_figure(runs)), (spending_table(runs), time_table(runs))),
+        Section(
+            "training",
+            "Training",
+            "How the loss fell, and what was spent.",
+            present(curves_figure(runs)),
+            (spending_table(runs), time_table(runs)),
+        ),
         _texts_section(runs),
-        Section("tokenizers", "Tokenizers", "", _present(tokenizers_figure(runs)), _filled(tokenizers_table(runs))),
+        Section(
+            "tokenizers",
+            "Tokenizers",
+            "Into how many tokens each vocabulary cuts each language.",
+            present(tokenizers_figure(runs)),
+            filled(tokenizers_table(runs)),
+        ),
     )
     return Report(
         study=study,
         runs=tuple(runs),
-        findings=tuple(findings(study, arms.runs, arms.scores, arms.knowledge, comparisons, answers(pairs))),
+        findings=tuple(findings(study, arms.runs, arms.scores, comparisons, answers(pairs))),
         shared=tuple(shared_settings(runs)),
-        sections=tuple(section for section in sections if section.figures or section.tables),
+        questions=ask(runs, arms, pairs, trusts, aligned),
+        details=tuple(section for section in details if section.figures or section.tables or section.answers),
     )
 
 
-def _vocabulary_section(runs: Sequence[RunRecords], scores: Scores, pairs: Sequence[VocabularyPair]) -> Section:
-    tables = (costs_table(pairs), levels_table(pairs), break_even_table(pairs), extensions_table(runs))
+def _vocabulary_section(runs: Sequence[RunRecords], pairs: Sequence[VocabularyPair]) -> Section:
+    tables = (costs_table(pairs), extensions_table(runs))
     return Section(
         "vocabulary",
-        "Is a larger vocabulary worth it?",
+        "What new pieces cost and save",
         "New pieces cut text into fewer tokens, which makes training and generation cheaper, and their rows have to be "
-        "learned. What that gains in bits per byte is shown twice: after the same text, and after the same compute.",
-        _present(compute_figure(pairs, scores)),
-        (*(table for one in tables for table in _filled(one)), *probe_tables(runs)),
+        "learned.",
+        (),
+        (*(table for one in tables for table in filled(one)), *probe_tables(runs)),
         tuple(vocabulary_findings(answers(pairs))),
     )
 
@@ -160,25 +175,24 @@ def _scaling_section(arms: Arms, judged: Sequence[JudgedBenchmark]) -> Section:
         "What would more give?",
         "Laws through the budgets that were run: what twice the text is predicted to give, how well the largest budget "
         "is predicted by the smaller ones, and from where on one arm is ahead of another.",
-        _present(scaling_figure(text)),
+        present(scaling_figure(text)),
         (
-            *_known(laws_table("scaling.bits", "Laws of bits per byte", [*text, *compute])),
-            *_known(crossings_table(crossed)),
+            *known(laws_table("scaling.bits", "Laws of bits per byte", [*text, *compute])),
+            *known(crossings_table(crossed)),
         ),
         tuple(scaling_findings(text, crossed)),
-        folded=_known(laws_table("scaling.quality", "Laws of quality", quality)),
+        folded=known(laws_table("scaling.quality", "Laws of quality", quality)),
     )
 
 
-def _alignment_section(runs: Sequence[RunRecords]) -> Section:
-    compared = compare_alignment(runs)
+def _alignment_section(runs: Sequence[RunRecords], compared: Sequence[AlignmentComparison]) -> Section:
     return Section(
         "alignment",
-        "Are the languages aligned?",
+        "Alignment",
         "Whether a sentence and its translation are alike to the model itself: how often the translation is the "
         "nearest of all sentences, layer by layer, and whether new pieces cost it.",
-        _present(alignment_figure(runs)),
-        alignment_tables(runs, compared),
+        (),
+        alignment_tables(runs, compared)[1:],
         alignment_findings(runs, compared),
         folded=alignment_layer_tables(runs),
     )
@@ -208,19 +222,7 @@ def _switching_section(runs: Sequence[RunRecords], study: StudyInfo) -> Section:
         (),
         switching_tables(runs, differences),
         tuple(switching_findings(runs, differences)),
-    )
-
-
-def _retention_section(runs: Sequence[RunRecords], scores: Scores, knowledge: Knowledge) -> Section:
-    name = language_name(source_of(runs))
-    titles = benchmark_titles(benchmarks_of(runs))
-    return Section(
-        "retention",
-        f"What {name} keeps",
-        "Further pretraining in another language may cost what the base knew. Every run against the untouched base, "
-        f"on text and on benchmarks in {name}, and what was gained for it.",
-        _present(tradeoff_figure(runs, scores)),
-        _known(retention_table(retained(runs, scores, knowledge), runs, titles)),
+        excerpts=switching_excerpts(runs),
     )
 
 
@@ -245,15 +247,3 @@ def _texts_section(runs: Sequence[RunRecords]) -> Section:
         text_tables(runs),
         examples=example_groups(runs),
     )
-
-
-def _present(figure: Figure | None) -> tuple[Figure, ...]:
-    return () if figure is None else (figure,)
-
-
-def _known(table: Table | None) -> tuple[Table, ...]:
-    return () if table is None else (table,)
-
-
-def _filled(table: Table) -> tuple[Table, ...]:
-    return (table,) if any(group.rows for group in table.groups) else ()

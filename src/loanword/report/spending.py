@@ -3,8 +3,18 @@
 from collections.abc import Sequence
 
 from loanword.records import TrainingSummary
-from loanword.report.cells import MISSING_CELL, Cell, Column, Table, number_cell, one_group, text_cell
-from loanword.report.gather import Artifact, RunRecords, stage_of
+from loanword.report.cells import (
+    MISSING_CELL,
+    Cell,
+    Column,
+    Sources,
+    Table,
+    number_cell,
+    one_group,
+    run_cell,
+)
+from loanword.report.gather import TRAINING_ROLES, Artifact, RunRecords, stage_of
+from loanword.report.saying import say
 from loanword.report.tables import RUN
 from loanword.report.wording import bytes_text, count_text, duration, flops_text, plain
 
@@ -12,11 +22,12 @@ STAGES = (
     "corpus", "tokenizer", "tokens", "base", "initialisation", "probe", "trunk", "pretraining", "instructions",
     "conversations", "tuning", "likelihoods", "responses", "judgements", "grades", "overlap",
 )  # fmt: skip
+ALL_STAGES = say("all stages")
 
 
 def spending_table(runs: Sequence[RunRecords]) -> Table:
     """Text, tokens, steps, compute and time of every run, its history included."""
-    rows = [[text_cell(run.label), *_spent(run)] for run in runs]
+    rows = [[run_cell(run.label), *_spent(run)] for run in runs]
     columns = (
         RUN,
         Column("target_bytes", "Target text"),
@@ -32,7 +43,7 @@ def spending_table(runs: Sequence[RunRecords]) -> Table:
         "What each run has seen from its base on. Compute is of training alone, estimated from parameters and tokens. "
         "Time is the sum over the run\u2019s artifacts, those that it shares with other runs included."
     )
-    return Table("spending", "Spent by run", note, columns, one_group(rows))
+    return Table("spending", "Spent by run", note, columns, one_group(rows), Sources(roles=TRAINING_ROLES))
 
 
 def _spent(run: RunRecords) -> list[Cell]:
@@ -60,7 +71,7 @@ def _sum(summaries: Sequence[TrainingSummary] | None, name: str) -> float | None
 
 def _partial(seconds: float, known: Sequence[float], run: RunRecords) -> Cell:
     whole = len(known) == len(run.artifacts)
-    return Cell(duration(seconds) if whole else f"{duration(seconds)} so far", round(seconds, 3))
+    return Cell(duration(seconds) if whole else say("{time} so far", time=duration(seconds)), round(seconds, 3))
 
 
 def time_table(runs: Sequence[RunRecords]) -> Table:
@@ -75,7 +86,7 @@ def time_table(runs: Sequence[RunRecords]) -> Table:
         _stage_row(stage, [found for found in artifacts if stage_of(found.role) == stage], planned[stage])
         for stage in stages
     ]
-    rows.append(_stage_row("all stages", artifacts, set[object]().union(*planned.values())))
+    rows.append(_stage_row(ALL_STAGES, artifacts, set[object]().union(*planned.values())))
     columns = (
         Column("stage", "Stage", is_number=False),
         Column("num_artifacts", "Artifacts"),
@@ -92,7 +103,7 @@ def _stage_row(stage: str, artifacts: Sequence[Artifact], planned: set[object]) 
     seconds = [value for found in artifacts if (value := found.manifest.provenance.seconds) is not None]
     cpu_seconds = [value for found in artifacts if (value := found.manifest.provenance.cpu_seconds) is not None]
     return [
-        text_cell(stage),
+        Cell(stage, stage, sources=Sources(roles=() if stage == ALL_STAGES else (stage,))),
         number_cell(len(artifacts), plain),
         number_cell(len(planned) - len(artifacts), plain),
         number_cell(sum(seconds) if seconds else None, duration),

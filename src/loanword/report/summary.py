@@ -3,23 +3,37 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from loanword.report.cells import NO_SOURCES, Sources, against
 from loanword.report.comparisons import Comparison, Difference, best_run, reference_run
 from loanword.report.gather import Question, RunRecords, StudyInfo
-from loanword.report.knowledge import Knowledge, benchmarks_of
+from loanword.report.knowledge import Knowledge, KnowledgeScore, benchmarks_of
 from loanword.report.likelihoods import Scores
+from loanword.report.saying import clauses, joined, listed, say, sentences
 from loanword.report.vocabulary_words import Answer
-from loanword.report.wording import benchmark_name, joined, language_name, p_phrase, percent, plain
+from loanword.report.wording import MISSING, benchmark_name, language_name, p_phrase, percent, plain
 
-NO_BREAK = "\u00a0"
 MOST_NAMED = 4
 """Runs that a sentence lists by name."""
+
+
+def interval_text(value: str, low: str, high: str) -> str:
+    """A number in a sentence, its interval in brackets that no end of line breaks."""
+    return say("{value} [{low}\u00a0to\u00a0{high}]", value=value, low=low, high=high)
+
+
+def difference_point(arm: str, control: str, change: str | None, p_value: float | None, shown: str) -> str:
+    """An arm minus its control in one line: the difference with its p, and what it shows."""
+    told = "" if change is None else change
+    if change is not None and p_value is not None:
+        told = say("{change}, {p}", change=change, p=p_phrase(p_value))
+    return say("{arm} minus {control}: {told}", arm=arm, control=control, told=clauses((told, shown)))
 
 
 @dataclass(frozen=True)
 class Finding:
     """One answer: a short heading, the sentence that gives it with its evidence, and parts listed below it.
 
-    `line` says it in one line, where the study asked a question.
+    `line` says it in one line, where the study asked a question. `sources` are the records that its numbers are from.
     """
 
     heading: str
@@ -27,13 +41,13 @@ class Finding:
     tone: str = ""
     points: tuple[str, ...] = ()
     line: str = ""
+    sources: Sources = NO_SOURCES
 
 
 def findings(
     study: StudyInfo,
     runs: Sequence[RunRecords],
     scores: Scores,
-    knowledge: Knowledge,
     comparisons: Sequence[Comparison],
     vocabularies: Sequence[Answer] = (),
 ) -> list[Finding]:
@@ -47,7 +61,6 @@ def findings(
         best = best_run(runs, scores, target)
         if base is not None and best is not None and best.label != base.label:
             found += _against_base(by_pair[best.label, base.label], target, alone=len(targets) == 1)
-    found += _knowledge_findings(runs, knowledge)
     unasked = [pair for pair in dict.fromkeys(study.comparisons) if pair not in study.questions]
     found += [_compared(by_pair[pair], None) for pair in unasked]
     return [*found, *_gaps(runs)]
@@ -71,12 +84,20 @@ def _against_base(comparison: Comparison, target: str, *, alone: bool) -> list[F
         if prefix != "bits_per_byte":
             continue
         name, aim = language_name(code), language_name(target)
-        opening = f"Under the best run for {aim}, {comparison.arm}, held-out {name} costs"
+        here = alone or code == target
+        subject = name if here else say("{language} after {target}", language=name, target=aim)
         found.append(
             Finding(
-                f"{name}{'' if alone or code == target else f' after {aim}'}: {_outcome(difference)}",
-                f"{opening} {_sides(difference, comparison.control)}.",
+                say("{language}: {outcome}", language=subject, outcome=_outcome(difference)),
+                say(
+                    "Under the best run for {target}, {run}, held-out {language} costs {amounts}.",
+                    target=aim,
+                    run=comparison.arm,
+                    language=name,
+                    amounts=_sides(difference, comparison.control),
+                ),
                 _tone(difference),
+                sources=Sources((comparison.arm, comparison.control), ("likelihoods",)),
             )
         )
     return found
@@ -89,7 +110,7 @@ def _outcome(difference: Difference) -> str:
         "no difference": "no change shown",
         "not enough data": "not enough data",
     }
-    return words[difference.verdict.word] if difference.verdict else "missing"
+    return say(words[difference.verdict.word]) if difference.verdict else MISSING
 
 
 def _tone(difference: Difference) -> str:
@@ -99,11 +120,19 @@ def _tone(difference: Difference) -> str:
 def _sides(difference: Difference, control: str) -> str:
     measure = difference.measure
     if difference.arm is None or difference.control is None or difference.paired is None:
-        return "an amount that is missing"
+        return say("an amount that is missing")
     ours, theirs = measure.value_text(difference.arm.value), measure.value_text(difference.control.value)
-    p_value = "" if difference.adjusted_p is None else f", {p_phrase(difference.adjusted_p)}"
-    bound = f"; {difference.verdict_text}" if _outcome(difference) not in ("gained", "lost") else ""
-    return f"{ours} bits per byte against {theirs} under {control}: {_change(difference)}{p_value}{bound}"
+    change = _change(difference)
+    if difference.adjusted_p is not None:
+        change = say("{change}, {p}", change=change, p=p_phrase(difference.adjusted_p))
+    bound = difference.verdict_text if _outcome(difference) not in ("gained", "lost") else ""
+    return say(
+        "{ours} bits per byte against {theirs} under {control}: {change}",
+        ours=ours,
+        theirs=theirs,
+        control=control,
+        change=clauses((change, bound)),
+    )
 
 
 def _change(difference: Difference) -> str:
@@ -113,20 +142,28 @@ def _change(difference: Difference) -> str:
         return difference.verdict_text
     change = paired.difference
     low, high = measure.difference_text(change.low), measure.difference_text(change.high)
-    return f"{measure.difference_text(change.value)} [{low}{NO_BREAK}to{NO_BREAK}{high}]{measure.unit_text}"
+    return measure.with_unit(interval_text(measure.difference_text(change.value), low, high))
 
 
 def _compared(comparison: Comparison, question: Question | None) -> Finding:
-    differs = joined(comparison.factors) or "nothing"
-    confounded = ", so that no one of them explains the difference" if comparison.confounded else ""
-    if all(found.is_missing for found in comparison.differences):
-        confounded += ". Nothing to compare yet: records are missing"
+    differs = (
+        say(
+            "They differ in {factors}, so that no one of them explains the difference.",
+            factors=joined(comparison.factors),
+        )
+        if comparison.confounded
+        else say("They differ in {factors}.", factors=joined(comparison.factors) or say("nothing"))
+    )
+    nothing = all(found.is_missing for found in comparison.differences)
+    waits = say("Nothing to compare yet: records are missing.") if nothing else ""
     points = tuple(_point(found) for found in comparison.differences if not found.is_missing)
-    pair = f"{comparison.arm} against {comparison.control}"
+    pair = against(comparison.arm, comparison.control)
+    sources = Sources((comparison.arm, comparison.control), ("likelihoods", "grades"))
     if question is None:
-        return Finding(pair, f"Differ in {differs}{confounded}.", points=points)
-    line = f"{question.text} {_in_short(comparison, question)}"
-    return Finding(question.text, f"{pair}: differ in {differs}{confounded}.", points=points, line=line)
+        return Finding(pair, sentences((differs, waits)), points=points, sources=sources)
+    line = sentences((question.text, _in_short(comparison, question)))
+    text = sentences((say("{pair}.", pair=pair), differs, waits))
+    return Finding(question.text, text, points=points, line=line, sources=sources)
 
 
 def _in_short(comparison: Comparison, question: Question) -> str:
@@ -137,8 +174,9 @@ def _in_short(comparison: Comparison, question: Question) -> str:
     parts = [_change_in_short(one) for one in asked if question.on or _is_shown(one)]
     if not question.on and len(parts) < len(asked):
         others = len(asked) - len(parts)
-        parts.append(f"nothing shown on {plain(others)} other{'s' if others > 1 else ''}" if parts else "nothing shown")
-    return f"{'; '.join(parts) or 'nothing to compare'}."
+        more = "nothing shown on {number} others" if others > 1 else "nothing shown on {number} other"
+        parts.append(say(more, number=plain(others)) if parts else say("nothing shown"))
+    return say("{told}.", told=clauses(parts) or say("nothing to compare"))
 
 
 def _is_shown(found: Difference) -> bool:
@@ -148,22 +186,25 @@ def _is_shown(found: Difference) -> bool:
 def _change_in_short(found: Difference) -> str:
     subject = found.measure.subject
     if found.paired is None:
-        return f"{subject} {found.verdict_text}"
-    return f"{subject} {_change(found)}{'' if _is_shown(found) else f', {_word(found)}'}"
+        return say("{subject} {told}", subject=subject, told=found.verdict_text)
+    return say(
+        "{subject} {told}", subject=subject, told=listed((_change(found), "" if _is_shown(found) else _word(found)))
+    )
 
 
 def _word(found: Difference) -> str:
     # The verdict's own bound is an end of the interval that stands beside it.
-    return "no difference shown" if found.verdict and found.verdict.word == "no difference" else found.verdict_text
+    is_none = found.verdict is not None and found.verdict.word == "no difference"
+    return say("no difference shown") if is_none else found.verdict_text
 
 
 def _point(found: Difference) -> str:
     if found.paired is None:
-        return f"{found.measure.subject}: {found.verdict_text}"
-    return f"{found.measure.subject}: {_word(found)}, {_change(found)}"
+        return say("{subject}: {told}", subject=found.measure.subject, told=found.verdict_text)
+    return say("{subject}: {told}", subject=found.measure.subject, told=listed((_word(found), _change(found))))
 
 
-def _knowledge_findings(runs: Sequence[RunRecords], knowledge: Knowledge) -> list[Finding]:
+def knowledge_findings(runs: Sequence[RunRecords], knowledge: Knowledge) -> list[Finding]:
     """For each benchmark, which runs can be told from guessing."""
     found: list[Finding] = []
     for benchmark, facts in benchmarks_of(runs).items():
@@ -172,18 +213,39 @@ def _knowledge_findings(runs: Sequence[RunRecords], knowledge: Knowledge) -> lis
             continue
         label, best = max(scored, key=lambda pair: pair[1].headline.value)
         lowest = min(score.headline.value for _, score in scored)
-        interval = f"95\u202f% interval {percent(best.headline.low)} to {percent(best.headline.high)}"
-        asked = f"{plain(best.num_questions)} questions"
-        text = f"{percent(best.headline.value)} on {asked} under {label} ({interval})."
-        if len(scored) > 1:
-            text = f"Between {percent(lowest)} and {percent(best.headline.value)}; the most is {text}"
-        if facts.headline_chance is not None:
-            above = [name for name, score in scored if score.headline.low > facts.headline_chance]
-            named = joined(above) if len(above) <= MOST_NAMED else f"{len(above)} of {len(scored)} runs"
-            told = f"{named} {'is' if len(above) == 1 else 'are'} above it" if above else "no run is above it"
-            text += f" Guessing scores {percent(facts.headline_chance)}; by its interval {told}."
-        found.append(Finding(benchmark_name(benchmark), text))
+        most = say(
+            "{share} on {number} questions under {run} (95\u202f% interval {low} to {high}).",
+            share=percent(best.headline.value),
+            number=plain(best.num_questions),
+            run=label,
+            low=percent(best.headline.low),
+            high=percent(best.headline.high),
+        )
+        between = say(
+            "Between {lowest} and {highest}; the most is {most}",
+            lowest=percent(lowest),
+            highest=percent(best.headline.value),
+            most=most,
+        )
+        text = sentences((between if len(scored) > 1 else most, _above_chance(scored, facts.headline_chance)))
+        sources = Sources(tuple(name for name, _ in scored), (f"grades.{benchmark}",))
+        found.append(Finding(benchmark_name(benchmark), text, sources=sources))
     return found
+
+
+def _above_chance(scored: Sequence[tuple[str, KnowledgeScore]], chance: float | None) -> str:
+    if chance is None:
+        return ""
+    above = [name for name, score in scored if score.headline.low > chance]
+    if not above:
+        return say("Guessing scores {chance}; by its interval no run is above it.", chance=percent(chance))
+    many = say("{number} of {all} runs", number=plain(len(above)), all=plain(len(scored)))
+    verb = "is" if len(above) == 1 else "are"
+    return say(
+        f"Guessing scores {{chance}}; by its interval {{runs}} {verb} above it.",
+        chance=percent(chance),
+        runs=joined(above) if len(above) <= MOST_NAMED else many,
+    )
 
 
 def _gaps(runs: Sequence[RunRecords]) -> list[Finding]:
@@ -191,5 +253,10 @@ def _gaps(runs: Sequence[RunRecords]) -> list[Finding]:
     if not lacking:
         return []
     verb = "lacks" if len(lacking) == 1 else "lack"
-    text = f"{len(lacking)} of {len(runs)} runs still {verb} records: {joined(lacking)}."
+    text = say(
+        f"{{number}} of {{all}} runs still {verb} records: {{runs}}.",
+        number=plain(len(lacking)),
+        all=plain(len(runs)),
+        runs=joined(lacking),
+    )
     return [Finding("Missing", text, "bad")]

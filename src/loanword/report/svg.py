@@ -9,6 +9,8 @@ from xml.etree import ElementTree
 
 from markupsafe import Markup
 
+from loanword.report.saying import Interface
+
 Element = ElementTree.Element
 
 FONT_UNITS = 13.0
@@ -105,10 +107,32 @@ def number(value: float) -> str:
     return f"{value:.2f}".rstrip("0").rstrip(".")
 
 
-def markup(root: Element) -> Markup:
+class Drawing(Markup):
+    """A drawing as it stands in the page, in English; its elements can be said in other languages."""
+
+    root: Element
+
+
+def markup(root: Element) -> Drawing:
     """The drawing as it stands in the page."""
     # Every text and attribute has gone through ElementTree, which escapes it.
-    return Markup(ElementTree.tostring(root, encoding="unicode"))
+    found = Drawing(ElementTree.tostring(root, encoding="unicode"))
+    found.root = root
+    return found
+
+
+def drawn(drawing: Markup, spoken: Interface) -> Markup:
+    """A drawing with the texts that are ours in another language."""
+    if spoken.code == "en" or not isinstance(drawing, Drawing):
+        return drawing
+    return markup(_said(drawing.root, spoken))
+
+
+def _said(element: Element, spoken: Interface) -> Element:
+    found = ElementTree.Element(element.tag, element.attrib)
+    found.text = None if element.text is None else spoken.words(element.text)
+    found.extend(_said(child, spoken) for child in element)
+    return found
 
 
 def _attribute(value: str | float) -> str:

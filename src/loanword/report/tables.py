@@ -8,12 +8,14 @@ from loanword.report.cells import (
     NOT_PLANNED_CELL,
     Cell,
     Column,
-    RowGroup,
+    Sources,
     Table,
     Tone,
     estimate_cell,
     number_cell,
     one_group,
+    pair_group,
+    run_cell,
     text_cell,
 )
 from loanword.report.comparisons import Comparison, Difference
@@ -21,10 +23,10 @@ from loanword.report.facts import BenchmarkFacts
 from loanword.report.gather import RunRecords
 from loanword.report.knowledge import Knowledge, benchmark_titles, benchmarks_of
 from loanword.report.likelihoods import Scores, languages_of
+from loanword.report.saying import Said, clauses, joined, listed, remarks, say, sentences
 from loanword.report.wording import (
     Setting,
     decimal,
-    joined,
     language_name,
     p_text,
     percent,
@@ -47,14 +49,14 @@ TONES: dict[str, Tone] = {"helps": "good", "hurts": "bad"}
 def settings_table(runs: Sequence[RunRecords]) -> Table:
     """Settings in which the runs differ, and what each run still lacks."""
     keys = varying_keys([run.settings for run in runs])
-    columns = [RUN, *(Column(key, _capital(setting_name(key)), _is_numeric(key, runs)) for key in keys)]
+    columns = [RUN, *(Column(key, _setting_title(key), _is_numeric(key, runs)) for key in keys)]
     rows = [
-        [text_cell(run.label), *(_setting_cell(key, run.settings.get(key)) for key in keys), _state_cell(run)]
+        [run_cell(run.label), *(_setting_cell(key, run.settings.get(key)) for key in keys), _state_cell(run)]
         for run in runs
     ]
-    note = (
-        "Settings that every run shares are listed below the table. "
-        f"{NOT_PLANNED_CELL.text} is a setting that a run does not have."
+    note = say(
+        "Settings that every run shares are listed below the table. {dash} is a setting that a run does not have.",
+        dash=NOT_PLANNED_CELL.text,
     )
     columns.append(Column("state", "Records", is_number=False))
     return Table("settings", "Settings of every run", note, tuple(columns), one_group(rows))
@@ -68,7 +70,14 @@ def shared_settings(runs: Sequence[RunRecords]) -> list[tuple[str, str]]:
     ]
     seeds = sorted({run.seed for run in runs})
     known = any(key == "seed" for key in runs[0].settings)
-    return shared if known else [*shared, ("seed" if len(seeds) == 1 else "seeds", ", ".join(map(str, seeds)))]
+    return (
+        shared if known else [*shared, (say("seed") if len(seeds) == 1 else say("seeds"), ", ".join(map(str, seeds)))]
+    )
+
+
+def _setting_title(key: str) -> str:
+    name = setting_name(key)
+    return say(_capital(name)) if isinstance(name, Said) else name
 
 
 def _is_numeric(key: str, runs: Sequence[RunRecords]) -> bool:
@@ -81,15 +90,18 @@ def _setting_cell(key: str, value: Setting | None) -> Cell:
 
 def _state_cell(run: RunRecords) -> Cell:
     missing = run.missing()
-    state = f"missing: {'all' if len(missing) == len(run.artifacts) else ', '.join(missing)}" if missing else "complete"
+    state = say("complete")
+    if missing:
+        roles = say("all") if len(missing) == len(run.artifacts) else ", ".join(missing)
+        state = say("missing: {roles}", roles=roles)
     notes = [state, *(_skipped_text(role, rows) for role, rows in run.skipped.items())]
-    return text_cell("; ".join(notes), tone="bad" if missing or run.skipped else "quiet")
+    return text_cell(clauses(notes), tone="bad" if missing or run.skipped else "quiet")
 
 
 def _skipped_text(role: str, skipped: Sequence[SkippedRows]) -> str:
     num_rows = sum(rows.last_row - rows.first_row for rows in skipped)
     reasons = joined(dict.fromkeys(rows.reason for rows in skipped))
-    return f"{role} skipped {plain(num_rows)} rows ({reasons})"
+    return say("{role} skipped {number} rows ({reasons})", role=role, number=plain(num_rows), reasons=reasons)
 
 
 def likelihoods_table(language: str, runs: Sequence[RunRecords], scores: Scores) -> Table:
@@ -104,16 +116,18 @@ def likelihoods_table(language: str, runs: Sequence[RunRecords], scores: Scores)
         score, planned = scores.get((run.label, language)), run.plans("likelihoods")
         rows.append(
             [
-                text_cell(run.label),
+                run_cell(run.label),
                 estimate_cell(score and score.bits_per_byte, lambda value: decimal(value, 3), planned=planned),
                 estimate_cell(score and score.perplexity, significant, planned=planned),
                 number_cell(score and score.tokens_per_byte, lambda value: decimal(value, 3), planned=planned),
             ]
         )
-    note = (
-        f"{_counts(documents)} held-out documents, {_counts(sizes)} bytes. Brackets hold 95\u202f% bootstrap "
+    note = say(
+        "{documents} held-out documents, {bytes} bytes. Brackets hold 95\u202f% bootstrap "
         "intervals over documents. Bits per byte compare across vocabularies; perplexity is per token and compares "
-        "only between runs with the same vocabulary."
+        "only between runs with the same vocabulary.",
+        documents=_counts(documents),
+        bytes=_counts(sizes),
     )
     columns = (
         RUN,
@@ -121,7 +135,8 @@ def likelihoods_table(language: str, runs: Sequence[RunRecords], scores: Scores)
         Column("perplexity", "Perplexity per token"),
         Column("tokens_per_byte", "Tokens per byte"),
     )
-    return Table(f"likelihoods.{language}", f"Held-out {name}", note, columns, one_group(rows))
+    title = say("Held-out {language}", language=name)
+    return Table(f"likelihoods.{language}", title, note, columns, one_group(rows), Sources(roles=("likelihoods",)))
 
 
 def knowledge_table(
@@ -140,7 +155,7 @@ def knowledge_table(
         estimates = {one.facts.name: one.estimate for one in score.scores} if score else {}
         rows.append(
             [
-                text_cell(run.label),
+                run_cell(run.label),
                 *(estimate_cell(estimates.get(name), percent, bounds=_points) for name in names),
                 number_cell(score and score.num_questions, plain),
                 number_cell(score and score.num_unparsed, plain),
@@ -158,45 +173,49 @@ def knowledge_table(
         Column("mean_shots", "Shots that fitted"),
         Column("fewest_shots", "Fewest shots"),
     ]
-    return Table(f"knowledge.{benchmark}", title, _knowledge_note(facts), tuple(columns), one_group(rows))
+    sources = Sources(roles=(f"grades.{benchmark}", f"responses.{benchmark}"))
+    return Table(f"knowledge.{benchmark}", title, _knowledge_note(facts), tuple(columns), one_group(rows), sources)
 
 
 def _knowledge_note(facts: BenchmarkFacts) -> str:
     asked = [
-        f"{facts.split} split" if facts.split else "",
-        f"{facts.num_shots} shots" if facts.num_shots is not None else "",
-        f"{facts.protocol} protocol" if facts.protocol else "",
-        f"answered by {facts.answering}" if facts.answering else "",
-        f"model in {facts.precision}" if facts.precision else "",
+        say("{name} split", name=facts.split) if facts.split else "",
+        say("{number} shots", number=str(facts.num_shots)) if facts.num_shots is not None else "",
+        say("{name} protocol", name=facts.protocol) if facts.protocol else "",
+        say("answered by {name}", name=facts.answering) if facts.answering else "",
+        say("model in {name}", name=facts.precision) if facts.precision else "",
     ]
-    settings = ", ".join(part for part in asked if part)
+    settings = listed(asked)
     chances = {one.name: one.chance for one in facts.scores if one.chance is not None and not one.is_part}
     if not facts.scores and facts.chance is not None:
         chances = {"": facts.chance}
-    guessing = [f"{percent(chance)} of {name}" for name, chance in chances.items()]
+    guessing = [say("{share} of {name}", share=percent(chance), name=name) for name, chance in chances.items()]
     if len(set(chances.values())) == 1:
         guessing = [percent(next(iter(chances.values())))]
-    fragile = f"Fragile: the likeliest option is less than {facts.fragile_nats:g} nats likelier than the next."
-    malformed = f"{len(facts.malformed)} labels cannot be right, or not alone; they are counted all the same."
-    return " ".join(
-        part
-        for part in (
-            f"{_capital(settings)}." if settings else "",
-            f"Guessing scores {joined(guessing)}." if guessing else "Chance level not recorded.",
-            "Intervals over questions are Wilson's, those of other scores from a bootstrap over examples.",
+    fragile = say(
+        "Fragile: the likeliest option is less than {nats} nats likelier than the next.", nats=f"{facts.fragile_nats:g}"
+    )
+    malformed = say(
+        "{number} labels cannot be right, or not alone; they are counted all the same.",
+        number=plain(len(facts.malformed)),
+    )
+    return sentences(
+        (
+            say("Asked: {settings}.", settings=settings) if settings else "",
+            say("Guessing scores {shares}.", shares=joined(guessing))
+            if guessing
+            else say("Chance level not recorded."),
+            say("Intervals over questions are Wilson's, those of other scores from a bootstrap over examples."),
             fragile if facts.fragile_nats else "",
             malformed if facts.malformed else "",
         )
-        if part
     )
 
 
 def comparisons_table(comparisons: Sequence[Comparison]) -> Table:
     """Every arm against its control on every measure."""
     groups = [
-        RowGroup(
-            f"{found.arm} against {found.control}", tuple(map(_comparison_row, found.differences)), _pair_note(found)
-        )
+        pair_group(found.arm, found.control, tuple(map(_comparison_row, found.differences)), _pair_note(found))
         for found in comparisons
     ]
     columns = (
@@ -222,8 +241,10 @@ def _comparison_row(found: Difference) -> tuple[Cell, ...]:
     # Here an empty side is missing: the pair is in the table because the study asks for it.
     difference = estimate_cell(found.paired and found.paired.difference, measure.difference_text)
     word = found.verdict.word if found.verdict else ""
+    kind, _, of = measure.key.partition(".")
+    role = "likelihoods" if kind == "bits_per_byte" else f"grades.{of}"
     return (
-        text_cell(measure.title),
+        Cell(measure.title, measure.title, sources=Sources(roles=(role,))),
         number_cell(found.control and found.control.value, measure.value_text),
         number_cell(found.arm and found.arm.value, measure.value_text),
         difference,
@@ -235,12 +256,17 @@ def _comparison_row(found: Difference) -> tuple[Cell, ...]:
 
 
 def _pair_note(found: Comparison) -> str:
-    notes = [f"differs in {'; '.join(found.factors)}" if found.factors else "no setting differs"]
-    notes += ["confounded: more than one factor differs"] if found.confounded else []
-    notes += [f"mean of {found.num_seeds} seeds, paired by seed"] if found.num_seeds > 1 else []
-    notes += ["built under different executions"] if found.other_execution else []
-    notes += [f"{joined(found.skipped_rows)} skipped rows in training"] if found.skipped_rows else []
-    return " · ".join(notes)
+    factors = say("differs in {factors}", factors=clauses(found.factors))
+    several = say("mean of {number} seeds, paired by seed", number=plain(found.num_seeds))
+    return remarks(
+        (
+            factors if found.factors else say("no setting differs"),
+            say("confounded: more than one factor differs") if found.confounded else "",
+            several if found.num_seeds > 1 else "",
+            say("built under different executions") if found.other_execution else "",
+            say("{runs} skipped rows in training", runs=joined(found.skipped_rows)) if found.skipped_rows else "",
+        )
+    )
 
 
 def likelihood_tables(runs: Sequence[RunRecords], scores: Scores) -> list[Table]:
@@ -260,7 +286,7 @@ def _points(share: float) -> str:
 
 
 def _counts(found: set[int]) -> str:
-    return " or ".join(plain(count) for count in sorted(found)) or "No"
+    return joined(plain(count) for count in sorted(found)) or say("No")
 
 
 def _capital(text: str) -> str:

@@ -9,8 +9,9 @@ from markupsafe import Markup
 from loanword.records import TokenizerMeasure
 from loanword.report.arms import vocabulary_name
 from loanword.report.axes import Axis, linear_axis, tick_text
-from loanword.report.cells import Cell, Column, Table, number_cell, one_group, text_cell
+from loanword.report.cells import Cell, Column, Sources, Table, number_cell, one_group, text_cell
 from loanword.report.gather import NEW_PIECES, RunRecords
+from loanword.report.saying import clauses, listed, say
 from loanword.report.svg import Element, Style, add, drawing, markup, shortened, text_width
 from loanword.report.wording import bytes_text, decimal, language_name, percent, plain, setting_phrase
 
@@ -85,7 +86,9 @@ def tokenizers_table(runs: Sequence[RunRecords]) -> Table:
         for name, one in found
     ]
     note = "Tokens per word stand only where a language separates its words with spaces."
-    return Table("tokenizers", "How the tokenizers encode", note, columns, one_group(rows))
+    return Table(
+        "tokenizers", "How the tokenizers encode", note, columns, one_group(rows), Sources(roles=("tokenizer",))
+    )
 
 
 _NUMBERS: tuple[tuple[Column, Callable[[TokenizerMeasure], float | None], Callable[[float], str]], ...] = (
@@ -112,11 +115,24 @@ def tokenizers_panel(tokenizers: Sequence[MeasuredTokenizer]) -> Markup:
     groups = {language: _bars(language, tokenizers) for language in languages}
     top = LEGEND_ROW * len(tokenizers) + LANGUAGE_GAP
     bottom = top + sum(TITLE_ROW + BAR_ROW * len(bars) + LANGUAGE_GAP for bars in groups.values())
-    described = "; ".join(
-        f"{language_name(language)}: {', '.join(f'{tokenizers[n].name} {decimal(value, 3)}' for n, value in bars)}"
+    described = clauses(
+        say(
+            "{language}: {bars}",
+            language=language_name(language),
+            bars=listed(
+                say("{vocabulary} {value}", vocabulary=tokenizers[number].name, value=decimal(value, 3))
+                for number, value in bars
+            ),
+        )
         for language, bars in groups.items()
     )
-    root = drawing("tokenizers-bars", WIDTH, bottom + AXIS_ROOM, "Tokens per character by language", f"{described}.")
+    root = drawing(
+        "tokenizers-bars",
+        WIDTH,
+        bottom + AXIS_ROOM,
+        say("Tokens per character by language"),
+        say("{told}.", told=described),
+    )
     for number, tokenizer in enumerate(tokenizers):
         y = LEGEND_ROW * number
         add(root, "rect", x=LEFT, y=y + 3, width=11, height=11, class_=f"marker {Style(number).colour}")
@@ -153,7 +169,7 @@ def _draw_axis(root: Element, axis: Axis, top: float, bottom: float) -> None:
         add(root, "line", x1=x, y1=top, x2=x, y2=bottom, class_="grid")
         add(root, "text", text, x=x, y=bottom + 18, text_anchor="middle" if value else "start", class_="tick")
     centre = _place(axis, axis.ticks[-1][0]) / 2
-    add(root, "text", "tokens per character", x=centre, y=bottom + 38, text_anchor="middle", class_="name")
+    add(root, "text", say("tokens per character"), x=centre, y=bottom + 38, text_anchor="middle", class_="name")
 
 
 def _draw_bar(root: Element, axis: Axis, style: Style, value: float, top: float) -> None:

@@ -19,6 +19,7 @@ from loanword.report.arms import Arm, budget_arms, describe
 from loanword.report.comparisons import MARGIN_BITS_PER_BYTE
 from loanword.report.gather import BUDGET, NEW_PIECES, VOCABULARY, RunRecords
 from loanword.report.likelihoods import LanguageScore, Scores, compare_languages, interpolated
+from loanword.report.saying import listed, say
 from loanword.report.statistics import (
     CONFIDENCE,
     Estimate,
@@ -50,10 +51,11 @@ class Measured:
 class Level:
     """One budget of target text: an arm, the control that read the same text, and their differences.
 
-    `asked` is the budget in words, `target_bytes` what was read for it. FLOPs are of training after the base; None
-    where they, or the text, are missing.
+    `run` is the arm's label, `asked` the budget in words, `target_bytes` what was read for it. FLOPs are of training
+    after the base; None where they, or the text, are missing.
     """
 
+    run: str
     asked: str
     target_bytes: float | None
     flops: float | None
@@ -188,7 +190,8 @@ def _level(arm: RunRecords, control: RunRecords, scores: Scores, target: str, cu
     ours, theirs, flops = scores.get((arm.label, target)), scores.get((control.label, target)), train_flops(arm)
     equal = _at_compute(curve, flops)
     return Level(
-        asked=", ".join(describe(arm, [key for key in arm.settings if key.startswith(BUDGET)])) or "no target text",
+        run=arm.label,
+        asked=listed(describe(arm, [key for key in arm.settings if key.startswith(BUDGET)])) or say("no target text"),
         target_bytes=arm.num_target_bytes,
         flops=flops,
         arm=ours,

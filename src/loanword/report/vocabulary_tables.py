@@ -13,6 +13,7 @@ from loanword.report.cells import (
     Cell,
     Column,
     RowGroup,
+    Sources,
     Table,
     estimate_cell,
     number_cell,
@@ -20,10 +21,11 @@ from loanword.report.cells import (
     text_cell,
 )
 from loanword.report.extensions import Extension
-from loanword.report.figures import Figure
+from loanword.report.figures import Figure, described
 from loanword.report.gather import RunRecords
 from loanword.report.likelihoods import Scores
 from loanword.report.panels import LinePanel, Point, Series, line_panel
+from loanword.report.saying import listed, say
 from loanword.report.svg import Style
 from loanword.report.vocabulary import (
     FROM_THE_START,
@@ -50,6 +52,7 @@ from loanword.report.wording import (
 )
 
 MEGABYTE = 1e6
+SOURCES = Sources(roles=("likelihoods", "tokenizer", "pretraining"))
 MOST_NAMED_PIECES = 5
 
 
@@ -83,7 +86,7 @@ def costs_table(pairs: Sequence[VocabularyPair]) -> Table:
         "original vocabulary\u2019s."
     )
     named = tuple(RowGroup(language_name(target), tuple(map(tuple, rows.values()))) for target, rows in groups.items())
-    return Table("vocabulary.costs", "What a larger vocabulary saves and costs", note, columns, named)
+    return Table("vocabulary.costs", "What a larger vocabulary saves and costs", note, columns, named, SOURCES)
 
 
 def _cost_cells(side: Side, control: Side) -> list[Cell]:
@@ -116,7 +119,7 @@ def _cost_cells(side: Side, control: Side) -> list[Cell]:
         if is_control
         else number_cell(
             affordable_pieces(before, cost.tokens_per_byte) if cost and before else None,
-            lambda value: count_text(value) if value > 0 else "none",
+            lambda value: count_text(value) if value > 0 else say("none"),
         ),
     ]
 
@@ -125,8 +128,13 @@ def levels_table(pairs: Sequence[VocabularyPair]) -> Table:
     """Bits per byte of every arm at every budget, beside its control at equal text and at equal compute."""
     groups = [
         RowGroup(
-            f"{language_name(pair.target)}: {_phrases(pair.arm)} against {_phrases(pair.control)}",
-            tuple(map(_level_row, pair.levels)),
+            say(
+                "{language}: {arm} against {control}",
+                language=language_name(pair.target),
+                arm=_phrases(pair.arm),
+                control=_phrases(pair.control),
+            ),
+            tuple(_level_row(level, pair) for level in pair.levels),
         )
         for pair in pairs
     ]
@@ -147,17 +155,26 @@ def levels_table(pairs: Sequence[VocabularyPair]) -> Table:
         "Brackets hold 95\u202f% intervals of the paired difference by bootstrap over documents; p is adjusted by Holm "
         "over the whole table."
     )
-    return Table("vocabulary.bits", "Bits per byte against the original vocabulary", note, columns, tuple(groups))
+    title = "Bits per byte against the original vocabulary"
+    return Table("vocabulary.bits", title, note, columns, tuple(groups), SOURCES)
 
 
 def _phrases(arm: Arm) -> str:
-    return ", ".join(arm.phrases) or "all runs"
+    return listed(arm.phrases) or say("all runs")
 
 
-def _level_row(level: Level) -> tuple[Cell, ...]:
+def _labels(pair: VocabularyPair) -> tuple[str, ...]:
+    return tuple(run.label for line in (pair.arm, pair.control) for run in line.runs)
+
+
+def _level_row(level: Level, pair: VocabularyPair) -> tuple[Cell, ...]:
     return (
-        Cell(level.asked, level.asked if level.target_bytes is None else level.target_bytes),
-        number_cell(level.flops, lambda value: flops_text(value) if value else "none"),
+        Cell(
+            level.asked,
+            level.asked if level.target_bytes is None else level.target_bytes,
+            sources=Sources((level.run, *(run.label for run in pair.control.runs))),
+        ),
+        number_cell(level.flops, lambda value: flops_text(value) if value else say("none")),
         number_cell(level.control and level.control.bits_per_byte.value, lambda value: decimal(value, 3)),
         number_cell(level.arm and level.arm.bits_per_byte.value, lambda value: decimal(value, 3)),
         *_difference_cells(level.equal_text, measured=True),
@@ -168,7 +185,7 @@ def _level_row(level: Level) -> tuple[Cell, ...]:
 
 def _difference_cells(found: Measured, *, measured: bool) -> tuple[Cell, Cell]:
     if found.outside:
-        return text_cell(f"{found.outside} the control\u2019s", tone="quiet"), NOT_PLANNED_CELL
+        return text_cell(say(f"{found.outside} the control\u2019s"), tone="quiet"), NOT_PLANNED_CELL
     difference = found.paired and found.paired.difference
     return (
         estimate_cell(difference, lambda value: signed(value, 3), planned=measured),
@@ -180,8 +197,8 @@ def break_even_table(pairs: Sequence[VocabularyPair]) -> Table:
     """The budget of target text at which each arm breaks even, with what resampled documents say of it."""
     rows = [
         [
-            text_cell(f"{language_name(pair.target)}: {_phrases(pair.arm)}"),
-            text_cell(reading),
+            _pair_cell(pair),
+            text_cell(say(reading)),
             *_break_even_cells(found, reading),
         ]
         for pair in pairs
@@ -202,15 +219,25 @@ def break_even_table(pairs: Sequence[VocabularyPair]) -> Table:
         "crossing found each time; the last two columns are shares of resamples without one. This is uncertainty "
         "over documents: how the crossing moves with the size of the model is for scaling fits to say."
     )
-    return Table("vocabulary.break_even", "Where a larger vocabulary breaks even", note, columns, one_group(rows))
+    return Table(
+        "vocabulary.break_even", "Where a larger vocabulary breaks even", note, columns, one_group(rows), SOURCES
+    )
+
+
+def _pair_cell(pair: VocabularyPair) -> Cell:
+    named = say("{language}: {arm}", language=language_name(pair.target), arm=_phrases(pair.arm))
+    return Cell(named, named, sources=Sources(_labels(pair)))
 
 
 def _break_even_cells(found: BreakEven | None, reading: Reading) -> list[Cell]:
     if found is None:
         return [NOT_PLANNED_CELL] * 5
-    words = {FROM_THE_START: f"below {bytes_text(found.smallest)}", NEVER: f"beyond {bytes_text(found.largest)}"}
+    words = {
+        FROM_THE_START: say("below {amount}", amount=bytes_text(found.smallest)),
+        NEVER: say("beyond {amount}", amount=bytes_text(found.largest)),
+    }
     return [
-        text_cell(break_even_text(found, reading).partition(" [")[0]),
+        text_cell(break_even_text(found, reading, with_interval=False)),
         Cell(words[found.median], words[found.median])
         if found.median in words
         else number_cell(found.median, bytes_text),
@@ -226,7 +253,7 @@ def extensions_table(runs: Sequence[RunRecords]) -> Table:
     for run in runs:
         if run.extension is not None and run.tokenizer is not None:
             target = language_name(str(run.settings.get("target", "")))
-            name = f"{target}: {vocabulary_name(run)}"
+            name = say("{language}: {arm}", language=target, arm=vocabulary_name(run))
             rows.setdefault(run.tokenizer.folder, [text_cell(name), *_extension_cells(run.extension)])
     columns = (
         Column("vocabulary", "Vocabulary", is_number=False),
@@ -243,7 +270,12 @@ def extensions_table(runs: Sequence[RunRecords]) -> Table:
         "they would have fired in source text."
     )
     return Table(
-        "vocabulary.source", "What new pieces change in source text", note, columns, one_group(list(rows.values()))
+        "vocabulary.source",
+        "What new pieces change in source text",
+        note,
+        columns,
+        one_group(list(rows.values())),
+        Sources(roles=("tokenizer",)),
     )
 
 
@@ -251,7 +283,9 @@ def _extension_cells(extension: Extension) -> list[Cell]:
     change = extension.change
     reasons = Counter(piece.reason for piece in extension.passed_over)
     named = [f"{piece.text} ({plain(piece.num_words)})" for piece in change.firing_pieces] if change else []
-    more = [f"{len(named) - MOST_NAMED_PIECES} more"] if len(named) > MOST_NAMED_PIECES else []
+    more = (
+        [say("{number} more", number=plain(len(named) - MOST_NAMED_PIECES))] if len(named) > MOST_NAMED_PIECES else []
+    )
     share = change.num_changed_words / change.num_words if change and change.num_words else None
     because = joined(f"{reason}: {plain(count)}" for reason, count in reasons.most_common())
     return [
@@ -287,24 +321,20 @@ def compute_figure(pairs: Sequence[VocabularyPair], scores: Scores) -> Figure | 
 
 def _compute_panel(identifier: str, target: str, lines: Sequence[Arm], scores: Scores) -> Markup | None:
     series = [
-        Series(line.phrases or ("all runs",), points, Style(place))
+        Series(line.phrases or (say("all runs"),), points, Style(place))
         for place, line in enumerate(lines)
         if (points := _compute_points(line, target, scores))
     ]
     if not series:
         return None
     name = language_name(target)
-    described = (
-        f"{one.label}: " + "; ".join(f"{decimal(point.y, 3)} at {flops_text(point.x)}" for point in one.points)
-        for one in series
-    )
     return line_panel(
         LinePanel(
             identifier=identifier,
-            title=f"{name}: bits per byte against training compute",
-            description=". ".join(described) + ".",
-            x_title="training compute after the base",
-            y_title=f"{name}, bits per byte",
+            title=say("{language}: bits per byte against training compute", language=name),
+            description=described((one, flops_text) for one in series),
+            x_title=say("training compute after the base"),
+            y_title=say("{language}, bits per byte", language=name),
             x_axis=budget_axis([point.x for one in series for point in one.points], lambda value, _: flops_text(value)),
             series=series,
             markers=True,

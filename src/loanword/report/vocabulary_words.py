@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from loanword.model.vocabulary_cost import VocabularyCost, tokens_saved
 from loanword.records import TokenizerMeasure
 from loanword.report.gather import RunRecords
+from loanword.report.saying import clauses, listed, say, sentences
 from loanword.report.statistics import PairedDifference
 from loanword.report.vocabulary import FROM_THE_START, NEVER, BreakEven, Measured, Reading, VocabularyPair
 from loanword.report.wording import bytes_text, count_text, decimal, joined, language_name, percent, signed
 
-NO_BREAK = "\u00a0"
 COMPUTE_NOT_MEASURED = " (compute not measured)"
 
 
@@ -25,7 +25,11 @@ class Answer:
 
     @property
     def heading(self) -> str:
-        return f"A larger vocabulary for {language_name(self.language)}: {self.outcome}"
+        return say(
+            "A larger vocabulary for {language}: {outcome}",
+            language=language_name(self.language),
+            outcome=say(self.outcome),
+        )
 
     @property
     def tone(self) -> str:
@@ -89,13 +93,21 @@ def _answer(target: str, pairs: Sequence[VocabularyPair]) -> Answer:
     outcomes = list(dict.fromkeys(map(_outcome, pairs)))
     if len(pairs) == 1:
         (pair,) = pairs
-        return Answer(target, outcomes[0], _gain(pair), (f"{_name(pair)}: {_told(pair)}",))
-    tally = [f"{outcome} for {sum(_outcome(pair) == outcome for pair in pairs)}" for outcome in outcomes]
+        return Answer(target, outcomes[0], _gain(pair), (say("{arm}: {told}", arm=_name(pair), told=_told(pair)),))
+    tally = [
+        say(
+            "{outcome} for {number}", outcome=say(outcome), number=str(sum(_outcome(pair) == outcome for pair in pairs))
+        )
+        for outcome in outcomes
+    ]
     return Answer(
         target,
         _together(outcomes),
-        f"Of {len(pairs)} arms with new pieces: {joined(tally)}.",
-        tuple(f"{_name(pair)}: {_outcome(pair)}. {_told(pair)}" for pair in pairs),
+        say("Of {number} arms with new pieces: {tally}.", number=str(len(pairs)), tally=joined(tally)),
+        tuple(
+            say("{arm}: {outcome}. {told}", arm=_name(pair), outcome=say(_outcome(pair)), told=_told(pair))
+            for pair in pairs
+        ),
     )
 
 
@@ -111,11 +123,11 @@ def _together(outcomes: Sequence[str]) -> str:
 
 
 def _told(pair: VocabularyPair) -> str:
-    return " ".join(part for part in (_saving(pair), _gain(pair), _break_evens(pair)) if part)
+    return sentences((_saving(pair), _gain(pair), _break_evens(pair)))
 
 
 def _name(pair: VocabularyPair) -> str:
-    return ", ".join(pair.arm.phrases)
+    return listed(pair.arm.phrases)
 
 
 def _outcome(pair: VocabularyPair) -> str:
@@ -143,67 +155,88 @@ def _saving(pair: VocabularyPair) -> str:
     text = _fewer(tokens_saved(control.tokens_per_byte, arm.tokens_per_byte), "tokens")
     if control.tokens_per_character is not None and arm.tokens_per_character is not None:
         before, after = (decimal(side, 3) for side in (control.tokens_per_character, arm.tokens_per_character))
-        text += f" ({before} to {after} a character)"
+        text = say("{saved} ({before} to {after} a character)", saved=text, before=before, after=after)
     if control.cost is not None and arm.cost is not None:
         flops = tokens_saved(control.cost.train_flops_per_byte(), arm.cost.train_flops_per_byte())
         before, after = control.cost.shape.num_parameters, arm.cost.shape.num_parameters
-        text += f", {_fewer(flops, 'training FLOPs per byte')}"
-        text += f", for {count_text(after - before)} more parameters ({percent(after / before - 1)})"
-    return f"{text}."
+        text = say(
+            "{saved}, {flops}, for {number} more parameters ({share})",
+            saved=text,
+            flops=_fewer(flops, "training FLOPs per byte"),
+            number=count_text(after - before),
+            share=percent(after / before - 1),
+        )
+    return say("{told}.", told=text)
 
 
 def _fewer(saved: float, what: str) -> str:
-    return f"{percent(abs(saved))} {'fewer' if saved >= 0 else 'more'} {what}"
+    return say(
+        "{share} fewer {what}" if saved >= 0 else "{share} more {what}", share=percent(abs(saved)), what=say(what)
+    )
 
 
 def _gain(pair: VocabularyPair) -> str:
     last = pair.last
     if last is None or last.equal_text.paired is None:
-        return "No budget has bits per byte of both vocabularies yet."
+        return say("No budget has bits per byte of both vocabularies yet.")
     # In bytes that were read, as break-even is: what was asked for ends inside a document.
     budget = bytes_text(last.target_bytes) if last.target_bytes else last.asked
-    text = f"At the largest budget, {budget}: {difference_text(last.equal_text.paired)} bits per byte at equal text"
+    at_text = {"budget": budget, "text": difference_text(last.equal_text.paired)}
+    opening = "At the largest budget, {budget}: {text} bits per byte at equal text"
     if last.equal_compute.paired is not None:
-        return f"{text}, {difference_text(last.equal_compute.paired)} at equal compute."
+        compute = difference_text(last.equal_compute.paired)
+        return say(f"{opening}, {{compute}} at equal compute.", **at_text, compute=compute)
     if last.equal_compute.outside:
-        return f"{text}; its compute lies {last.equal_compute.outside} what the control was measured at."
-    return f"{text}; nothing was measured at equal compute."
+        where = last.equal_compute.outside
+        return say(f"{opening}; its compute lies {where} what the control was measured at.", **at_text)
+    return say(f"{opening}; nothing was measured at equal compute.", **at_text)
 
 
 def difference_text(paired: PairedDifference) -> str:
     """A difference in bits per byte with its interval."""
     change = paired.difference
-    interval = f"{signed(change.low, 3)}{NO_BREAK}to{NO_BREAK}{signed(change.high, 3)}"
-    return f"{signed(change.value, 3)} [{interval}]"
+    return say(
+        "{value} [{low}\u00a0to\u00a0{high}]",
+        value=signed(change.value, 3),
+        low=signed(change.low, 3),
+        high=signed(change.high, 3),
+    )
 
 
 def _break_evens(pair: VocabularyPair) -> str:
-    found = [f"at {reading}: {break_even_text(one, reading)}" for reading, one in pair.break_evens if one is not None]
-    return f"Break-even {'; '.join(found)}." if found else ""
+    found = [
+        say(f"at {reading}: {{where}}", where=break_even_text(one, reading))
+        for reading, one in pair.break_evens
+        if one is not None
+    ]
+    return say("Break-even {where}.", where=clauses(found)) if found else ""
 
 
-def break_even_text(found: BreakEven, reading: Reading) -> str:
+def break_even_text(found: BreakEven, reading: Reading, *, with_interval: bool = True) -> str:
     """Where an arm breaks even, with the interval where it does; budgets are those that the reading can compare."""
     budget = "measured budget" if reading == "equal text" else "budget with a control at such compute"
     if found.bytes.value == FROM_THE_START:
-        return f"already at the smallest {budget}, {bytes_text(found.smallest)}"
+        return say(f"already at the smallest {budget}, {{amount}}", amount=bytes_text(found.smallest))
     if found.bytes.value == NEVER:
         largest = bytes_text(found.largest)
         return (
-            f"ahead before, but not at the largest {budget}, {largest}"
+            say(f"ahead before, but not at the largest {budget}, {{amount}}", amount=largest)
             if found.is_ahead_before
-            else f"at no {budget} up to {largest}"
+            else say(f"at no {budget} up to {{amount}}", amount=largest)
         )
-    return f"from {bytes_text(found.bytes.value)} of target text on [{interval_text(found)}]"
+    amount = bytes_text(found.bytes.value)
+    if not with_interval:
+        return say("from {amount} of target text on", amount=amount)
+    return say("from {amount} of target text on [{interval}]", amount=amount, interval=interval_text(found))
 
 
 def interval_text(found: BreakEven) -> str:
     """The interval of a break-even; an end outside the measured budgets is said to be."""
     low, high = _end(found.bytes.low, found), _end(found.bytes.high, found)
-    return low if low == high else f"{low} to {high}"
+    return low if low == high else say("{low} to {high}", low=low, high=high)
 
 
 def _end(value: float, found: BreakEven) -> str:
     if value == FROM_THE_START:
-        return f"below {bytes_text(found.smallest)}"
-    return f"beyond {bytes_text(found.largest)}" if value == NEVER else bytes_text(value)
+        return say("below {amount}", amount=bytes_text(found.smallest))
+    return say("beyond {amount}", amount=bytes_text(found.largest)) if value == NEVER else bytes_text(value)

@@ -4,16 +4,18 @@ Narrow no-break spaces join a number to its unit; the minus is a minus.
 """
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 from loanword.language_names import NAMES
+from loanword.report.saying import joined as joined
+from loanword.report.saying import say
 
 Setting = str | int | float
 
 NARROW = "\u202f"
 MINUS = "\u2212"
 NOT_PLANNED = "\u2013"
-MISSING = "missing"
+MISSING = say("missing")
 
 BENCHMARK_NAMES: Mapping[str, str] = {
     "ceval": "C-Eval", "mmlu": "MMLU", "agieval": "AGIEval", "gaokao": "GAOKAO-Bench",
@@ -40,7 +42,7 @@ SETTING_NAMES: Mapping[str, str] = {
 
 def language_name(code: str) -> str:
     """A language's English name, or its code where we know no name."""
-    return NAMES.get(code, code)
+    return say(NAMES[code]) if code in NAMES else code
 
 
 def benchmark_name(name: str) -> str:
@@ -122,18 +124,12 @@ def p_text(p_value: float) -> str:
 
 def p_phrase(p_value: float) -> str:
     """A p-value as it stands in a sentence."""
-    return f"p {p_text(p_value)}" if p_value < 0.001 else f"p = {p_text(p_value)}"
-
-
-def joined(parts: Iterable[str]) -> str:
-    """Parts as an English list."""
-    words = list(parts)
-    return " and ".join(words) if len(words) < 3 else f"{', '.join(words[:-1])} and {words[-1]}"
+    return say("p {value}" if p_value < 0.001 else "p = {value}", value=p_text(p_value))
 
 
 def setting_name(key: str) -> str:
     """A setting's name in words, or its path in the study file where it has none."""
-    return SETTING_NAMES.get(key, key)
+    return say(SETTING_NAMES[key]) if key in SETTING_NAMES else key
 
 
 def setting_value(key: str, value: Setting | None) -> str:
@@ -141,7 +137,7 @@ def setting_value(key: str, value: Setting | None) -> str:
     if value is None:
         return NOT_PLANNED
     if isinstance(value, str):
-        return f"{language_name(value)} ({value})" if key in ("source", "target") else value
+        return say("{name} ({code})", name=language_name(value), code=value) if key in ("source", "target") else value
     if key.endswith(("budget.bytes", "_bytes")) or key == "pretraining.budget":
         return bytes_text(value)
     if key.endswith(("replay", "_share")):
@@ -152,18 +148,23 @@ def setting_value(key: str, value: Setting | None) -> str:
 def setting_phrase(key: str, value: Setting | None) -> str:
     """One setting in words that stand alone, as a figure's label has them."""
     empty = value is None or value == 0
-    if key == "tokenizer.num_new_pieces":
-        return "original vocabulary" if empty else f"+{setting_value(key, value)} pieces"
-    if key == "pretraining.replay":
-        return "no replay" if empty else f"replay {setting_value(key, value)}"
-    if key == "tuning.num_conversations":
-        return "untuned" if empty else f"{setting_value(key, value)} instructions"
-    if key.startswith("pretraining.budget"):
-        return "no target text" if empty else _budget_phrase(key, value)
-    return f"{setting_name(key)} {setting_value(key, value)}"
-
-
-def _budget_phrase(key: str, value: Setting | None) -> str:
-    unit = key.removeprefix("pretraining.budget").removeprefix(".")
     text = setting_value(key, value)
-    return f"{text} {unit}" if unit in ("documents", "tokens") else text
+    if key == "tokenizer.num_new_pieces":
+        return say("original vocabulary") if empty else say("+{number} pieces", number=text)
+    if key == "pretraining.replay":
+        return say("no replay") if empty else say("replay {share}", share=text)
+    if key == "tuning.num_conversations":
+        return say("untuned") if empty else say("{number} instructions", number=text)
+    if key.startswith("pretraining.budget"):
+        return say("no target text") if empty else _budget_phrase(key, text)
+    return say("{setting} {value}", setting=setting_name(key), value=text)
+
+
+def _budget_phrase(key: str, text: str) -> str:
+    match key.removeprefix("pretraining.budget").removeprefix("."):
+        case "documents":
+            return say("{number} documents", number=text)
+        case "tokens":
+            return say("{number} tokens", number=text)
+        case _:
+            return text

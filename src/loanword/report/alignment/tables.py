@@ -24,15 +24,19 @@ from loanword.report.cells import (
     Cell,
     Column,
     RowGroup,
+    Sources,
     Table,
     estimate_cell,
     number_cell,
+    pair_group,
+    run_cell,
     text_cell,
 )
 from loanword.report.comparisons import reference_run
-from loanword.report.figures import Figure
+from loanword.report.figures import Figure, described
 from loanword.report.gather import RunRecords
 from loanword.report.panels import LinePanel, Point, Series, line_panel
+from loanword.report.saying import clauses, say, sentences
 from loanword.report.svg import NUM_COLOURS, Style
 from loanword.report.tables import COMPARED, REACHED, RUN, TONES
 from loanword.report.wording import decimal, joined, language_name, p_text, percent, plain, signed
@@ -40,6 +44,7 @@ from loanword.report.wording import decimal, joined, language_name, p_text, perc
 MOST_LINES = 6
 """Runs that a panel tells apart by colour; where there are more, only some are drawn."""
 MOST_MARKED_LAYERS = 13
+SOURCES = Sources(roles=("alignment",))
 MOST_TICKS = 9
 CONTROL = Style(2 * NUM_COLOURS - 1)
 """Grey and dashed: the last colour, in the dash that no run has."""
@@ -92,15 +97,16 @@ def _runs_table(runs: Sequence[RunRecords], alignments: Alignments) -> Table:
         "which flatters it. Margin: cosine to the translation minus the largest to another sentence, averaged. "
         "Shuffled: the middle layer with translations dealt out at random. Cut: sentences longer than the context."
     )
-    return Table("alignment", "Translations that are nearest to each other", note, columns, tuple(groups))
+    title = "Translations that are nearest to each other"
+    return Table("alignment", title, note, columns, tuple(groups), SOURCES)
 
 
 def _run_cells(label: str, alignment: Alignment | None) -> list[Cell]:
     if alignment is None:
-        return [text_cell(label), *[MISSING_CELL] * 9]
+        return [run_cell(label), *[MISSING_CELL] * 9]
     middle, best = alignment.middle, alignment.best
     return [
-        text_cell(label),
+        run_cell(label),
         number_cell(middle.layer, plain),
         estimate_cell(accuracy_estimate(middle), percent, bounds=_points),
         number_cell(_share(middle.forward_hits), percent),
@@ -116,16 +122,17 @@ def _run_cells(label: str, alignment: Alignment | None) -> list[Cell]:
 def _counted(languages: Languages, alignments: Alignments) -> str:
     counts = sorted({found.middle.num_sentences for (_, pair), found in alignments.items() if pair == languages})
     chances = joined(percent(1 / count, 2) for count in counts)
-    return f"{' or '.join(map(plain, counts))} sentences; {chances} by chance"
+    return say("{numbers} sentences; {chances} by chance", numbers=joined(map(plain, counts)), chances=chances)
 
 
 def _comparisons_table(runs: Sequence[RunRecords], comparisons: Sequence[AlignmentComparison]) -> Table:
     by_label = {run.label: run for run in runs}
     groups = [
-        RowGroup(
-            f"{found.arm} against {found.control}",
+        pair_group(
+            found.arm,
+            found.control,
             tuple(_comparison_row(one) for one in found.differences),
-            f"differs in {'; '.join(factors(by_label[found.arm], by_label[found.control]))}",
+            say("differs in {factors}", factors=clauses(factors(by_label[found.arm], by_label[found.control]))),
         )
         for found in comparisons
     ]
@@ -140,31 +147,31 @@ def _comparisons_table(runs: Sequence[RunRecords], comparisons: Sequence[Alignme
         "exact sign test over the sentences that one of the two hits more often, adjusted by Holm over the whole "
         "table. Best layers are each run\u2019s own."
     )
-    return Table("alignment.comparisons", "Alignment compared", note, columns, tuple(groups))
+    return Table("alignment.comparisons", "Alignment compared", note, columns, tuple(groups), SOURCES)
 
 
 def _comparison_row(found: AlignmentDifference) -> tuple[Cell, ...]:
     word = found.word
     return (
-        text_cell(f"{languages_text(found.languages)}, {_places(found)}"),
+        text_cell(say("{languages}, {place}", languages=languages_text(found.languages), place=_places(found))),
         number_cell(found.control and accuracy(found.control), percent),
         number_cell(found.arm and accuracy(found.arm), percent),
         estimate_cell(found.paired and found.paired.difference, points_text),
         number_cell(found.adjusted_p, p_text),
-        text_cell(word, tone=TONES.get(word, "quiet")),
+        text_cell(say(word), tone=TONES.get(word, "quiet")),
     )
 
 
 def _places(found: AlignmentDifference) -> str:
     if found.arm is None or found.control is None:
-        return found.place
+        return say(found.place)
     layers = list(dict.fromkeys((found.control.layer, found.arm.layer)))
-    return f"{found.place} ({' and '.join(map(str, layers))})"
+    return say("{place} ({layers})", place=say(found.place), layers=joined(map(str, layers)))
 
 
 def _layers_table(languages: Languages, runs: Sequence[RunRecords], alignments: Alignments) -> Table:
     groups = [
-        RowGroup(run.label, tuple(tuple(_layer_cells(layer)) for layer in found.layers))
+        RowGroup(run.label, tuple(tuple(_layer_cells(layer)) for layer in found.layers), sources=Sources((run.label,)))
         for run in runs
         if (found := alignments.get((run.label, languages))) is not None
     ]
@@ -177,9 +184,9 @@ def _layers_table(languages: Languages, runs: Sequence[RunRecords], alignments: 
         Column("shuffled", "Shuffled"),
     )
     source, target = languages
-    title = f"{languages_text(languages)}, layer by layer"
+    title = say("{languages}, layer by layer", languages=languages_text(languages))
     note = "Layer 0 is the embeddings; the last layer stands behind the final norm."
-    return Table(f"alignment.layers.{source}-{target}", title, note, columns, tuple(groups))
+    return Table(f"alignment.layers.{source}-{target}", title, note, columns, tuple(groups), SOURCES)
 
 
 def _layer_cells(layer: AlignedLayer) -> list[Cell]:
@@ -199,17 +206,19 @@ def alignment_figure(runs: Sequence[RunRecords]) -> Figure | None:
     panels = [_panel(languages, runs, alignments) for languages in language_pairs(runs)]
     if not panels:
         return None
-    caption = (
+    caption = say(
         "Higher is better: how often a sentence\u2019s own translation is the nearest of all sentences, both "
         "directions together. Layer 0 is the embeddings. Dashed: the same vectors with translations dealt out at "
         "random, the mean of the runs drawn."
     )
     left_out = sum(num_left_out for _, num_left_out in panels)
     if left_out:
-        caption += (
-            f" Of the runs, at most {MOST_LINES} are drawn: the untouched base and, of those that differ in their "
-            "budget of text alone, the largest; the others are in the tables."
+        drawn = say(
+            "Of the runs, at most {most} are drawn: the untouched base and, of those that differ in their budget of "
+            "text alone, the largest; the others are in the tables.",
+            most=str(MOST_LINES),
         )
+        caption = sentences((caption, drawn))
     return Figure("alignment", "Alignment by layer", caption, tuple(drawn for drawn, _ in panels))
 
 
@@ -233,22 +242,18 @@ def _panel(languages: Languages, runs: Sequence[RunRecords], alignments: Alignme
     ]
     series.append(
         Series(
-            ("shuffled",),
+            (say("shuffled"),),
             tuple(Point(layer, 100 * sum(shares) / len(shares)) for layer, shares in enumerate(shuffled)),
             CONTROL,
         )
     )
-    described = (
-        f"{one.label}: " + "; ".join(f"{decimal(point.y, 1)} at layer {point.x}" for point in one.points)
-        for one in series
-    )
     name = languages_text(languages)
     panel = LinePanel(
         identifier=f"alignment-{'-'.join(languages)}",
-        title=f"{name}: translations that are nearest, by layer",
-        description=". ".join(described) + ".",
-        x_title="layer",
-        y_title=f"{name}: nearest, % of sentences",
+        title=say("{languages}: translations that are nearest, by layer", languages=name),
+        description=described(((one, _layer_text) for one in series), digits=1),
+        x_title=say("layer"),
+        y_title=say("{languages}: nearest, % of sentences", languages=name),
         x_axis=_layer_axis(depth - 1),
         series=series,
         markers=depth <= MOST_MARKED_LAYERS,
@@ -272,9 +277,14 @@ def _layer_axis(last: int) -> Axis:
     return Axis(ticks, lambda layer: layer / max(1, last))
 
 
+def _layer_text(place: float) -> str:
+    return say("layer {number}", number=plain(place))
+
+
 def languages_text(languages: Languages) -> str:
     """Two languages by name."""
-    return "\u2013".join(map(language_name, languages))
+    source, target = map(language_name, languages)
+    return say("{source}\u2013{target}", source=source, target=target)
 
 
 def points_text(value: float) -> str:

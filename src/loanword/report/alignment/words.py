@@ -19,12 +19,13 @@ from loanword.report.alignment.scores import (
     score_alignment,
 )
 from loanword.report.alignment.tables import languages_text, points_text
+from loanword.report.cells import Sources, against
 from loanword.report.comparisons import reference_run
 from loanword.report.gather import RunRecords
-from loanword.report.summary import Finding
+from loanword.report.saying import clauses, say, sentences
+from loanword.report.summary import Finding, interval_text
 from loanword.report.wording import percent, plain
 
-NO_BREAK = "\u00a0"
 HYPOTHESIS = (
     "If new pieces hurt because they start outside of what the base has aligned across languages, a model with them "
     "aligns worse than one without after the same text."
@@ -64,12 +65,18 @@ def _level(
     measured = {label: found for (label, pair), found in alignments.items() if pair == languages}
     best = max(measured, key=lambda label: accuracy(measured[label].middle))
     start = base.label if base is not None and base.label in measured else None
-    parts = [_level_text(measured[start], f"under {start}, the untouched base")] if start is not None else []
+    parts: list[str] = []
+    if start is not None:
+        parts.append(_level_text(measured[start], say("under {run}, the untouched base", run=start)))
     if best != start:
-        parts.append(_level_text(measured[best], f"under {best}, the most of {plain(len(measured))} runs"))
+        where = say("under {run}, the most of {number} runs", run=best, number=plain(len(measured)))
+        parts.append(_level_text(measured[best], where))
     parts.append(
-        f"With translations shuffled it is {percent(measured[best].middle.shuffled_accuracy)}; "
-        f"chance is {percent(1 / measured[best].middle.num_sentences)}."
+        say(
+            "With translations shuffled it is {shuffled}; chance is {chance}.",
+            shuffled=percent(measured[best].middle.shuffled_accuracy),
+            chance=percent(1 / measured[best].middle.num_sentences),
+        )
     )
     # A pair that is a test of the vocabulary too, on no text, has the base as its control.
     against = [
@@ -80,37 +87,47 @@ def _level(
     ]
     if known := [one for one in against if one.verdict is not None]:
         better, worse = (sum(one.word == word for one in known) for word in ("helps", "hurts"))
-        rest = "; of the others nothing is shown" if better + worse < len(known) else ""
-        parts.append(
-            f"Of {plain(len(known))} runs beside the base, {plain(better)} align better at the middle layer and "
-            f"{plain(worse)} worse{rest}."
-        )
-    return Finding(f"{languages_text(languages)}: translations found by their vectors", " ".join(parts))
+        told = "Of {number} runs beside the base, {better} align better at the middle layer and {worse} worse"
+        rest = "; of the others nothing is shown." if better + worse < len(known) else "."
+        parts.append(say(told + rest, number=plain(len(known)), better=plain(better), worse=plain(worse)))
+    heading = say("{languages}: translations found by their vectors", languages=languages_text(languages))
+    return Finding(heading, sentences(parts), sources=Sources(tuple(measured), ("alignment",)))
 
 
 def _level_text(found: Alignment, where: str) -> str:
     middle, best = found.middle, found.best
-    text = (
-        f"Of {plain(middle.num_sentences)} sentences, {percent(accuracy(middle))} have their own translation nearest "
-        f"at the middle layer ({middle.layer} of {len(found.layers) - 1}) {where}"
+    text = say(
+        "Of {number} sentences, {share} have their own translation nearest at the middle layer ({layer} of {last}) "
+        "{where}",
+        number=plain(middle.num_sentences),
+        share=percent(accuracy(middle)),
+        layer=str(middle.layer),
+        last=str(len(found.layers) - 1),
+        where=where,
     )
     if best is middle:
-        return f"{text}, which is its best."
-    return f"{text}, and {percent(accuracy(best))} at its best layer ({best.layer})."
+        return say("{told}, which is its best.", told=text)
+    share = percent(accuracy(best))
+    return say("{told}, and {share} at its best layer ({layer}).", told=text, share=share, layer=str(best.layer))
 
 
 def _hypothesis(languages: Languages, middle: Compared, best: Compared) -> Finding:
     outcome, tone = _outcome([one for _, one in middle])
-    heading = f"Does a larger vocabulary cost {languages_text(languages)} alignment? {outcome}"
+    heading = say(
+        "Does a larger vocabulary cost {languages} alignment? {outcome}",
+        languages=languages_text(languages),
+        outcome=say(outcome),
+    )
     known = [one for _, one in middle if one.verdict is not None]
-    text = f"{HYPOTHESIS} {_tally([one for _, one in middle], 'middle layer')}"
+    told = [say(HYPOTHESIS), _tally([one for _, one in middle], "middle layer")]
     if known:
-        text += f" {_tally([one for _, one in best], 'best layers')}"
+        told.append(_tally([one for _, one in best], "best layers"))
     points = tuple(
-        f"{found.arm} against {found.control}: {_told(one)}; {_told(other)}"
+        say("{pair}: {told}", pair=against(found.arm, found.control), told=clauses((_told(one), _told(other))))
         for (found, one), (_, other) in zip(middle, best, strict=True)
     )
-    return Finding(heading, text, tone, points)
+    sources = Sources(tuple(label for found, _ in middle for label in (found.arm, found.control)), ("alignment",))
+    return Finding(heading, sentences(told), tone, points, sources=sources)
 
 
 def _outcome(found: Sequence[AlignmentDifference]) -> tuple[str, str]:
@@ -131,21 +148,25 @@ def _outcome(found: Sequence[AlignmentDifference]) -> tuple[str, str]:
 def _tally(found: Sequence[AlignmentDifference], where: str) -> str:
     words = [one.word for one in found if one.verdict is not None]
     missing = len(found) - len(words)
-    waits = f" {plain(missing)} cannot be compared." if missing else ""
+    waits = say("{number} cannot be compared.", number=plain(missing)) if missing else ""
     if not words:
-        return f"At the {where} nothing can be compared yet."
+        return say("At the {where} nothing can be compared yet.", where=say(where))
     floor = words.count("neither is above chance")
-    aside = f", and in {plain(floor)} neither side is above chance" if floor else ""
-    return (
-        f"At the {where} it does in {plain(words.count('hurts'))} of {plain(len(words))} pairs, and aligns better in "
-        f"{plain(words.count('helps'))}{aside}.{waits}"
-    )
+    told = "At the {where} it does in {worse} of {number} pairs, and aligns better in {better}"
+    counts = {
+        "where": say(where),
+        "worse": plain(words.count("hurts")),
+        "number": plain(len(words)),
+        "better": plain(words.count("helps")),
+    }
+    aside = say(f"{told}, and in {{floor}} neither side is above chance.", **counts, floor=plain(floor))
+    return sentences((aside if floor else say(f"{told}.", **counts), waits))
 
 
 def _told(found: AlignmentDifference) -> str:
-    where = "the middle layer" if found.place == "middle layer" else "the best layers"
+    where = say("the middle layer" if found.place == "middle layer" else "the best layers")
     if found.paired is None:
-        return f"{found.word} at {where}"
+        return say("{word} at {where}", word=say(found.word), where=where)
     change = found.paired.difference
-    interval = f"{points_text(change.low)}{NO_BREAK}to{NO_BREAK}{points_text(change.high)}"
-    return f"{points_text(change.value)} [{interval}] points at {where}, {found.word}"
+    told = interval_text(points_text(change.value), points_text(change.low), points_text(change.high))
+    return say("{change} points at {where}, {word}", change=told, where=where, word=say(found.word))

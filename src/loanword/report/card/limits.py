@@ -46,8 +46,8 @@ def _losses(scores: CardScores) -> Iterator[str]:
     worse = [one for one in scores.differences.values() if one.verdict is not None and one.verdict.word == "hurts"]
     for one in worse:
         assert one.paired is not None
-        change = one.measure.difference_text(one.paired.difference.value)
-        yield f"It is worse than its base on {escaped(one.measure.title)}: {change}{one.measure.unit_text}."
+        change = one.measure.with_unit(one.measure.difference_text(one.paired.difference.value))
+        yield f"It is worse than its base on {escaped(one.measure.title)}: {change}."
 
 
 def _safety(exported: Exported) -> Iterator[str]:

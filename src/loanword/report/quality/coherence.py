@@ -15,6 +15,7 @@ from loanword.report.judged import COHERENCE, Judged
 from loanword.report.quality.ratings import Part, RatedExamples, estimates, parts_of, rated_examples
 from loanword.report.quality.scores import planned_judges
 from loanword.report.quality.words import judge_phrase, scale_range
+from loanword.report.saying import say
 from loanword.report.wording import decimal, plain
 
 
@@ -50,7 +51,9 @@ def coherence_columns(judges: Sequence[CoherenceJudge]) -> Iterator[Column]:
     for judge in judges:
         by = judge_phrase(judge.name.removesuffix(OF_COHERENCE), judge.facts, short=True)
         scale = scale_range(judge.part.lowest, judge.part.highest)
-        yield Column(f"coherence.{judge.name}", f"Coherence where switched, {by} ({scale})")
+        yield Column(
+            f"coherence.{judge.name}", say("Coherence where switched, {judge} ({scale})", judge=by, scale=scale)
+        )
         yield Column(f"num_rated.{judge.name}", "Rated of those")
         if not judge.was_asked:
             yield Column(f"coherence_of_others.{judge.name}", "Where not switched")
@@ -80,15 +83,17 @@ def coherence_note(judges: Sequence[CoherenceJudge]) -> str:
     if not judges:
         return ""
     if judges[0].was_asked:
-        return "Coherence: whether a response that switches makes sense to a reader of all its languages, as judged."
-    return "Coherence is the judge\u2019s item of that name; a response may hang together in the wrong language."
+        return say(
+            "Coherence: whether a response that switches makes sense to a reader of all its languages, as judged."
+        )
+    return say("Coherence is the judge\u2019s item of that name; a response may hang together in the wrong language.")
 
 
 def _mean_cell(examples: RatedExamples, judge: CoherenceJudge, of: set[tuple[str, str]]) -> Cell:
     among = examples.at([place for place, key in enumerate(examples.keys) if key in of])
     estimate = estimates(among, [judge.part])[judge.part.key]
     if estimate is None:
-        return text_cell("none rated", tone="quiet")
+        return text_cell(say("none rated"), tone="quiet")
     return estimate_cell(estimate, lambda value: decimal(value, 2))
 
 

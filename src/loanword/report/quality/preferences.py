@@ -15,10 +15,11 @@ from loanword.report.cells import (
     Cell,
     Column,
     RowGroup,
+    Sources,
     Table,
     estimate_cell,
     number_cell,
-    text_cell,
+    pair_cell,
 )
 from loanword.report.gather import RunRecords, stage_of
 from loanword.report.judged import judged_role
@@ -134,11 +135,12 @@ def preferences_table(compared: Sequence[ComparedResponses], headings: Mapping[t
         "both orders. For the first shown: of all verdicts for one of the two, those for whichever stood first; "
         "50\u202f% is no bias. Where questions were compared several times, all but the win rate count each time."
     )
-    return Table("quality.preferences", "Which responses are preferred", note, columns, groups)
+    sources = Sources(roles=("ratings", "judgements"))
+    return Table("quality.preferences", "Which responses are preferred", note, columns, groups, sources)
 
 
 def _row(one: ComparedResponses) -> tuple[Cell, ...]:
-    pair, score = text_cell(f"{one.arm} against {one.control}"), one.score
+    pair, score = pair_cell(one.arm, one.control), one.score
     if score is None:
         return (pair, *[MISSING_CELL] * 9)
     counts = [score.outcomes[outcome] for outcome in ("arm", "tie", "control", "inconsistent", "unparsed")]

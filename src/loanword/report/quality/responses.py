@@ -21,6 +21,7 @@ from loanword.report.quality.chosen import RESPONSES, Chosen, choose, generated_
 from loanword.report.quality.ratings import Key
 from loanword.report.quality.said import MOST_CHARACTERS, JudgedBy, Text, said_of, shown
 from loanword.report.quality.scores import titles_of
+from loanword.report.saying import Said, clauses, say
 from loanword.report.wording import joined, language_name, percent, plain
 from loanword.writing import writing
 
@@ -228,17 +229,25 @@ def marked_texts(texts: Sequence[str], spans: Sequence[SwitchedSpan]) -> Iterato
         end = start + min(len(text), MOST_CHARACTERS)
         edges = {edge for span in spans for edge in (span.start, span.end) if start < edge < end}
         pieces = tuple(
-            Piece(visible(text[low - start : high - start]), _title(spans, low))
+            Piece(visible(text[low - start : high - start]), span_title(spans, low))
             for low, high in pairwise(sorted({start, end, *edges}))
         )
         yield Marked(pieces, start + len(text) - end)
         start += len(text) + 1
 
 
-def _title(spans: Sequence[SwitchedSpan], place: int) -> str:
+def span_title(spans: Sequence[SwitchedSpan], place: int) -> str:
     """What marks the character at a place; nothing where it is in no span."""
-    names = (f"{language_name(span.language)}, by {span.level}" for span in spans if span.start <= place < span.end)
-    return visible("; ".join(names))
+    return clauses(
+        say("{language}, by {level}", language=_language(span.language), level=say(span.level))
+        for span in spans
+        if span.start <= place < span.end
+    )
+
+
+def _language(code: str) -> str:
+    name = language_name(code)
+    return name if isinstance(name, Said) else visible(name)
 
 
 def _package_text(name: str) -> str:

@@ -3,10 +3,20 @@
 from collections.abc import Sequence
 from itertools import pairwise
 
-from loanword.report.cells import NOT_PLANNED_CELL, Cell, Column, RowGroup, Table, number_cell, text_cell
+from loanword.report.cells import (
+    NOT_PLANNED_CELL,
+    Cell,
+    Column,
+    RowGroup,
+    Sources,
+    Table,
+    number_cell,
+    run_cell,
+)
 from loanword.report.quality.ratings import Part
 from loanword.report.quality.scores import JudgedBenchmark, RunScores
 from loanword.report.quality.words import heading, scale_range
+from loanword.report.saying import say
 from loanword.report.tables import RUN
 from loanword.report.wording import percent, plain
 
@@ -28,15 +38,17 @@ def saturation_table(judged: Sequence[JudgedBenchmark]) -> Table:
         RowGroup(
             part.title,
             tuple(_distribution_row(one, part, label, shown) for label in one.scored),
-            f"{heading(one)}, scale {scale_range(part.lowest, part.highest)}",
+            say("{heading}, scale {scale}", heading=heading(one), scale=scale_range(part.lowest, part.highest)),
         )
         for one, part in saturated
     ]
-    note = (
-        f"Items of which at least {percent(SATURATED, 0)} of some run\u2019s ratings lie at one end of the scale. Such "
-        "an item hardly tells responses apart, and pulls a mean over items that holds it to that end."
+    note = say(
+        "Items of which at least {share} of some run\u2019s ratings lie at one end of the scale. Such an item hardly "
+        "tells responses apart, and pulls a mean over items that holds it to that end.",
+        share=percent(SATURATED, 0),
     )
-    return Table("quality.distribution", "Items that are saturated", note, columns, tuple(groups))
+    sources = Sources(roles=("ratings",))
+    return Table("quality.distribution", "Items that are saturated", note, columns, tuple(groups), sources)
 
 
 def _items(one: JudgedBenchmark) -> list[Part]:
@@ -82,7 +94,7 @@ def _distribution_row(
         num = sum(value == low if low == high else low < value < high for value in values)
         is_told = (low, high) in own and values
         cells.append(number_cell(num / len(values), percent) if is_told else NOT_PLANNED_CELL)
-    return (text_cell(label), *cells, number_cell(len(values), plain))
+    return (run_cell(label), *cells, number_cell(len(values), plain))
 
 
 def _bin_key(place: tuple[float, float]) -> str:
@@ -92,4 +104,4 @@ def _bin_key(place: tuple[float, float]) -> str:
 
 def _bin_title(place: tuple[float, float]) -> str:
     low, high = place
-    return plain(low) if low == high else f"between {plain(low)} and {plain(high)}"
+    return plain(low) if low == high else say("between {low} and {high}", low=plain(low), high=plain(high))

@@ -13,24 +13,35 @@ from loanword.report.cells import (
     Cell,
     Column,
     RowGroup,
+    Sources,
     Table,
+    against,
     estimate_cell,
     number_cell,
     one_group,
+    run_cell,
     text_cell,
 )
 from loanword.report.gather import RunRecords
 from loanword.report.quality.coherence import coherence_cells, coherence_columns, coherence_judges, coherence_note
 from loanword.report.quality.scores import titles_of
+from loanword.report.saying import listed, say, sentences
 from loanword.report.statistics import Estimate, PairedDifference, Verdict, paired_accuracy, wilson, with_verdicts
-from loanword.report.summary import NO_BREAK, Finding
+from loanword.report.summary import Finding, difference_point, interval_text
 from loanword.report.tables import COMPARED, REACHED, RUN, TONES
-from loanword.report.wording import decimal, joined, language_name, p_phrase, p_text, percent, plain, signed
+from loanword.report.wording import MISSING, decimal, joined, language_name, p_text, percent, plain, signed
 
 MOST_LANGUAGES = 3
 """Languages that a cell names."""
 MARGIN = 0.1
 """The largest difference of shares that may be called none."""
+SWITCHED_NOTE = (
+    "Switched: a response with words of another language that are no names, known loans, code, formulas, "
+    "quotations or words of the question; brackets hold Wilson\u2019s 95\u202f% intervals. Into: responses by the "
+    "languages in them. Letters: the mean share of letters in other languages, over the responses that switch. "
+    "Line and word pass rates are the Language Confusion Benchmark\u2019s, over responses that have something for "
+    "it to look at."
+)
 
 
 @dataclass(frozen=True)
@@ -147,21 +158,20 @@ def _table(benchmark: str, title: str, runs: Sequence[RunRecords]) -> Table:
         *coherence_columns(judges),
     )
     rows = [
-        [text_cell(run.label), *_row(run, benchmark), *coherence_cells(run, benchmark, judges)]
+        [run_cell(run.label), *_row(run, benchmark), *coherence_cells(run, benchmark, judges)]
         for run in runs
         if f"switching.{benchmark}" in run.artifacts
     ]
     languages = dict.fromkeys(one.language for run in runs for one in run.switching.get(benchmark, ()))
-    expected = joined(language_name(code) for code in languages) or "their language"
-    note = (
-        "Switched: a response with words of another language that are no names, known loans, code, formulas, "
-        "quotations or words of the question; brackets hold Wilson\u2019s 95\u202f% intervals. Into: responses by the "
-        "languages in them. Letters: the mean share of letters in other languages, over the responses that switch. "
-        "Line and word pass rates are the Language Confusion Benchmark\u2019s, over responses that have something for "
-        f"it to look at. {coherence_note(judges)}"
-    )
+    expected = joined(language_name(code) for code in languages) or say("their language")
+    note = sentences((say(SWITCHED_NOTE), coherence_note(judges)))
     return Table(
-        f"switching.{benchmark}", f"{title}: responses that leave {expected}", note.strip(), columns, one_group(rows)
+        f"switching.{benchmark}",
+        say("{benchmark}: responses that leave {language}", benchmark=title, language=expected),
+        note,
+        columns,
+        one_group(rows),
+        Sources(roles=(f"switching.{benchmark}", f"responses.{benchmark}")),
     )
 
 
@@ -172,7 +182,7 @@ def _row(run: RunRecords, benchmark: str) -> list[Cell]:
     return [
         number_cell(score.num_responses, plain),
         _share_cell(score.switched),
-        text_cell(_into_text(score.into) or "none", tone="" if score.into else "quiet"),
+        text_cell(_into_text(score.into) or say("none"), tone="" if score.into else "quiet"),
         number_cell(score.letters, percent, planned=False),
         _share_cell(score.lines),
         _share_cell(score.words),
@@ -185,9 +195,12 @@ def _share_cell(estimate: Estimate | None) -> Cell:
 
 def _into_text(into: Counter[str]) -> str:
     ordered = sorted(into.items(), key=lambda pair: (-pair[1], pair[0]))
-    named = [f"{language_name(language)} {plain(num)}" for language, num in ordered[:MOST_LANGUAGES]]
+    named = [
+        say("{language} {number}", language=language_name(language), number=plain(num))
+        for language, num in ordered[:MOST_LANGUAGES]
+    ]
     others = len(ordered) - len(named)
-    return ", ".join([*named, *([f"{plain(others)} more"] if others > 0 else [])])
+    return listed([*named, *([say("{number} more", number=plain(others))] if others > 0 else [])])
 
 
 def _differences_table(titles: Mapping[str, str], differences: Sequence[SwitchingDifference]) -> Table:
@@ -209,14 +222,21 @@ def _differences_table(titles: Mapping[str, str], differences: Sequence[Switchin
         "with 95\u202f% intervals of the paired difference and exact McNemar tests, adjusted by Holm over the whole "
         "table. To switch less often helps."
     )
-    return Table("switching.differences", "Switching, arms against their controls", note, columns, groups)
+    return Table(
+        "switching.differences",
+        "Switching, arms against their controls",
+        note,
+        columns,
+        groups,
+        Sources(roles=("switching",)),
+    )
 
 
 def _difference_row(one: SwitchingDifference) -> tuple[Cell, ...]:
     control, arm = (None, None) if one.values is None else one.values[::-1]
-    word = one.verdict.word if one.verdict else ""
+    word, named = one.verdict.word if one.verdict else "", against(one.arm, one.control)
     return (
-        text_cell(f"{one.arm} against {one.control}"),
+        Cell(named, named, sources=Sources((one.arm, one.control), (f"switching.{one.benchmark}",))),
         number_cell(control, percent, planned=one.is_missing),
         number_cell(arm, percent, planned=one.is_missing),
         estimate_cell(
@@ -230,10 +250,11 @@ def _difference_row(one: SwitchingDifference) -> tuple[Cell, ...]:
 
 def _verdict_text(one: SwitchingDifference) -> str:
     if one.verdict is None:
-        return "missing" if one.is_missing else "not comparable: different questions"
+        return MISSING if one.is_missing else say("not comparable: different questions")
     if one.verdict.word == "no difference" and one.verdict.bound is not None:
-        return f"no difference larger than {decimal(100 * one.verdict.bound, 1)} points shown"
-    return {"helps": "switches less often", "hurts": "switches more often"}.get(one.verdict.word, one.verdict.word)
+        bound = say("{number} points", number=decimal(100 * one.verdict.bound, 1))
+        return say("no difference larger than {bound} shown", bound=bound)
+    return say({"helps": "switches less often", "hurts": "switches more often"}.get(one.verdict.word, one.verdict.word))
 
 
 def _finding(
@@ -246,24 +267,39 @@ def _finding(
         return []
     label = max(scored, key=lambda of: scored[of].switched.value)
     most = scored[label]
-    into = f", into {_into_text(most.into)}" if most.into else ""
-    interval = f"95\u202f% interval {percent(most.switched.low)} to {percent(most.switched.high)}"
-    text = f"{percent(most.switched.value)} of the responses of {label} switch ({interval}){into}."
+    share = {
+        "share": percent(most.switched.value),
+        "run": label,
+        "low": percent(most.switched.low),
+        "high": percent(most.switched.high),
+    }
+    text = (
+        say(
+            "{share} of the responses of {run} switch (95\u202f% interval {low} to {high}), into {languages}.",
+            **share,
+            languages=_into_text(most.into),
+        )
+        if most.into
+        else say("{share} of the responses of {run} switch (95\u202f% interval {low} to {high}).", **share)
+    )
     if len(scored) > 1:
-        lowest = min(score.switched.value for score in scored.values())
-        text = f"Between {percent(lowest)} and {percent(most.switched.value)} of a run\u2019s responses switch. {text}"
+        between = say(
+            "Between {lowest} and {highest} of a run\u2019s responses switch.",
+            lowest=percent(min(score.switched.value for score in scored.values())),
+            highest=percent(most.switched.value),
+        )
+        text = sentences((between, text))
     points = tuple(_point(one) for one in differences if one.paired is not None)
-    return [Finding(f"{title}: switches of language", text, points=points)]
+    sources = Sources(tuple(scored), (f"switching.{benchmark}",))
+    return [Finding(say("{benchmark}: switches of language", benchmark=title), text, points=points, sources=sources)]
 
 
 def _point(one: SwitchingDifference) -> str:
-    if one.paired is None:
-        return f"{one.arm} minus {one.control}: {_verdict_text(one)}"
-    change = one.paired.difference
+    change = None if one.paired is None else _change_text(one.paired)
+    return difference_point(one.arm, one.control, change, one.adjusted_p, _verdict_text(one))
+
+
+def _change_text(paired: PairedDifference) -> str:
+    change = paired.difference
     low, high = signed(100 * change.low, 1), signed(100 * change.high, 1)
-    p_value = "" if one.adjusted_p is None else f", {p_phrase(one.adjusted_p)}"
-    interval = f"[{low}{NO_BREAK}to{NO_BREAK}{high}]"
-    return (
-        f"{one.arm} minus {one.control}: {signed(100 * change.value, 1)} {interval} points{p_value}; "
-        f"{_verdict_text(one)}"
-    )
+    return say("{change} points", change=interval_text(signed(100 * change.value, 1), low, high))

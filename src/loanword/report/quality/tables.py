@@ -3,7 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from loanword.records import JudgeFacts
 from loanword.report.cells import (
@@ -11,10 +11,13 @@ from loanword.report.cells import (
     Cell,
     Column,
     RowGroup,
+    Sources,
     Table,
     estimate_cell,
     number_cell,
     one_group,
+    pair_group,
+    run_cell,
     text_cell,
 )
 from loanword.report.gather import RunRecords
@@ -32,8 +35,10 @@ from loanword.report.quality.words import (
     value_text,
     verdict_text,
 )
+from loanword.report.saying import clauses, say, sentences
 from loanword.report.statistics import Estimate
 from loanword.report.tables import COMPARED, REACHED, RUN, TONES
+from loanword.report.trust.judges import NOT_CHECKED
 from loanword.report.wording import joined, p_text, percent, plain
 
 OUTCOMES = ("rated", "unparsed", "refused", "not answered")
@@ -78,20 +83,20 @@ def _scores_table(key: str, judged: JudgedBenchmark, labels: Sequence[str], note
         Column("num_questions", "Questions"),
         *(Column(f"num_{outcome.replace(' ', '_')}", outcome.capitalize()) for outcome in OUTCOMES),
     )
-    rows = [[text_cell(label), *_scores_row(judged, label, len(columns) - 1)] for label in labels]
+    rows = [[run_cell(label), *_scores_row(judged, label, len(columns) - 1)] for label in labels]
     note = _scores_note(judged, _trust_text(judged, notes))
-    return Table(key, titled(judged), note, columns, one_group(rows))
+    return Table(key, titled(judged), note, columns, one_group(rows), _sources(judged))
 
 
 def _trust_text(judged: JudgedBenchmark, notes: Notes) -> str:
     """How far the judge can be trusted: said once for the runs of which the same is known."""
     found: dict[str, list[str]] = {}
     for label in judged.scored:
-        note = notes.get((label, judged.benchmark, judged.judge), "not checked against people").removesuffix(".")
-        found.setdefault(note, []).append(label)
+        note = notes.get((label, judged.benchmark, judged.judge), say(NOT_CHECKED))
+        found.setdefault(note[:-1] if note.endswith(".") else note, []).append(label)
     if len(found) < 2:
         return next(iter(found), "")
-    return "; ".join(f"{note} ({joined(labels)})" for note, labels in found.items())
+    return clauses(say("{note} ({runs})", note=note, runs=joined(labels)) for note, labels in found.items())
 
 
 def _scores_row(judged: JudgedBenchmark, label: str, width: int) -> list[Cell]:
@@ -108,7 +113,7 @@ def _scores_row(judged: JudgedBenchmark, label: str, width: int) -> list[Cell]:
 
 def _estimate_cell(part: Part, estimate: Estimate | None, *, with_interval: bool = True) -> Cell:
     if estimate is None:
-        return text_cell("none rated", tone="quiet")
+        return text_cell(say("none rated"), tone="quiet")
     if not with_interval:
         return Cell(value_text(part, estimate.value), estimate.value)
     return estimate_cell(
@@ -119,7 +124,12 @@ def _estimate_cell(part: Part, estimate: Estimate | None, *, with_interval: bool
 def _part_columns(judged: JudgedBenchmark) -> Iterator[Column]:
     alike = bool(scale_text(judged)) or is_share(judged)
     for part in judged.parts:
-        yield Column(part.key, part.title if alike else f"{part.title} ({scale_range(part.lowest, part.highest)})")
+        yield Column(
+            part.key,
+            part.title
+            if alike
+            else say("{item} ({scale})", item=part.title, scale=scale_range(part.lowest, part.highest)),
+        )
     if not judged.parts:
         yield Column("score", "Score")
 
@@ -128,27 +138,27 @@ def _scores_note(judged: JudgedBenchmark, trust: str) -> str:
     every = [scores.judge for scores in judged.scored.values()]
     models = dict.fromkeys(model for judge in every if judge.kind != "people" for model in judge.models)
     told = (
-        f"How far to trust it: {trust}." if trust else "",
-        f"Answered by {joined(models)}." if models else "",
-        f"Rubric {judged.facts.rubric}." if judged.facts else "",
+        say("How far to trust it: {trust}.", trust=trust) if trust else "",
+        say("Answered by {models}.", models=joined(models)) if models else "",
+        say("Rubric {rubric}.", rubric=judged.facts.rubric) if judged.facts else "",
         _parts_note(judged),
-        "Brackets hold 95\u202f% bootstrap intervals over questions.",
+        say("Brackets hold 95\u202f% bootstrap intervals over questions."),
         _repeats_note(every),
-        "What is unparsed, refused or not answered is no zero: it is in no mean.",
+        say("What is unparsed, refused or not answered is no zero: it is in no mean."),
     )
-    return " ".join(part for part in told if part)
+    return sentences(told)
 
 
 def _parts_note(judged: JudgedBenchmark) -> str:
     keys = {part.key for part in judged.parts}
     if is_share(judged):
-        return "Scores are shares of all points."
+        return say("Scores are shares of all points.")
     if AVERAGE in keys:
-        return "AVG is the mean of the items, as in the paper."
+        return say("AVG is the mean of the items, as in the paper.")
     if MEAN_OF_ITEMS in keys and judged.facts and judged.facts.kind != "rules":
-        return "The mean is that of the items that were rated, which is not the paper\u2019s AVG."
+        return say("The mean is that of the items that were rated, which is not the paper\u2019s AVG.")
     if MEAN_OF_ITEMS in keys:
-        return "Rules see only what they can check; an item is a mean over the questions that it can be asked of."
+        return say("Rules see only what they can check; an item is a mean over the questions that it can be asked of.")
     return ""
 
 
@@ -157,8 +167,13 @@ def _repeats_note(every: Sequence[JudgeFacts]) -> str:
     if repeats < 2:
         return ""
     if every[0].kind == "people":
-        return "A response counts once, with the mean over the people who rated it; the counts are of their ratings."
-    return f"Each question was judged {repeats} times and counts once, with its mean; the counts are of judgements."
+        return say(
+            "A response counts once, with the mean over the people who rated it; the counts are of their ratings."
+        )
+    return say(
+        "Each question was judged {number} times and counts once, with its mean; the counts are of judgements.",
+        number=str(repeats),
+    )
 
 
 def _categories_table(key: str, judged: JudgedBenchmark) -> Table:
@@ -166,7 +181,7 @@ def _categories_table(key: str, judged: JudgedBenchmark) -> Table:
     subjects = dict.fromkeys(rating.subject for scores in judged.scored.values() for rating in scores.ratings)
     groups = [
         RowGroup(
-            subject or "no category",
+            subject or say("no category"),
             tuple(_category_row(judged, label, scores, subject) for label, scores in judged.scored.items()),
         )
         for subject in subjects
@@ -175,14 +190,15 @@ def _categories_table(key: str, judged: JudgedBenchmark) -> Table:
         "Means of each category\u2019s questions; brackets hold 95\u202f% bootstrap intervals over them. Of few "
         "questions little can be told."
     )
-    return Table(f"{key}.categories", titled(judged, "by category"), note, columns, tuple(groups))
+    title = titled(judged, say("by category"))
+    return Table(f"{key}.categories", title, note, columns, tuple(groups), _sources(judged))
 
 
 def _category_row(judged: JudgedBenchmark, label: str, scores: RunScores, subject: str) -> tuple[Cell, ...]:
     found = estimates(scores.examples.of(subject), judged.parts)
     outcomes = Counter(rating.outcome for rating in scores.ratings if rating.subject == subject)
     return (
-        text_cell(label),
+        run_cell(label),
         *(_estimate_cell(part, found[part.key], with_interval=part == judged.headline) for part in judged.parts),
         number_cell(outcomes["rated"], plain),
         number_cell(outcomes["unparsed"], plain),
@@ -200,7 +216,7 @@ def _differences_table(judged: Sequence[JudgedBenchmark]) -> Table:
     for one in judged:
         for pair in dict.fromkeys((found.arm, found.control) for found in one.differences):
             rows = tuple(_difference_row(found) for found in one.differences if (found.arm, found.control) == pair)
-            groups.append(RowGroup(f"{pair[0]} against {pair[1]}", rows, titled(one)))
+            groups.append(replace(pair_group(*pair, rows, titled(one)), sources=Sources(pair, _sources(one).roles)))
     note = (
         "Over the questions that were rated in both, which may be fewer than each was asked. Brackets hold 95\u202f% "
         "intervals of the paired difference, from a bootstrap over questions; p is adjusted by Holm over the whole "
@@ -226,6 +242,11 @@ def _difference_row(found: JudgedDifference) -> tuple[Cell, ...]:
         number_cell(found.adjusted_p, p_text, planned=found.is_missing),
         text_cell(verdict_text(found), tone=TONES.get(word, "quiet")),
     )
+
+
+def _sources(judged: JudgedBenchmark) -> Sources:
+    of = f"{judged.benchmark}.{judged.judge}"
+    return Sources(roles=(f"ratings.{of}", f"judgements.{of}", f"responses.{judged.benchmark}"))
 
 
 def _keys(judged: Sequence[JudgedBenchmark]) -> list[str]:

@@ -3,31 +3,36 @@
 from collections.abc import Sequence
 
 from loanword.records import JudgeFacts
+from loanword.report.cells import Sources
 from loanword.report.quality.ratings import Part
 from loanword.report.quality.scores import JudgedBenchmark, JudgedDifference
-from loanword.report.summary import NO_BREAK, Finding
-from loanword.report.wording import decimal, joined, p_phrase, percent, plain, signed
+from loanword.report.saying import joined, listed, say
+from loanword.report.statistics import PairedDifference
+from loanword.report.summary import Finding, difference_point, interval_text
+from loanword.report.wording import MISSING, decimal, percent, plain, signed
 
 RULES = "by rules: accepted answers, properties, overlap with the reference"
 
 
 def heading(judged: JudgedBenchmark, *, short: bool = False) -> str:
     """A benchmark, who judged its responses, and the rubric where the study has several of that judge."""
-    scale = f" ({judged.facts.rubric})" if judged.facts and not judged.is_alone else ""
-    return f"{judged.title}, {judge_phrase(judged.judge, judged.facts, short=short)}{scale}"
+    by = judge_phrase(judged.judge, judged.facts, short=short)
+    if judged.facts and not judged.is_alone:
+        by = say("{judge} ({rubric})", judge=by, rubric=judged.facts.rubric)
+    return say("{benchmark}, {judge}", benchmark=judged.title, judge=by)
 
 
 def judge_phrase(name: str, facts: JudgeFacts | None, *, short: bool = False) -> str:
     """Who judged, as it follows what was judged: what ratings are worth hangs on it."""
     match None if facts is None else facts.kind:
         case "rules":
-            return "by rules" if short else RULES
+            return say("by rules") if short else say(RULES)
         case "panel":
-            return f"by {name}, a panel of {joined(facts.combines) if facts else ''}"
+            return say("by {judge}, a panel of {models}", judge=name, models=joined(facts.combines) if facts else "")
         case "people":
-            return "by people" if name == "people" else f"by people ({name})"
+            return say("by people") if name == "people" else say("by people ({judge})", judge=name)
         case _:
-            return f"by {name}"
+            return say("by {judge}", judge=name)
 
 
 def scale_text(judged: JudgedBenchmark) -> str:
@@ -36,12 +41,12 @@ def scale_text(judged: JudgedBenchmark) -> str:
     if len(scales) != 1 or is_share(judged):
         return ""
     ((lowest, highest),) = scales
-    return f"on a scale of {scale_range(lowest, highest)}"
+    return say("on a scale of {scale}", scale=scale_range(lowest, highest))
 
 
 def titled(judged: JudgedBenchmark, *also: str) -> str:
     """A heading with what else is said, and the scale where there is one of all parts."""
-    return ", ".join(part for part in (heading(judged), *also, scale_text(judged)) if part)
+    return listed((heading(judged), *also, scale_text(judged)))
 
 
 def scale_range(lowest: float, highest: float) -> str:
@@ -69,12 +74,12 @@ def difference_text(part: Part, value: float) -> str:
 def verdict_text(difference: JudgedDifference) -> str:
     """What a difference shows, with the bound where nothing was shown."""
     if difference.verdict is None:
-        return "missing" if difference.is_missing else "not comparable: no example rated in both"
+        return MISSING if difference.is_missing else say("not comparable: no example rated in both")
     if difference.verdict.word == "no difference" and difference.verdict.bound is not None:
         part, bound = difference.part, difference.verdict.bound
-        amount = f"{decimal(100 * bound, 1)} points" if part.is_share else decimal(bound, 3)
-        return f"no difference larger than {amount} shown"
-    return difference.verdict.word
+        points = say("{number} points", number=decimal(100 * bound, 1))
+        return say("no difference larger than {bound} shown", bound=points if part.is_share else decimal(bound, 3))
+    return say(difference.verdict.word)
 
 
 def quality_findings(judged: Sequence[JudgedBenchmark]) -> list[Finding]:
@@ -90,34 +95,44 @@ def _finding(judged: JudgedBenchmark) -> list[Finding]:
     told = [one for one in judged.differences if one.part == part and one.paired is not None]
     points = tuple(_point(one) for one in told)
     if not scored:
-        return [Finding(heading(judged, short=True), "Nothing was rated.", points=points)]
+        return [Finding(heading(judged, short=True), say("Nothing was rated."), points=points)]
     label = max(scored, key=lambda of: scored[of].value)
     best, lowest = scored[label], min(one.value for one in scored.values())
     low, high = (value_text(part, bound, unit=False) for bound in (best.low, best.high))
-    unparsed = judged.scored[label].unparsed_share
-    beside = f", with {percent(unparsed)} of its replies unparsed" if unparsed else ""
-    most = f"{value_text(part, best.value)} under {label} (95\u202f% interval {low} to {high}){beside}"
-    name = part.title if part.title.isupper() or part.title.startswith("AVG") else part.title.lower()
-    scale = "of all points" if part.is_share else f"on a scale of {scale_range(part.lowest, part.highest)}"
-    text = f"{_capital(name)} is {most}, {scale}."
+    most = say(
+        "{value} under {run} (95\u202f% interval {low} to {high})",
+        value=value_text(part, best.value),
+        run=label,
+        low=low,
+        high=high,
+    )
+    if unparsed := judged.scored[label].unparsed_share:
+        most = say("{most}, with {share} of its replies unparsed", most=most, share=percent(unparsed))
+    on_scale = {"scale": scale_range(part.lowest, part.highest)}
+    scale = say("of all points") if part.is_share else say("on a scale of {scale}", **on_scale)
+    text = say("{item} is {most}, {scale}.", item=part.title, most=most, scale=scale)
     if len(scored) > 1:
-        text = f"{_capital(name)} is between {value_text(part, lowest)} and {value_text(part, best.value)}, {scale}; "
-        text += f"the most is {most}."
-    return [Finding(heading(judged, short=True), text, points=points)]
+        text = say(
+            "{item} is between {lowest} and {highest}, {scale}; the most is {most}.",
+            item=part.title,
+            lowest=value_text(part, lowest),
+            highest=value_text(part, best.value),
+            scale=scale,
+            most=most,
+        )
+    sources = Sources(tuple(scored), (f"ratings.{judged.benchmark}.{judged.judge}",))
+    return [Finding(heading(judged, short=True), text, points=points, sources=sources)]
 
 
 def _point(one: JudgedDifference) -> str:
-    if one.paired is None:
-        return f"{one.arm} minus {one.control}: {verdict_text(one)}"
-    change = one.paired.difference
-    low, high = (difference_text(one.part, bound) for bound in (change.low, change.high))
-    p_value = "" if one.adjusted_p is None else f", {p_phrase(one.adjusted_p)}"
-    interval = f"[{low}{NO_BREAK}to{NO_BREAK}{high}]"
-    return (
-        f"{one.arm} minus {one.control}: {difference_text(one.part, change.value)} {interval}"
-        f"{' points' if one.part.is_share else ''}{p_value}; {verdict_text(one)}"
+    change = None if one.paired is None else _change_text(one.part, one.paired)
+    return difference_point(one.arm, one.control, change, one.adjusted_p, verdict_text(one))
+
+
+def _change_text(part: Part, paired: PairedDifference) -> str:
+    value, low, high = (
+        difference_text(part, bound)
+        for bound in (paired.difference.value, paired.difference.low, paired.difference.high)
     )
-
-
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]
+    told = interval_text(value, low, high)
+    return say("{change} points", change=told) if part.is_share else told

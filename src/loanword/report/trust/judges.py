@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from loanword.records import Item, JudgeFacts, Rating
 from loanword.report.gather import RunRecords
 from loanword.report.judged import COHERENCE, POINTS, Judged
+from loanword.report.saying import clauses, say
 from loanword.report.trust.concordance import Measured
 from loanword.report.trust.rated import (
     OVERALL,
@@ -104,25 +105,26 @@ def trust_note(trust: JudgeTrust) -> str:
     if trust.facts.kind == "people":
         return _people_note(trust)
     told = [_peer_note(peer) for peer in trust.peers if peer.items]
-    told = told if trust.is_checked else [NOT_CHECKED, *told]
-    return "; ".join((["rules, not a reader"] if trust.facts.kind == "rules" else []) + told)
+    told = told if trust.is_checked else [say(NOT_CHECKED), *told]
+    return clauses(([say("rules, not a reader")] if trust.facts.kind == "rules" else []) + told)
 
 
 def _people_note(trust: JudgeTrust) -> str:
     if not trust.repeats:
-        return "people, one rater a response"
+        return say("people, one rater a response")
     alphas = ", ".join(f"{one.item} {measured_text(one.alpha)}" for one in trust.repeats)
-    return f"people; alpha between raters: {alphas}"
+    return say("people; alpha between raters: {alphas}", alphas=alphas)
 
 
 def _peer_note(peer: Peer) -> str:
     first = peer.items[0]
-    who = "people" if peer.facts.kind == "people" else f"judge {peer.judge}"
-    item = "the mean of items" if first.item == OVERALL else first.item
-    num = f"{plain(first.num_responses)} rating{'s' * (first.num_responses != 1)}"
+    who = say("people") if peer.facts.kind == "people" else say("judge {judge}", judge=peer.judge)
+    item = say("the mean of items") if first.item == OVERALL else first.item
+    ratings = "{number} rating" if first.num_responses == 1 else "{number} ratings"
+    of = {"who": who, "item": item, "ratings": say(ratings, number=plain(first.num_responses))}
     if first.spearman.value is None:
-        return f"agreement with {who} on {item} is undefined on {num} ({first.spearman.why})"
-    return f"agrees with {who} on {item}: rho {measured_text(first.spearman)} on {num}"
+        return say("agreement with {who} on {item} is undefined on {ratings} ({why})", **of, why=first.spearman.why)
+    return say("agrees with {who} on {item}: rho {rho} on {ratings}", **of, rho=measured_text(first.spearman))
 
 
 def measured_text(number: Measured, digits: int = 2) -> str:

@@ -2,8 +2,9 @@
 
 from collections.abc import Callable, Sequence
 
-from loanword.report.cells import Cell, Column, RowGroup, Table, number_cell, text_cell
+from loanword.report.cells import Cell, Column, RowGroup, Sources, Table, number_cell, text_cell
 from loanword.report.gather import RunRecords
+from loanword.report.saying import clauses, say
 from loanword.report.trust.concordance import SMALLEST_NUM_FOR_INTERVAL, Measured
 from loanword.report.trust.judges import KINDS, NOT_CHECKED, JudgeTrust, Peer, all_trusts
 from loanword.report.trust.rated import OVERALL, GroupAgreement, ItemAgreement
@@ -20,6 +21,7 @@ from loanword.report.wording import (
     signed,
 )
 
+SOURCES = Sources(roles=("ratings",))
 AGREEMENT = (
     Column("num_responses", "Responses"),
     Column("spearman", "Spearman\u2019s rho"),
@@ -55,7 +57,7 @@ def trust_tables(runs: Sequence[RunRecords], trusts: Sequence[JudgeTrust] | None
 def _title(benchmark: str, runs: Sequence[RunRecords], language: str) -> str:
     titles = (run.benchmarks[benchmark].title for run in runs if benchmark in run.benchmarks)
     name = next((title for title in titles if title), benchmark_name(benchmark))
-    return f"{name} ({language_name(language)})" if language else name
+    return say("{name} ({language})", name=name, language=language_name(language)) if language else name
 
 
 def _agreement_table(benchmark: str, title: str, compared: Sequence[tuple[JudgeTrust, Peer]]) -> Table:
@@ -69,23 +71,32 @@ def _agreement_table(benchmark: str, title: str, compared: Sequence[tuple[JudgeT
     )
     columns = (Column("item", "Item", is_number=False), *AGREEMENT)
     within = any(found.order_within for _, peer in compared for found in peer.items)
-    return Table(f"trust.{benchmark}", f"Agreement of judges: {title}", _agreement_note(within), columns, groups)
+    return Table(
+        f"trust.{benchmark}",
+        say("Agreement of judges: {benchmark}", benchmark=title),
+        _agreement_note(within),
+        columns,
+        groups,
+        SOURCES,
+    )
 
 
 def _agreement_note(within: bool) -> str:
     pairs = "responses to one question" if within else "responses"
-    return (
-        f"All runs\u2019 responses together. Brackets hold 95{NARROW}% bootstrap intervals over examples; none is "
-        f"given below {SMALLEST_NUM_FOR_INTERVAL}. Scores of several repeats or raters are averaged first. Kappa "
+    return say(
+        "All runs\u2019 responses together. Brackets hold 95\u202f% bootstrap intervals over examples; none is "
+        "given below {fewest}. Scores of several repeats or raters are averaged first. Kappa "
         "weighs differences by their squares; alpha is that of ordered categories. Pairs are those of "
-        f"{pairs} that the other tells apart: a judge that rates all alike has 50{NARROW}%."
+        "{pairs} that the other tells apart: a judge that rates all alike has 50\u202f%.",
+        fewest=plain(SMALLEST_NUM_FOR_INTERVAL),
+        pairs=say(pairs),
     )
 
 
 def _subjects_table(benchmark: str, title: str, compared: Sequence[tuple[JudgeTrust, Peer]]) -> Table:
     groups = tuple(
         RowGroup(
-            f"{_heading(one, peer)}, {_item_name(peer.subjects[0].agreement.item).lower()}",
+            say("{heading}, {item}", heading=_heading(one, peer), item=_item_name(peer.subjects[0].agreement.item)),
             tuple((text_cell(found.group), *agreement_cells(found.agreement)) for found in peer.subjects),
             group_reasons_text(peer.subjects),
         )
@@ -93,7 +104,8 @@ def _subjects_table(benchmark: str, title: str, compared: Sequence[tuple[JudgeTr
     )
     columns = (Column("category", "Category", is_number=False), *AGREEMENT)
     note = _agreement_note(any(found.agreement.order_within for _, peer in compared for found in peer.subjects))
-    return Table(f"trust_categories.{benchmark}", f"Agreement by category: {title}", note, columns, groups)
+    title = say("Agreement by category: {benchmark}", benchmark=title)
+    return Table(f"trust_categories.{benchmark}", title, note, columns, groups, SOURCES)
 
 
 def _alone_table(benchmark: str, title: str, trusts: Sequence[JudgeTrust]) -> Table:
@@ -111,9 +123,10 @@ def _alone_table(benchmark: str, title: str, trusts: Sequence[JudgeTrust]) -> Ta
     note = (
         "An item where most responses have the highest score hardly tells them apart. Repeats are a judge\u2019s "
         "answers to the same request, or several people\u2019s ratings. Length is Spearman\u2019s correlation of "
-        f"characters with the score. Brackets hold 95{NARROW}% bootstrap intervals over examples."
+        "characters with the score. Brackets hold 95\u202f% bootstrap intervals over examples."
     )
-    return Table(f"trust_alone.{benchmark}", f"Judges by themselves: {title}", note, columns, groups)
+    title = say("Judges by themselves: {benchmark}", benchmark=title)
+    return Table(f"trust_alone.{benchmark}", title, note, columns, groups, SOURCES)
 
 
 def _alone_rows(one: JudgeTrust) -> tuple[tuple[Cell, ...], ...]:
@@ -142,10 +155,11 @@ def _alone_note(one: JudgeTrust) -> str:
         *(number for again in one.repeats for number in (again.equal, again.alpha)),
         *(number for length in one.lengths for number in (length.spearman, length.given_other) if number),
     ]
-    said = [f"{plain(one.num_responses)} responses rated in {plain(one.num_judgements)} judgements"]
+    counts = {"responses": plain(one.num_responses), "judgements": plain(one.num_judgements)}
+    said = [say("{responses} responses rated in {judgements} judgements", **counts)]
     if one.facts.kind != "people" and not one.is_checked:
-        said.append(NOT_CHECKED)
-    return "; ".join([*said, *dict.fromkeys(number.why for number in found if number.why)])
+        said.append(say(NOT_CHECKED))
+    return clauses([*said, *dict.fromkeys(number.why for number in found if number.why)])
 
 
 def _spread_cell(full: Saturation) -> Cell:
@@ -153,16 +167,18 @@ def _spread_cell(full: Saturation) -> Cell:
 
 
 def _judge_heading(one: JudgeTrust) -> str:
-    return f"{one.judge}: {KINDS[one.facts.kind]}"
+    return say("{judge}: {kind}", judge=one.judge, kind=say(KINDS[one.facts.kind]))
 
 
 def _heading(one: JudgeTrust, peer: Peer) -> str:
-    other = "people" if peer.facts.kind == "people" else f"judge {peer.judge} ({KINDS[peer.facts.kind]})"
-    return f"{_judge_heading(one)}; against {other}"
+    other = say("people")
+    if peer.facts.kind != "people":
+        other = say("judge {judge} ({kind})", judge=peer.judge, kind=say(KINDS[peer.facts.kind]))
+    return say("{heading}; against {other}", heading=_judge_heading(one), other=other)
 
 
 def _item_name(item: str) -> str:
-    return "Mean of items" if item == OVERALL else f"{item[:1].upper()}{item[1:]}"
+    return say("Mean of items") if item == OVERALL else f"{item[:1].upper()}{item[1:]}"
 
 
 def agreement_cells(found: ItemAgreement) -> tuple[Cell, ...]:
@@ -184,7 +200,7 @@ def measured_cell(number: Measured | None, shown: Callable[[float], str] = lambd
         return DASH
     if number.low is None or number.high is None:
         return Cell(shown(number.value), number.value)
-    interval = f"{_bound(shown(number.low))} to {_bound(shown(number.high))}"
+    interval = say("{low} to {high}", low=_bound(shown(number.low)), high=_bound(shown(number.high)))
     return Cell(shown(number.value), number.value, interval=interval, low=number.low, high=number.high)
 
 
@@ -207,4 +223,4 @@ def _reasons(of: Sequence[tuple[str, Sequence[str]]]) -> str:
     for name, reasons in of:
         for reason in reasons:
             names.setdefault(reason, []).append(name)
-    return "; ".join(f"{joined(found)}: {reason}" for reason, found in names.items())
+    return clauses(say("{items}: {reason}", items=joined(found), reason=reason) for reason, found in names.items())
