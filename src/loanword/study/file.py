@@ -45,11 +45,22 @@ class Comparison(Record):
     on: tuple[str, ...] = ()
 
 
+class Published(Record):
+    """Figures of others that a study is reported beside: which ones, and how far the two can be compared.
+
+    They are told apart by the labels of runs: a study that repeats a table calls its runs as the table does.
+    """
+
+    table: str
+    note: str = ""
+
+
 class StudyFile(Record):
     """A study as it is written."""
 
     name: str = Field(min_length=1)
     summary: str = ""
+    published: Published | None = None
     recipe: dict[str, Any]
     axes: dict[str, Any] = Field(default_factory=dict)
     runs: tuple[RunEntry, ...] = ()
