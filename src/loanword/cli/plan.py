@@ -49,7 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     prices = judge_prices(arguments)
     _check(arguments)
-    opened = open_study(arguments)
+    opened = open_study(arguments, provisional=True)
     if arguments.memory:
         from loanword.cli.plan_memory import print_memory
 
@@ -160,6 +160,7 @@ def _plain(plan: Plan) -> dict[str, Any]:
         "changed": [asdict(change) for change in plan.changed.settings],
         "follows": dict(plan.changed.follows),
         "assumptions": ASSUMPTIONS,
+        "absent": sorted(plan.opened.sources.absent),
     }  # fmt: skip
 
 
@@ -170,6 +171,8 @@ def _print(plan: Plan, prices: tuple[float, float]) -> None:
     table([(*HEADER, "time") if plan.profile else HEADER, *map(_row, lines), _row(total)])
     for said in _told(plan, prices):
         print(said)
+    for name in sorted(plan.opened.sources.absent):
+        print(f"{name}: not below the data root yet; what reads it is named anew once it is there")
     for name in unresolved_revisions(study.jobs.values()):
         print(f"{name}: its commit is resolved, and written to a lock file, when the study first runs")
     _print_changes(plan.changed)

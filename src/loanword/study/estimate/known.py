@@ -4,7 +4,7 @@ import json
 import sys
 from collections.abc import Callable
 
-from loanword.model.shape import DecoderShape, architecture_shape, published_shape
+from loanword.model.shape import DecoderShape, architecture_shape, published_shape, shape_on_hub
 from loanword.recipe import (
     BaseConfig,
     Budget,
@@ -170,7 +170,9 @@ class Known:
         made = job.key in self.finished
         folder = self.store.folder(job) / "checkpoint" if made else self.sources.root / str(config.model)
         path = folder / "config.json"
-        return published_shape(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else None
+        if path.is_file():
+            return published_shape(json.loads(path.read_text(encoding="utf-8")))
+        return shape_on_hub(str(config.model), config.adapter)
 
     def _counts(self, job: Job) -> CorpusCounts:
         return read_json(CorpusCounts, self.store.folder(job) / "counts.json")
