@@ -17,6 +17,7 @@ from loanword.report.knowledge import Knowledge, benchmark_titles, benchmarks_of
 from loanword.report.likelihoods import Scores, score_languages
 from loanword.report.overlap import source_overlaps, split_scores
 from loanword.report.overlap_tables import overlap_tables, touched_tables
+from loanword.report.published.tables import beside
 from loanword.report.quality.scores import JudgedBenchmark, assess
 from loanword.report.quality.switching import switching_differences, switching_findings, switching_tables
 from loanword.report.quality.tables import quality_tables
@@ -112,6 +113,7 @@ def compose(runs: Sequence[RunRecords], study: StudyInfo) -> Report:
         _quality_section(runs, judged, trusts),
         _switching_section(runs, study),
         _retention_section(runs, scores, knowledge),
+        *_published_section(runs, study, scores, knowledge, judged),
         _overlap_section(runs, knowledge),
         Section("training", "Training", "", _present(curves_figure(runs)), (spending_table(runs), time_table(runs))),
         _texts_section(runs),
@@ -191,6 +193,19 @@ def _retention_section(runs: Sequence[RunRecords], scores: Scores, knowledge: Kn
         _present(tradeoff_figure(runs, scores)),
         _known(retention_table(retained(runs, scores, knowledge), runs, titles)),
     )
+
+
+def _published_section(
+    runs: Sequence[RunRecords],
+    study: StudyInfo,
+    scores: Scores,
+    knowledge: Knowledge,
+    judged: Sequence[JudgedBenchmark],
+) -> tuple[Section, ...]:
+    if study.published is None:
+        return ()
+    shown = beside(study.published, runs, scores, knowledge, judged)
+    return (Section("published", shown.title, shown.lead, (), shown.tables, shown.answers, folded=shown.folded),)
 
 
 def _overlap_section(runs: Sequence[RunRecords], knowledge: Knowledge) -> Section:

@@ -127,8 +127,8 @@ class Sources:
                 self.root,
                 f"{len(errors)} sources are not there\n    " + "\n    ".join(self.absent),
                 expected="each of them below this data root",
-                do="give the data root with --data, or correct the study file; `loanword doctor --study FILE --data DIR` "
-                "says what belongs there",
+                do="give the data root with --data, or correct the study file; "
+                "`loanword doctor --study FILE --data DIR` says what belongs there",
             )
 
     def save(self) -> None:

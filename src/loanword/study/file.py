@@ -14,7 +14,7 @@ import typing
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field, ValidationError
 
@@ -51,7 +51,7 @@ class Published(Record):
     They are told apart by the labels of runs: a study that repeats a table calls its runs as the table does.
     """
 
-    table: str
+    table: Literal["table1", "table2", "table3", "knowledge", "switching", "vocabulary"]
     note: str = ""
 
 
