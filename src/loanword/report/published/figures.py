@@ -65,5 +65,5 @@ class PublishedTable(Record):
 
 def read_published(name: str) -> PublishedTable:
     """The table of that name."""
-    text = files(__package__).joinpath(f"{name}.toml").read_text(encoding="utf-8")
+    text = files("loanword.report.published").joinpath(f"{name}.toml").read_text(encoding="utf-8")
     return PublishedTable.from_json(json.dumps(tomllib.loads(text)), where=f"{name}.toml")
