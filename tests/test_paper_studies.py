@@ -8,6 +8,7 @@ from typing import Any, get_args
 
 import pytest
 
+from loanword.cli import main
 from loanword.report.published.figures import read_published
 from loanword.study.file import Cell, Published, cells, read_study
 from tests import studies
@@ -27,7 +28,7 @@ def plans(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]
     )
     found: dict[str, dict[str, Any]] = {}
     for name in NAMES:
-        words = [sys.executable, "-c", script, "plan", str(PAPER / f"{name}.toml"), "--json"]
+        words = [sys.executable, "-c", script, "plan", str(PAPER / f"{name}.toml"), "--on", "h200", "--json"]
         done = subprocess.run(words, cwd=empty, env=studies.environment(), capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
         found[name] = json.loads(done.stdout)
@@ -81,6 +82,23 @@ def test_an_empty_folder_is_enough_to_plan(name: str, plans: dict[str, dict[str,
     # What is trained has a price, whatever is still unknown of the texts.
     assert all(stages[of]["flops"] > 0 for of in ("trunk", "pretraining", "tuning") if of in stages)
     assert plan["absent"] and all(path.startswith(("benchmarks/", "held-out/")) for path in plan["absent"])
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_study_has_a_price_on_one_device_that_it_fits(name: str, plans: dict[str, dict[str, Any]]):
+    plan = plans[name]
+    assert 0 < plan["time"]["device_hours"] < 1_440
+    assert all("does not fit" not in line for line in plan["memory"])
+    trained = [stage for stage in plan["stages"] if stage["stage"] in ("trunk", "pretraining", "tuning")]
+    assert all(not stage["unknown"] for stage in trained)
+
+
+def test_a_plan_says_what_the_paper_took(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any):
+    monkeypatch.chdir(tmp_path)
+    assert main(["plan", str(PAPER / "knowledge.toml"), "--on", "h200"]) == 0
+    said = capsys.readouterr().out
+    assert "over 1,440 GPU-hours" in said
+    assert "benchmarks/ceval: not below the data root yet" in said
 
 
 def test_equal_work_of_two_studies_has_one_name(plans: dict[str, dict[str, Any]]):

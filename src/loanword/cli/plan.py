@@ -185,6 +185,8 @@ def _told(plan: Plan, prices: tuple[float, float]) -> Iterator[str]:
         yield f"?: left out, because it is not known: {'; '.join(_few(total.unknown))}"
     if total.to_build and plan.profile is not None and plan.time is not None:
         yield from _time_told(plan.profile, plan.time, plan.cost, "at least " if total.unknown else "")
+        if plan.opened.study.published is not None:
+            yield _published_hours()
     yield from (f"Memory: {line}." for line in plan.memory)
     yield from _sharing_told(plan)
     if total.to_build:
@@ -194,6 +196,12 @@ def _told(plan: Plan, prices: tuple[float, float]) -> Iterator[str]:
         yield f"{told[0].upper()}{told[1:]}."
     if total.finished and plan.profile is not None and not plan.profile.assumed:
         yield f"{total.finished} artifacts are finished: --against says how this plan did, --learn corrects it."
+
+
+def _published_hours() -> str:
+    from loanword.report.published.figures import GPU_HOURS
+
+    return f"The paper's studies took over {GPU_HOURS:,} GPU-hours, all together, on devices that it does not name."
 
 
 def _time_told(profile: HardwareProfile, time: Time, cost: float | None, least: str) -> Iterator[str]:

@@ -10,6 +10,8 @@ from typing import Literal
 
 from loanword.records import Record
 
+GPU_HOURS = 1_440
+"""What all studies of the paper took, and more; the devices are not stated. Source: arXiv 2401.01055."""
 AVERAGE = "average"
 ROUNDING = 0.0005
 """Half of the last digit that the tables print."""
