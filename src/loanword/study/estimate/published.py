@@ -1,4 +1,4 @@
-"""Published facts about data sets on the Hub, and counts of published vocabularies, so that a plan needs no download."""
+"""Published facts about data sets on the Hub, and counts of published vocabularies: plans need no download."""
 
 from loanword.recipe import BaseConfig, CorpusConfig, SourceConfig
 
