@@ -8,6 +8,9 @@ from loanword.report.wording import Setting, setting_name, setting_phrase, setti
 
 PRETRAINING = "pretraining."
 METHOD = "tokenizer.method"
+PARTS_OF_BASE = tuple(
+    f"base.{part}" for part in ("model", "revision", "patch", "original_weights", "adapter", "tokenizer")
+)
 
 
 @dataclass(frozen=True)
@@ -35,9 +38,12 @@ def _values(key: str, tables: Sequence[Mapping[str, Setting]]) -> Iterator[Setti
 def factors(arm: RunRecords, control: RunRecords) -> list[str]:
     """The factors in which two runs differ, each as `name: control to arm`.
 
-    Further pretraining is one factor where only one of them has it: its settings come with it.
+    Further pretraining is one factor where only one of them has it: its settings come with it. So is a published base,
+    whatever it is put together from.
     """
     keys = varying_keys([control.settings, arm.settings])
+    parts = [key for key in keys if key in PARTS_OF_BASE]
+    keys = [key for key in keys if key not in parts[1:]]
     if arm.is_pretrained != control.is_pretrained:
         keys = [key for key in keys if not key.startswith(PRETRAINING) or key.startswith(BUDGET)]
     found = [_factor(key, control.settings.get(key), arm.settings.get(key)) for key in keys]
