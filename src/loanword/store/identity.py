@@ -22,9 +22,10 @@ NAME_LENGTH = 20
 UNRESOLVED = "unresolved"
 SEAL = "seal"
 """In the cache of digests, beside the absolute paths: the digest of all of it."""
-ABSENT = "absent"
 DATASETS = "datasets/"
 """What the name of a Hub data set begins with where it stands beside those of models."""
+ABSENT = "absent"
+"""What the digest of a source begins with that is not there."""
 
 
 @dataclass(frozen=True)
