@@ -15,7 +15,8 @@ ifneq ($(shell cat $(STAMP) 2>/dev/null),$(IDENTITY))
 .PHONY: $(STAMP)
 endif
 
-.PHONY: help check format test test-kill test-kill-one test-languages test-seeds test-vocabulary test-browser test-wheel demo bench clean
+.PHONY: help check format test test-kill test-kill-one test-languages test-replicas test-replicas-tables \
+	test-replicas-languages test-seeds test-simulation test-vocabulary test-browser test-wheel demo bench clean
 .DEFAULT_GOAL := help
 
 help:  ## what can be made
@@ -56,6 +57,14 @@ test-kill-one: $(STAMP)  ## the same, with one kill of the whole study
 
 test-languages: $(STAMP)  ## a small study of each of the 13 languages: 23 minutes
 	$(BIN)/python -m pytest -m languages $(PYTEST)
+
+test-replicas: test-replicas-tables test-replicas-languages  ## the paper's six studies in small, each to its report
+
+test-replicas-tables: $(STAMP)  ## of them: Tables 1 and 2, vocabulary, knowledge
+	$(BIN)/python -m pytest -m replicas tests/test_replicas.py -k tables- $(PYTEST)
+
+test-replicas-languages: $(STAMP)  ## of them: Table 3 and code-switching
+	$(BIN)/python -m pytest -m replicas tests/test_replicas.py -k languages- $(PYTEST)
 
 test-seeds: $(STAMP)  ## what the demo claims, over three seeds and under both bases: 20 minutes
 	$(BIN)/python -m pytest -m seeds $(PYTEST)

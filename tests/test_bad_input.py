@@ -100,7 +100,7 @@ def test_a_missing_source_is_named(data: Path, capsys: pytest.CaptureFixture[str
     (data / "model").mkdir()
     (data / "model" / "config.json").write_text("{}")
     (data / "zh.jsonl").unlink()
-    error = said(capsys, "plan", data / "study.toml", "--data", data)
+    error = said(capsys, "run", data / "study.toml", "--data", data, "--store", data / "store")
     assert str(data / "zh.jsonl") in error and "no such file or folder" in error
 
 

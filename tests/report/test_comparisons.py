@@ -125,3 +125,14 @@ def test_settings_of_new_pieces_are_no_factors_where_there_are_none():
     assert factors(appended, extended) == ["pieces by: continued-bpe to append"]
     names = [arm.phrases for arm in budget_arms([original, extended, appended])]
     assert names == [("original vocabulary",), ("+5 pieces",), ("+5 pieces, appended",)]
+
+
+def test_a_published_base_is_one_factor_whatever_it_is_put_together_from(runs):
+    original = replace(runs[0], settings={**runs[0].settings, "base.model": "org/original"})
+    patch = {"base.model": "org/patch", "base.patch": "org/patch", "base.original_weights": "org/original"}
+    patched = replace(original, settings={**original.settings, **patch})
+    adapted = replace(original, settings={**original.settings, "base.adapter": "org/adapter"})
+    assert len(factors(patched, original)) == len(factors(adapted, original)) == 1
+    assert "org/adapter" in factors(adapted, original)[0]
+    other = replace(adapted, settings={**adapted.settings, "tuning.epochs": 7})
+    assert len(factors(other, original)) == 2

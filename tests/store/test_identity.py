@@ -94,6 +94,23 @@ def test_a_missing_source_is_named_with_its_root(data: Path) -> None:
     assert "--data" in caught.value.do
 
 
+def test_what_is_missing_can_be_named_provisionally_and_is_then_required_all_at_once(data: Path) -> None:
+    config = CorpusConfig(language="zh", files=("text/nothing.jsonl.gz",))
+    sources = Sources(data, provisional=True)
+    before = Naming(sources, VERSIONS).job("corpus", config).name
+    with pytest.raises(UserError, match="no such file or folder"):
+        sources.require()
+    sources.checkpoint("./no-model")
+    with pytest.raises(UserError, match="2 sources are not there") as caught:
+        sources.require()
+    assert "text/nothing.jsonl.gz" in str(caught.value) and "./no-model" in str(caught.value)
+    (data / "text").mkdir()
+    (data / "text" / "nothing.jsonl.gz").write_bytes(b"something")
+    there = Sources(data, provisional=True)
+    assert Naming(there, VERSIONS).job("corpus", config).name != before
+    there.require()
+
+
 def test_a_hub_id_is_unresolved_until_its_commit_is_known(data: Path) -> None:
     config = BaseConfig(model="org/name")
     unresolved = Naming(Sources(data), VERSIONS).job("base", config)

@@ -38,8 +38,10 @@ def add_study_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--stages", default=DEFAULT_STAGES, help="a module with stages of your own")
 
 
-def open_study(arguments: argparse.Namespace, *, smoke: bool = False) -> Opened:
+def open_study(arguments: argparse.Namespace, *, smoke: bool = False, provisional: bool = False) -> Opened:
     """The study of a command line; with `smoke`, at a thousandth of its budgets in a store of its own.
+
+    With `provisional`, sources may be missing: what reads them is named by their names, and can only be planned.
 
     Raises:
         UserError: the file, the data root, a source or the store is not as it must be.
@@ -55,8 +57,11 @@ def open_study(arguments: argparse.Namespace, *, smoke: bool = False) -> Opened:
     root = Path(arguments.store)
     store = Store(root.with_name(f"{root.name}-smoke") if smoke else root)
     stages = stage_module(arguments.stages)
-    sources = Sources(data.resolve(), cache_file=store.root / "sources.json", commits=read_lock(file))
+    cache_file = store.root / "sources.json"
+    sources = Sources(data.resolve(), cache_file=cache_file, commits=read_lock(file), provisional=True)
     study = load_study(file, stages, sources, scale=SMOKE if smoke else 1.0)
+    if not provisional:
+        sources.require()
     return Opened(file, data.resolve(), study, store, sources, stages, store.finished_keys())
 
 

@@ -49,7 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     prices = judge_prices(arguments)
     _check(arguments)
-    opened = open_study(arguments)
+    opened = open_study(arguments, provisional=True)
     if arguments.memory:
         from loanword.cli.plan_memory import print_memory
 
@@ -160,6 +160,7 @@ def _plain(plan: Plan) -> dict[str, Any]:
         "changed": [asdict(change) for change in plan.changed.settings],
         "follows": dict(plan.changed.follows),
         "assumptions": ASSUMPTIONS,
+        "absent": sorted(plan.opened.sources.absent),
     }  # fmt: skip
 
 
@@ -170,6 +171,8 @@ def _print(plan: Plan, prices: tuple[float, float]) -> None:
     table([(*HEADER, "time") if plan.profile else HEADER, *map(_row, lines), _row(total)])
     for said in _told(plan, prices):
         print(said)
+    for name in sorted(plan.opened.sources.absent):
+        print(f"{name}: not below the data root yet; what reads it is named anew once it is there")
     for name in unresolved_revisions(study.jobs.values()):
         print(f"{name}: its commit is resolved, and written to a lock file, when the study first runs")
     _print_changes(plan.changed)
@@ -182,6 +185,8 @@ def _told(plan: Plan, prices: tuple[float, float]) -> Iterator[str]:
         yield f"?: left out, because it is not known: {'; '.join(_few(total.unknown))}"
     if total.to_build and plan.profile is not None and plan.time is not None:
         yield from _time_told(plan.profile, plan.time, plan.cost, "at least " if total.unknown else "")
+        if plan.opened.study.published is not None:
+            yield _published_hours()
     yield from (f"Memory: {line}." for line in plan.memory)
     yield from _sharing_told(plan)
     if total.to_build:
@@ -191,6 +196,12 @@ def _told(plan: Plan, prices: tuple[float, float]) -> Iterator[str]:
         yield f"{told[0].upper()}{told[1:]}."
     if total.finished and plan.profile is not None and not plan.profile.assumed:
         yield f"{total.finished} artifacts are finished: --against says how this plan did, --learn corrects it."
+
+
+def _published_hours() -> str:
+    from loanword.report.published.figures import GPU_HOURS
+
+    return f"The paper's studies took over {GPU_HOURS:,} GPU-hours, all together, on devices that it does not name."
 
 
 def _time_told(profile: HardwareProfile, time: Time, cost: float | None, least: str) -> Iterator[str]:

@@ -44,12 +44,14 @@ def write_study_report(opened: Opened, out: Path | None, language: "Code" = "en"
 
 def study_info(opened: Opened) -> "StudyInfo":
     """What a study says of itself, and which of its runs it compares."""
-    from loanword.report.gather import Question, StudyInfo
+    from loanword.report.gather import PublishedBeside, Question, StudyInfo
+    from loanword.report.published.figures import read_published
 
     study = opened.study
     pairs = tuple((pair.arm, pair.control) for pair in study.comparisons)
     questions = {(one.arm, one.control): Question(one.question, one.on) for one in study.comparisons if one.question}
-    return StudyInfo(study.name, study.summary, pairs, questions)
+    published = study.published and PublishedBeside(read_published(study.published.table), study.published.note)
+    return StudyInfo(study.name, study.summary, pairs, questions, published)
 
 
 def run_folders(opened: Opened) -> "list[RunFolders]":

@@ -1,6 +1,6 @@
 """Shapes of decoders, as far as they decide parameters, work and memory; no torch is needed to know them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
@@ -85,6 +85,22 @@ KNOWN = {
 }
 """Published shapes by size. Source: config.json of Llama-3.2-1B, Llama-2-7b-hf, Meta-Llama-3-8B, Llama-2-13b-hf."""
 
+ON_HUB = {
+    "huggyllama/llama-7b": KNOWN["LLaMA 7B"],
+    "huggyllama/llama-13b": KNOWN["LLaMA 13B"],
+    "meta-llama/Llama-2-7b-hf": KNOWN["LLaMA 7B"],
+    "meta-llama/Llama-2-13b-hf": KNOWN["LLaMA 13B"],
+    "hfl/chinese-llama-2-7b": replace(KNOWN["LLaMA 7B"], num_pieces=55_296),
+    "openlmlab/open-chinese-llama-7b-patch": KNOWN["LLaMA 7B"],
+    "meta-llama/Llama-3.2-1B": KNOWN["LLaMA 1B"],
+    "meta-llama/Meta-Llama-3-8B": KNOWN["LLaMA 8B"],
+    "meta-llama/Llama-3.1-8B": KNOWN["LLaMA 8B"],
+}
+"""Shapes of models by Hub id, so that a plan needs no download. Source: their config.json and model cards."""
+
+PIECES_OF_ADAPTERS = {"hfl/chinese-llama-plus-lora-7b": 49_953, "hfl/chinese-llama-lora-7b": 49_953}
+"""Pieces of a base once an adapter that has tables of its own is merged into it. Source: Cui et al. 2304.08177."""
+
 
 def architecture_shape(config: ArchitectureConfig, num_pieces: int) -> DecoderShape:
     """Shape of a decoder that a study trains itself."""
@@ -98,6 +114,15 @@ def architecture_shape(config: ArchitectureConfig, num_pieces: int) -> DecoderSh
         num_pieces=num_pieces,
         tied=config.tied_embeddings,
     )
+
+
+def shape_on_hub(model: str, adapters: Sequence[str] = ()) -> DecoderShape | None:
+    """Published shape of a model by its Hub id (`id` or `id@revision`) and those of its adapters; None if not known."""
+    shape = ON_HUB.get(model.partition("@")[0])
+    pieces = [PIECES_OF_ADAPTERS.get(adapter.partition("@")[0]) for adapter in adapters]
+    if shape is None or None in pieces:
+        return None
+    return replace(shape, num_pieces=max([shape.num_pieces, *(number for number in pieces if number)]))
 
 
 def published_context(config: Mapping[str, Any]) -> int | None:

@@ -11,6 +11,9 @@ PRETRAINING = "pretraining."
 METHOD = "tokenizer.method"
 INSTRUCTIONS = "tuning.num_conversations"
 SEED = "seed"
+PARTS_OF_BASE = tuple(
+    f"base.{part}" for part in ("model", "revision", "patch", "original_weights", "adapter", "tokenizer")
+)
 
 
 @dataclass(frozen=True)
@@ -38,12 +41,15 @@ def _values(key: str, tables: Sequence[Mapping[str, Setting]]) -> Iterator[Setti
 def factors(arm: RunRecords, control: RunRecords) -> list[str]:
     """The factors in which two runs differ, each as `name: control to arm`.
 
-    Further pretraining is one factor where only one of them has it: its settings come with it. The seed is one where
-    both were trained under it; of an arm with several seeds it is no setting.
+    Further pretraining is one factor where only one of them has it: its settings come with it. So is a published base,
+    whatever it is put together from. The seed is one where both were trained under it; of an arm with several seeds it
+    is no setting.
     """
     keys = varying_keys([control.settings, arm.settings])
     if not (_is_seeded(arm) and _is_seeded(control)):
         keys = [key for key in keys if key != SEED]
+    parts = [key for key in keys if key in PARTS_OF_BASE]
+    keys = [key for key in keys if key not in parts[1:]]
     if arm.is_pretrained != control.is_pretrained:
         keys = [key for key in keys if not key.startswith(PRETRAINING) or key.startswith(BUDGET)]
     return [_factor(key, control.settings.get(key), arm.settings.get(key)) for key in keys]

@@ -41,6 +41,7 @@ from loanword.report.judged import (
     read_switching,
 )
 from loanword.report.lenient import read_lenient
+from loanword.report.published.figures import PublishedTable
 from loanword.report.statistics import Floats
 from loanword.report.wording import Setting
 
@@ -62,6 +63,15 @@ class StudyInfo:
     summary: str
     comparisons: tuple[tuple[str, str], ...] = ()
     questions: Mapping[tuple[str, str], "Question"] = field(default_factory=dict[tuple[str, str], "Question"])
+    published: "PublishedBeside | None" = None
+
+
+@dataclass(frozen=True)
+class PublishedBeside:
+    """Figures of others that a study is shown beside, and how far the two can be compared."""
+
+    table: PublishedTable
+    note: str = ""
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from loanword.report.likelihoods import score_languages
 from loanword.report.overlap import source_overlaps, split_scores
 from loanword.report.overlap_tables import overlap_tables, touched_tables
 from loanword.report.provenance import Origins
+from loanword.report.published.tables import beside
 from loanword.report.quality.excerpts import switching_excerpts
 from loanword.report.quality.scores import JudgedBenchmark, assess
 from loanword.report.quality.switching import switching_differences, switching_findings, switching_tables
@@ -120,6 +121,7 @@ def compose(runs: Sequence[RunRecords], study: StudyInfo) -> Report:
         ),
         _quality_section(runs, judged, trusts),
         _switching_section(runs, study),
+        *_published_section(runs, study, arms.scores, arms.knowledge, judged),
         _overlap_section(runs, knowledge),
         Section(
             "training",
@@ -224,6 +226,19 @@ def _switching_section(runs: Sequence[RunRecords], study: StudyInfo) -> Section:
         tuple(switching_findings(runs, differences)),
         excerpts=switching_excerpts(runs),
     )
+
+
+def _published_section(
+    runs: Sequence[RunRecords],
+    study: StudyInfo,
+    scores: Scores,
+    knowledge: Knowledge,
+    judged: Sequence[JudgedBenchmark],
+) -> tuple[Section, ...]:
+    if study.published is None:
+        return ()
+    shown = beside(study.published, runs, scores, knowledge, judged)
+    return (Section("published", shown.title, shown.lead, (), shown.tables, shown.answers, folded=shown.folded),)
 
 
 def _overlap_section(runs: Sequence[RunRecords], knowledge: Knowledge) -> Section:

@@ -24,6 +24,8 @@ SEAL = "seal"
 """In the cache of digests, beside the absolute paths: the digest of all of it."""
 DATASETS = "datasets/"
 """What the name of a Hub data set begins with where it stands beside those of models."""
+ABSENT = "absent"
+"""What the digest of a source begins with that is not there."""
 
 
 @dataclass(frozen=True)
@@ -51,11 +53,21 @@ class Sources:
     """Content digests of outside files and folders below a data root, cached by path, size and time.
 
     `commits` maps `id@revision` of Hub repositories to commits that are known (the study's lock file); the id of a
-    data set begins with `datasets/`.
+    data set begins with `datasets/`. What is not there is an error, or with `provisional` counts by its name and is
+    kept in `absent`, as a Hub repository counts whose commit is not known: what is named by it is only planned.
     """
 
-    def __init__(self, root: Path, *, cache_file: Path | None = None, commits: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        root: Path,
+        *,
+        cache_file: Path | None = None,
+        commits: Mapping[str, str] | None = None,
+        provisional: bool = False,
+    ) -> None:
         self.root = root
+        self.absent: dict[str, UserError] = {}
+        self._provisional = provisional
         self.commits = dict(commits or {})
         self._cache_file = cache_file
         self._digests: dict[str, str] = {}
@@ -75,12 +87,13 @@ class Sources:
             elif path.is_file():
                 self._digests[name] = self._file_digest(path)
             else:
-                raise UserError(
+                error = UserError(
                     path,
                     "no such file or folder",
                     expected=f"{name} below the data root {self.root}",
                     do="give the data root with --data, or correct the path in the study file",
                 )
+                self._digests[name] = self._by_name(name, error)
         return self._digests[name]
 
     def checkpoint(self, name: str, revision: str | None = None) -> str:
@@ -88,17 +101,36 @@ class Sources:
         if (self.root / name).is_dir():
             return self.digest(name)
         if not is_hub_id(name):
-            raise UserError(
+            error = UserError(
                 self.root / name,
                 "no such checkpoint folder",
                 expected="a folder with config.json and safetensors below the data root, or a Hub id such as org/name",
                 do="correct the base in the study file, or give the data root with --data",
             )
+            return self._by_name(name, error)
         return self._at_commit(hub_revision(name, revision))
 
     def dataset(self, name: str, revision: str | None = None) -> str:
         """`datasets/id@commit` of a Hub data set, or `unresolved:datasets/id@revision`."""
         return self._at_commit(hub_revision(f"{DATASETS}{name}", revision))
+
+    def require(self) -> None:
+        """Nothing, where all is there that was asked for.
+
+        Raises:
+            UserError: something is not; all of it at once.
+        """
+        errors = list(self.absent.values())
+        if len(errors) == 1:
+            raise errors[0]
+        if errors:
+            raise UserError(
+                self.root,
+                f"{len(errors)} sources are not there\n    " + "\n    ".join(self.absent),
+                expected="each of them below this data root",
+                do="give the data root with --data, or correct the study file; "
+                "`loanword doctor --study FILE --data DIR` says what belongs there",
+            )
 
     def save(self) -> None:
         """Keeps the digests for the next start."""
@@ -109,6 +141,12 @@ class Sources:
             temporary.write_text(json.dumps(sealed, sort_keys=True), encoding="utf-8")
             temporary.replace(self._cache_file)
             self._changed = False
+
+    def _by_name(self, name: str, error: UserError) -> str:
+        if not self._provisional:
+            raise error
+        self.absent[name] = error
+        return f"{ABSENT}:{name}"
 
     def _at_commit(self, wanted: str) -> str:
         id, _, revision = wanted.partition("@")

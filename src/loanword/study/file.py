@@ -15,7 +15,7 @@ import typing
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field, ValidationError
 
@@ -51,11 +51,22 @@ class Comparison(Record):
     on: tuple[str, ...] = ()
 
 
+class Published(Record):
+    """Figures of others that a study is reported beside: which ones, and how far the two can be compared.
+
+    They are told apart by the labels of runs: a study that repeats a table calls its runs as the table does.
+    """
+
+    table: Literal["table1", "table2", "table3", "knowledge", "switching", "vocabulary"]
+    note: str = ""
+
+
 class StudyFile(Record):
     """A study as it is written."""
 
     name: str = Field(min_length=1)
     summary: str = ""
+    published: Published | None = None
     recipe: dict[str, Any]
     axes: dict[str, Any] = Field(default_factory=dict)
     runs: tuple[RunEntry, ...] = ()

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from loanword.protocols import Stage
 from loanword.recipe import CorpusConfig, Recipe
 from loanword.store import Job, Naming, Sources
-from loanword.study.file import Comparison, cells, flat, paired_labels, read_study
+from loanword.study.file import Comparison, Published, cells, flat, paired_labels, read_study
 from loanword.study.scale import scaled
 from loanword.wiring_judged import compared
 
@@ -63,6 +63,7 @@ class Study:
     summary: str
     runs: tuple[Run, ...]
     comparisons: tuple[Comparison, ...]
+    published: Published | None = None
 
     @property
     def jobs(self) -> dict[str, Job]:
@@ -101,4 +102,4 @@ def load_study(path: Path, stages: StageModule, sources: Sources, *, scale: floa
         arm, control = (by_label[label] for label in labels)
         preferred = compared(arm.recipe, arm.jobs, control.jobs, control.label, naming.job)
         by_label[arm.label] = replace(arm, jobs={**arm.jobs, **preferred})
-    return Study(file.name, file.summary, tuple(by_label.values()), file.compare)
+    return Study(file.name, file.summary, tuple(by_label.values()), file.compare, file.published)

@@ -4,7 +4,7 @@ import json
 import sys
 from collections.abc import Callable
 
-from loanword.model.shape import DecoderShape, architecture_shape, published_shape
+from loanword.model.shape import DecoderShape, architecture_shape, published_shape, shape_on_hub
 from loanword.recipe import (
     BaseConfig,
     Budget,
@@ -16,6 +16,11 @@ from loanword.recipe import (
 from loanword.records import CorpusCounts, TokenCounts, TokenizerMeasure, read_json, read_lines
 from loanword.store import Job, Sources, Store
 from loanword.study.estimate.benchmarks import Benchmarks
+from loanword.study.estimate.published import (
+    published_bytes_per_document,
+    published_bytes_per_token,
+    published_corpus_bytes,
+)
 from loanword.study.estimate.sampled import (
     Sampled,
     Samples,
@@ -96,7 +101,9 @@ class Known:
         if job.key in self.finished:
             return self._counts(job).num_bytes
         sample = self.samples.of(config)
-        return None if sample is None else min(sample.text_bytes, config.limit_bytes or sys.maxsize)
+        if sample is None:
+            return published_corpus_bytes(config)
+        return min(sample.text_bytes, config.limit_bytes or sys.maxsize)
 
     def num_documents(self, job: Job) -> int | None:
         """Documents of a corpus."""
@@ -111,7 +118,7 @@ class Known:
         assert isinstance(job.config, SourceConfig)
         sample = self.samples.of(job.config)
         if sample is None or sample.num_documents is None:
-            return BYTES_PER_DOCUMENT
+            return published_bytes_per_document(job.config) or BYTES_PER_DOCUMENT
         return sample.text_bytes / sample.num_documents
 
     def bytes_per_token(self, tokens: Job) -> float:
@@ -170,7 +177,9 @@ class Known:
         made = job.key in self.finished
         folder = self.store.folder(job) / "checkpoint" if made else self.sources.root / str(config.model)
         path = folder / "config.json"
-        return published_shape(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else None
+        if path.is_file():
+            return published_shape(json.loads(path.read_text(encoding="utf-8")))
+        return shape_on_hub(str(config.model), config.adapter)
 
     def _counts(self, job: Job) -> CorpusCounts:
         return read_json(CorpusCounts, self.store.folder(job) / "counts.json")
@@ -207,7 +216,8 @@ class Known:
             return self.bytes_per_token_of(tokenizer.inputs["base"], text)
         if isinstance(config, LearnedTokenizerConfig):
             return bytes_per_token_of_own(sample, config.num_pieces) if own else bytes_per_token_of_other(sample)
-        return bytes_per_token_of_published(sample)
+        counted = published_bytes_per_token(config, text.config.language) if isinstance(config, BaseConfig) else None
+        return counted or bytes_per_token_of_published(sample)
 
     def _asked_bytes_per_token(self, model: Job, language: str) -> float:
         tokenizer = tokenizer_of(model)
@@ -216,7 +226,8 @@ class Known:
                 return self.bytes_per_token_of(tokenizer, text)
         latin = language.partition("-")[0] in LATIN_SCRIPT
         if isinstance(tokenizer.config, BaseConfig):
-            return bytes_per_token_of_published(NOWHERE if latin else FOREIGN)
+            counted = published_bytes_per_token(tokenizer.config, language)
+            return counted or bytes_per_token_of_published(NOWHERE if latin else FOREIGN)
         return bytes_per_token_of_other(NOWHERE if latin else FOREIGN)
 
 

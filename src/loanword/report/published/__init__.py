@@ -1,0 +1,1 @@
+"""What others published, as data: read from the tables beside this module, and shown beside what a study found."""
