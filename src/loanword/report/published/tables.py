@@ -13,11 +13,14 @@ from loanword.report.cells import (
     Cell,
     Column,
     RowGroup,
+    Sources,
     Table,
     Tone,
     estimate_cell,
     number_cell,
     one_group,
+    pair_group,
+    run_cell,
     text_cell,
 )
 from loanword.report.gather import PublishedBeside, RunRecords
@@ -27,6 +30,7 @@ from loanword.report.published.figures import AVERAGE, PublishedTable, Statement
 from loanword.report.quality.scores import JudgedBenchmark
 from loanword.report.quality.switching import switching_score
 from loanword.report.quality.words import heading
+from loanword.report.saying import say, sentences
 from loanword.report.statistics import Estimate
 from loanword.report.summary import Finding
 from loanword.report.tables import RUN
@@ -56,7 +60,7 @@ def beside(
 ) -> Beside:
     """A study's results beside the published ones that it repeats."""
     table = published.table
-    lead = " ".join(part for part in (f"{table.title} ({table.source}).", published.note) if part)
+    lead = sentences((say("{table} ({source}).", table=table.title, source=table.source), published.note))
     match table.measure:
         case "ratings":
             shown = _ratings(table, runs, judged)
@@ -67,13 +71,16 @@ def beside(
         case "statements":
             shown = [(_statements(table, runs, knowledge), None, None)]
     return Beside(
-        "Beside the published figures",
+        say("Beside the published figures"),
         lead,
         tuple(main for main, _, _ in shown),
         tuple(folded for _, folded, _ in shown if folded),
         tuple(found for _, _, found in shown if found),
     )
 
+
+_JUDGED, _READ = Sources(roles=("ratings",)), Sources(roles=("likelihoods",))
+_SEEN, _GRADED = Sources(roles=("switching",)), Sources(roles=("grades",))
 
 Shown = tuple[Table, Table | None, Finding | None]
 
@@ -113,7 +120,7 @@ def _averages(key: str, table: PublishedTable, runs: Sequence[RunRecords], judge
         RUN,
         Column("stated", "Published AVG"),
         Column("mean_of_items", "Mean of its items"),
-        Column("ours", f"Ours: {ours}"),
+        Column("ours", say("Ours: {measure}", measure=ours)),
         *([Column("difference", "Ours minus its items\u2019 mean")] if same else []),
         Column("mark", "Mark", is_number=False),
     )
@@ -121,27 +128,39 @@ def _averages(key: str, table: PublishedTable, runs: Sequence[RunRecords], judge
     for row in table.rows:
         mean, estimate = table.mean_of_items(row), _estimate(judged, row.run, AVERAGE)
         stated = decimal(table.value(row, AVERAGE), 3)
-        mark = f"stated {stated}, items give {decimal(mean, 3)}" if table.is_inconsistent(row) else ""
+        mark = ""
+        if table.is_inconsistent(row):
+            mark = say("stated {stated}, items give {mean}", stated=stated, mean=decimal(mean, 3))
         tone: Tone = "bad" if mark else "quiet"
         rows.append(
             [
-                text_cell(row.run),
+                run_cell(row.run),
                 number_cell(table.value(row, AVERAGE), _three),
                 number_cell(mean, _three),
                 _ours(estimate, _three, row.run, runs),
                 *([_difference(estimate, mean, row.run, runs)] if same else []),
-                text_cell(mark or "consistent", tone=tone),
+                text_cell(mark or say("consistent"), tone=tone),
             ]
         )
     marked = (
-        f" {plain(num_marked)} of {plain(len(rows))} published averages are not the mean of their own items, by more "
-        "than rounding; they are marked, and their items\u2019 mean is compared."
+        say(
+            "{number} of {all} published averages are not the mean of their own items, by more than rounding; they are "
+            "marked, and their items\u2019 mean is compared.",
+            number=plain(num_marked),
+            all=plain(len(rows)),
+        )
         if num_marked
         else ""
     )
-    other = "" if same else " Ours are on another scale: only their order can be compared."
-    note = f"Published: judged by {table.judge}, no interval given.{marked} Ours: {heading(judged)}.{other}"
-    return Table(key, f"{table.title}, average", note, columns, one_group(rows))
+    note = sentences(
+        (
+            say("Published: judged by {judge}, no interval given.", judge=table.judge),
+            marked,
+            say("Ours: {measure}.", measure=heading(judged)),
+            "" if same else say("Ours are on another scale: only their order can be compared."),
+        )
+    )
+    return Table(key, say("{table}, average", table=table.title), note, columns, one_group(rows), _JUDGED)
 
 
 def _items(key: str, table: PublishedTable, runs: Sequence[RunRecords], judged: JudgedBenchmark) -> Table | None:
@@ -151,10 +170,10 @@ def _items(key: str, table: PublishedTable, runs: Sequence[RunRecords], judged: 
         return None
     groups = tuple(
         RowGroup(
-            item.capitalize(),
+            say(item.capitalize()),
             tuple(
                 (
-                    text_cell(row.run),
+                    run_cell(row.run),
                     number_cell(table.value(row, item), _three),
                     _ours(_estimate(judged, row.run, item), _three, row.run, runs),
                     _difference(_estimate(judged, row.run, item), table.value(row, item), row.run, runs),
@@ -165,7 +184,8 @@ def _items(key: str, table: PublishedTable, runs: Sequence[RunRecords], judged: 
         for item in items
     )
     columns = (RUN, Column("published", "Published"), Column("ours", "Ours"), Column("difference", "Ours minus it"))
-    return Table(key, f"{table.title}, item by item", f"Ours: {heading(judged)}.", columns, groups)
+    note = say("Ours: {measure}.", measure=heading(judged))
+    return Table(key, say("{table}, item by item", table=table.title), note, columns, groups, _JUDGED)
 
 
 def _perplexities(table: PublishedTable, runs: Sequence[RunRecords], scores: Scores) -> list[Shown]:
@@ -175,7 +195,7 @@ def _perplexities(table: PublishedTable, runs: Sequence[RunRecords], scores: Sco
         of = {row.run: scores.get((row.run, language)) for row in table.rows}
         rows = [
             [
-                text_cell(row.run),
+                run_cell(row.run),
                 number_cell(table.value(row, language), significant),
                 _ours(score and score.perplexity, significant, row.run, runs),
                 _ours(score and score.bits_per_byte, _three, row.run, runs),
@@ -188,14 +208,15 @@ def _perplexities(table: PublishedTable, runs: Sequence[RunRecords], scores: Sco
             Column("ours", "Our perplexity"),
             Column("bits_per_byte", "Our bits per byte"),
         )
-        note = (
+        note = say(
             "Perplexity is per token, on other text than the published: what changes from run to run can be compared, "
             "the values cannot. Bits per byte compare across vocabularies; none are published."
         )
-        main = Table(f"published.{language}", f"{table.title}: {name}", note, columns, one_group(rows))
+        title = say("{table}: {language}", table=table.title, language=name)
+        main = Table(f"published.{language}", title, note, columns, one_group(rows), _READ)
         ours = {run: score.perplexity.value for run, score in of.items() if score is not None}
         published = {row.run: table.value(row, language) for row in table.rows}
-        shown.append((main, None, _order(published, ours, f"Held-out {name}")))
+        shown.append((main, None, _order(published, ours, say("Held-out {language}", language=name))))
     return shown
 
 
@@ -209,8 +230,8 @@ def _switching(table: PublishedTable, runs: Sequence[RunRecords]) -> Table:
         low, high = row.values
         rows.append(
             [
-                text_cell(row.run),
-                Cell(f"{percent(low, 0)} to {percent(high, 0)}", f"{low} to {high}"),
+                run_cell(row.run),
+                Cell(say("{low} to {high}", low=percent(low, 0), high=percent(high, 0)), f"{low} to {high}"),
                 _ours(score and score.switched, percent, row.run, runs),
                 _reading(_against_range(score.switched, low, high) if score else "", row.run, runs),
             ]
@@ -221,19 +242,19 @@ def _switching(table: PublishedTable, runs: Sequence[RunRecords]) -> Table:
         Column("ours", "Ours"),
         Column("reads", "Ours against it", is_number=False),
     )
-    note = (
+    note = say(
         "Published: about so many responses mix languages and stay coherent; by language, and how they were found, is "
         "not stated. Ours: responses that the detector finds to switch, with Wilson\u2019s 95\u202f% intervals."
     )
-    return Table("published", table.title, note, columns, one_group(rows))
+    return Table("published", table.title, note, columns, one_group(rows), _SEEN)
 
 
 def _against_range(share: Estimate, low: float, high: float) -> str:
     if share.low > high:
-        return "above"
+        return say("above")
     if share.high < low:
-        return "below"
-    return "within" if low <= share.value <= high else "not told apart from it"
+        return say("below")
+    return say("within") if low <= share.value <= high else say("not told apart from it")
 
 
 def _statements(table: PublishedTable, runs: Sequence[RunRecords], knowledge: Knowledge) -> Table:
@@ -244,14 +265,13 @@ def _statements(table: PublishedTable, runs: Sequence[RunRecords], knowledge: Kn
         Column("reads", "Ours against it", is_number=False),
     )
     groups = tuple(
-        RowGroup(f"{one.arm} against {one.control}", tuple(_statement_rows(one, runs, knowledge)))
-        for one in table.statements
+        pair_group(one.arm, one.control, tuple(_statement_rows(one, runs, knowledge))) for one in table.statements
     )
-    note = (
+    note = say(
         "The figure\u2019s bars have no printed values: this is what the text says of them. Differences are paired "
         "over the same questions, with 95\u202f% intervals; agreement is read off the interval."
     )
-    return Table("published", table.title, note, columns, groups)
+    return Table("published", table.title, note, columns, groups, _GRADED)
 
 
 def _statement_rows(
@@ -264,7 +284,7 @@ def _statement_rows(
         difference = paired.difference if paired else None
         yield (
             text_cell(benchmark),
-            text_cell(one.said),
+            text_cell(say("higher") if one.said == "higher" else say("about equal")),
             _ours(difference, lambda share: signed(100 * share, 1), one.arm, runs),
             _reading(_reads(one.said, difference) if difference else "", one.arm, runs),
         )
@@ -272,8 +292,15 @@ def _statement_rows(
 
 def _reads(said: str, difference: Estimate) -> str:
     if said == "higher":
-        return "agrees" if difference.low > 0 else "the opposite" if difference.high < 0 else "no difference shown"
-    return "agrees: no difference shown" if difference.low <= 0 <= difference.high else "a difference is shown"
+        return (
+            say("agrees")
+            if difference.low > 0
+            else say("the opposite")
+            if difference.high < 0
+            else say("no difference shown")
+        )
+    is_shown = not difference.low <= 0 <= difference.high
+    return say("a difference is shown") if is_shown else say("agrees: no difference shown")
 
 
 def _order(published: Mapping[str, float], ours: Mapping[str, float], title: str) -> Finding | None:
@@ -284,8 +311,12 @@ def _order(published: Mapping[str, float], ours: Mapping[str, float], title: str
     if not told:
         return None
     alike = sum(product > 0 for product in told)
-    text = f"{plain(alike)} of {plain(len(told))} pairs of runs stand in the same order as in the published figures."
-    return Finding(f"{title}: order of runs", text)
+    text = say(
+        "{number} of {all} pairs of runs stand in the same order as in the published figures.",
+        number=plain(alike),
+        all=plain(len(told)),
+    )
+    return Finding(say("{title}: order of runs", title=title), text)
 
 
 def _ours(estimate: Estimate | None, shown: Callable[[float], str], run: str, runs: Sequence[RunRecords]) -> Cell:
