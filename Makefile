@@ -69,6 +69,9 @@ test-replicas-languages: $(STAMP)  ## of them: Table 3 and code-switching
 test-seeds: $(STAMP)  ## what the demo claims, over three seeds and under both bases: 20 minutes
 	$(BIN)/python -m pytest -m seeds $(PYTEST)
 
+test-simulation: $(STAMP)  ## how often intervals hold and verdicts err, over the whole grid; twelve budgets trained
+	$(BIN)/python -m pytest -m simulation -s $(PYTEST)
+
 test-vocabulary: $(STAMP)  ## tokenizers on whole corpora in 15 languages, and vocabularies learned for six
 	$(BIN)/python -m pytest -m vocabulary --log-cli-level=INFO $(PYTEST)
 

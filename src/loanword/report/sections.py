@@ -15,7 +15,7 @@ from loanword.report.figures import curves_figure, knowledge_figure, tokenizers_
 from loanword.report.gather import RunRecords, StudyInfo
 from loanword.report.initialisers import probe_tables
 from loanword.report.knowledge import Knowledge, score_knowledge
-from loanword.report.likelihoods import score_languages
+from loanword.report.likelihoods import Scores, score_languages
 from loanword.report.overlap import source_overlaps, split_scores
 from loanword.report.overlap_tables import overlap_tables, touched_tables
 from loanword.report.provenance import Origins
@@ -121,7 +121,7 @@ def compose(runs: Sequence[RunRecords], study: StudyInfo) -> Report:
         ),
         _quality_section(runs, judged, trusts),
         _switching_section(runs, study),
-        *_published_section(runs, study, arms.scores, arms.knowledge, judged),
+        *_published_section(arms.runs, study, arms.scores, arms.knowledge, judged),
         _overlap_section(runs, knowledge),
         Section(
             "training",
