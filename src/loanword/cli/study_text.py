@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import PurePath
 
 from loanword.cli.survey import Survey
 from loanword.evaluation.benchmarks import USUAL
@@ -70,8 +71,10 @@ def _batch_tokens(survey: Survey) -> int:
 
 
 def _head(survey: Survey) -> str:
+    # A folder's whole path says more of one machine than of the base.
+    base = PurePath(survey.base).name if PurePath(survey.base).is_absolute() else survey.base
     return f"""\
-# {survey.base} taken from {survey.source} to {survey.target}: which vocabulary, and how much text?
+# {base} taken from {survey.source} to {survey.target}: which vocabulary, and how much text?
 #
 #   loanword plan THIS_FILE --data DIR      what it builds and what that takes
 #   loanword run  THIS_FILE --data DIR      builds it; stop it whenever you like, the same command continues
@@ -79,7 +82,7 @@ def _head(survey: Survey) -> str:
 # Paths start at the data root, which --data names (default: the folder that the command runs in).
 
 name = {_string(survey.name)}
-summary = {_string(f"{survey.base} from {survey.source} to {survey.target}")}
+summary = {_string(f"{base} from {survey.source} to {survey.target}")}
 
 [recipe]
 seed = 1
