@@ -125,6 +125,7 @@ def _pretraining(survey: Survey) -> str:
     return f"""\
 # Further pretraining: so much target text, and on top of it `replay` as a share of all rows. A batch is large enough
 # to be stable and small enough that the largest budget takes {WANTED_STEPS} steps or more, where there is text enough.
+# All budgets share one trunk, which each leaves for its last tenth (decay_share): one more costs a tenth of itself.
 [recipe.pretraining]
 budget = {{ bytes = 0 }}
 replay = {replay}
@@ -134,7 +135,7 @@ peak_learning_rate = 1e-4
 row_tokens = {_row_tokens(survey)}
 batch_tokens = {_batch_tokens(survey)}
 warmup_steps = 20
-decay_share = 0.2
+decay_share = 0.1
 """
 
 
