@@ -220,7 +220,7 @@ def _measures(bytes_per_token: float) -> list[TokenizerMeasure]:
     ]
 
 
-def _run(cell: Cell, store: StoreLike) -> RunFolders:
+def _run(cell: Cell, store: StoreLike, *, is_graded: bool) -> RunFolders:
     planned: dict[str, Path | None] = {
         "corpus.en": store.artifact("corpus", "e1", {}, 3.1),
         "corpus.zh": store.artifact("corpus", "c1", {}, 2.4),
@@ -270,7 +270,7 @@ def _run(cell: Cell, store: StoreLike) -> RunFolders:
         else store.artifact("likelihoods", f"l-{cell.label}", {"likelihoods.jsonl": list(_likelihoods(cell))}, 12.0)
     )
     planned["likelihoods"] = likelihoods
-    if cell.label in GRADED:
+    if is_graded:
         planned |= _knowledge(cell, store, missing)
     return RunFolders(cell.label, cell.settings, 0, planned)
 
@@ -319,9 +319,26 @@ def synthetic_study(root: Path) -> SyntheticStudy:
         "with and without English replay, tuned on 200 and 1,000 instructions.",
         COMPARISONS,
     )
-    return SyntheticStudy(tuple(_run(cell, store) for cell in CELLS), info)
+    return SyntheticStudy(tuple(_run(cell, store, is_graded=cell.label in GRADED) for cell in CELLS), info)
+
+
+def grown_study(root: Path) -> SyntheticStudy:
+    """Writes runs of five budgets under a folder, as many as a law takes and one to hold out."""
+    store = StoreLike(root)
+    cells = [
+        Cell(vocabulary, budget, 0.2 if budget else 0.0)
+        for vocabulary in ("original", "extended")
+        for budget in (0, 250_000, 500_000, 1_000_000, 2_000_000, 4_000_000)
+    ]
+    runs = tuple(_run(cell, store, is_graded=True) for cell in cells)
+    return SyntheticStudy(runs, StudyInfo("grown", "Five budgets of text.", (TWO[::-1],)))
 
 
 @pytest.fixture(scope="session")
 def study(tmp_path_factory: pytest.TempPathFactory) -> SyntheticStudy:
     return synthetic_study(tmp_path_factory.mktemp("store"))
+
+
+@pytest.fixture(scope="session")
+def grown(tmp_path_factory: pytest.TempPathFactory) -> SyntheticStudy:
+    return grown_study(tmp_path_factory.mktemp("grown"))

@@ -12,11 +12,17 @@ from loanword.report.gather import read_runs
 from loanword.report.provenance import Origins
 from loanword.report.section import Section
 from loanword.report.sections import Report, compose
+from tests.report.seeded_runs import with_seeds
 
 
 @pytest.fixture(scope="module")
 def report(study) -> Report:
     return compose(read_runs(study.runs), study.info)
+
+
+@pytest.fixture(scope="module")
+def over_seeds(grown) -> Report:
+    return compose(with_seeds(read_runs(grown.runs)), grown.info)
 
 
 def numbers_of(report: Report, section: Section):
@@ -29,7 +35,9 @@ def numbers_of(report: Report, section: Section):
                         yield table.key, row[0].text, report.origins.numbers(table.sources_of(group, row, column))
 
 
-def test_every_number_of_every_table_leads_to_an_artifact(report: Report):
+@pytest.mark.parametrize("of", ["report", "over_seeds"])
+def test_every_number_of_every_table_leads_to_an_artifact(of: str, request: pytest.FixtureRequest):
+    report: Report = request.getfixturevalue(of)
     alone = [
         (key, row)
         for section in report.sections
@@ -47,6 +55,18 @@ def test_a_score_leads_to_the_artifacts_of_its_run_and_a_difference_to_those_of_
     both = Sources(("original-2MB-r0.2", "extended-2MB-r0.2"), ("grades.ceval",))
     assert origins.keys(both) == ["grades/ceval-original-2MB-r0.2", "grades/ceval-extended-2MB-r0.2"]
     assert origins.keys(Sources(("original-2MB-r0.2",))) == []
+
+
+def test_a_law_leads_to_the_artifacts_of_all_of_its_budgets(over_seeds: Report):
+    tables = {table.key: table for section in over_seeds.sections for table in section.all_tables}
+    table = tables["scaling.bits"]
+    (group,) = table.groups
+    row = next(row for row in group.rows if "original" in row[0].text)
+    keys = over_seeds.origins.keys(table.sources_of(group, row))
+    sizes = ("0.25", "0.5", "1", "2", "4")
+    assert [key for key in keys if key.startswith("likelihoods/")] == [
+        f"likelihoods/l-original-{size}MB-r0.2" for size in sizes
+    ]
 
 
 def test_an_artifact_that_runs_share_stands_once_and_names_them(report: Report):

@@ -17,10 +17,14 @@ from loanword.cli.report import LANGUAGES
 from loanword.language_names import NAMES
 from loanword.report import write_report
 from loanword.report.corpora import RULE_NAMES
+from loanword.report.gather import read_runs
+from loanword.report.page import render
 from loanword.report.quality.words import RULES
-from loanword.report.saying import CODES, Interface, interface, joined, listed, say, sentences
+from loanword.report.saying import CODES, Interface, Said, interface, joined, listed, say, sentences
+from loanword.report.sections import Report, compose
 from loanword.report.trust.judges import KINDS, NOT_CHECKED
-from loanword.report.wording import SETTING_NAMES
+from loanword.report.wording import BENCHMARK_NAMES, SETTING_NAMES
+from tests.report.seeded_runs import with_seeds
 
 CHINESE = interface("zh")
 PACKAGE = Path(loanword.report.__file__).parent
@@ -95,10 +99,31 @@ def chinese(study, tmp_path_factory: pytest.TempPathFactory) -> str:
     return page.read_text(encoding="utf-8")
 
 
-def test_no_english_sentence_is_left_on_the_chinese_page(chinese: str):
-    assert '<html lang="zh-Hans">' in chinese
-    assert [text for text in Texts(chinese).found if LATIN_WORDS.search(text)] == []
-    assert "更大的词表有帮助吗？" in chinese
+@pytest.fixture(scope="module")
+def over_seeds(grown) -> Report:
+    return compose(with_seeds(read_runs(grown.runs)), grown.info)
+
+
+def test_no_english_sentence_is_left_on_the_chinese_page(chinese: str, over_seeds: Report):
+    for page in (chinese, render(over_seeds, "zh")):
+        assert '<html lang="zh-Hans">' in page
+        assert [text for text in Texts(page).found if LATIN_WORDS.search(text)] == []
+        assert "更大的词表有帮助吗？" in page
+
+
+def test_every_fixed_text_of_tables_and_figures_is_known_in_chinese(over_seeds: Report):
+    names = {*BENCHMARK_NAMES.values(), *(run.arm for run in over_seeds.runs)}
+    assert sorted(set(fixed(over_seeds)) - names - CHINESE.texts.keys()) == []
+
+
+def fixed(report: Report) -> Iterator[str]:
+    """Titles, notes and captions that are made of no parts."""
+    for section in report.sections:
+        told = [section.title, section.lead]
+        told += [text for figure in section.figures for text in (figure.title, figure.caption)]
+        for table in section.all_tables:
+            told += [table.title, table.note, *(column.title for column in table.columns)]
+        yield from (text for text in told if text and not isinstance(text, Said))
 
 
 def test_both_pages_hold_the_same_numbers_and_lead_to_each_other(chinese: str, study, tmp_path: Path):

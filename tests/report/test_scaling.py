@@ -14,9 +14,11 @@ from loanword.report.gather import RunRecords, read_runs
 from loanword.report.likelihoods import score_languages
 from loanword.report.scaling import Against, Curve, Law, TooFew, bits_curves, crossings, laws, quality_curves
 from loanword.report.scaling_tables import crossing_text, law_text, laws_table, scaling_findings, vocabulary_crossings
+from loanword.report.seeds import over_seeds
 from loanword.report.statistics import Floats
 from loanword.report.vocabulary import FROM_THE_START, NEVER
 from tests.report.conftest import SyntheticStudy
+from tests.report.seeded_runs import with_seeds
 
 TEXT = np.geomspace(1e6, 64e6, 5)
 NUM_FITS = 300
@@ -209,6 +211,17 @@ def test_quality_lacks_something_to_its_best(study: SyntheticStudy, against: Aga
     for one in found:
         assert one.values_B.shape == one.amounts_B.shape == one.resampled_RB.shape[1:]
         assert 0 <= one.shown(float(one.values_B[0])) < 1
+
+
+def test_seeds_that_lie_far_apart_leave_laws_wide_and_finite(grown: SyntheticStudy):
+    """Of two seeds Student's distribution draws means at and below nothing, which have no logarithm."""
+    arms = over_seeds(runs := with_seeds(read_runs(grown.runs), {1: 0.8, 2: 1.2}), score_languages(runs), {})
+    curves = bits_curves(arms.runs, arms.scores)
+    assert curves and all((one.resampled_RB > 0).all() for one in curves)
+    for law in laws(curves):
+        assert isinstance(law, Law)
+        assert np.isfinite([law.next_value.low, law.next_value.high, law.offset.low, law.exponent.high]).all()
+        assert law.next_value.high > 2 * law.next_value.value
 
 
 def test_what_a_law_says_of_quality_is_quality_again():

@@ -1,6 +1,5 @@
 """Arms of several seeds: one line of the report each, means over seeds, comparisons paired by seed and example."""
 
-from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -9,7 +8,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import ndtri, stdtrit
 
-from loanword.records import Grade
 from loanword.report.arms import factors
 from loanword.report.comparisons import compare
 from loanword.report.gather import RunRecords, StudyInfo, read_runs
@@ -24,40 +22,14 @@ from loanword.report.statistics import Floats
 from loanword.report.tables import comparisons_table
 from loanword.report.vocabulary import vocabulary_pairs
 from tests.report.conftest import SyntheticStudy
+from tests.report.seeded_runs import SEEDS, seeded, with_seeds
 
 ORIGINAL, EXTENDED = "original-2MB-r0.2", "extended-2MB-r0.2"
-SEEDS = (1, 2, 3)
-SHIFTS: Mapping[int, float] = {1: 0.97, 2: 1.0, 3: 1.03}
-"""What a seed multiplies every document's bits by."""
-
-
-def seeded(run: RunRecords, seed: int, shift: float) -> RunRecords:
-    """A run as another seed might have been: all documents so much harder, some answers turned."""
-    rng = np.random.default_rng(seed)
-    likelihoods = {name: replace(read, nats=shift * read.nats) for name, read in run.likelihoods.items()}
-    grades = {name: tuple(turned(grade, rng) for grade in of) for name, of in run.grades.items()}
-    settings = {**run.settings, "seed": seed}
-    label = f"seed={seed}, {run.label}"
-    return replace(
-        run, label=label, arm=run.label, seed=seed, settings=settings, likelihoods=likelihoods, grades=grades
-    )
-
-
-def turned(grade: Grade, rng: np.random.Generator) -> Grade:
-    if rng.random() > 0.1:
-        return grade
-    is_right = grade.outcome != "correct"
-    return grade.model_copy(update={"outcome": "correct" if is_right else "incorrect", "score": float(is_right)})
 
 
 @pytest.fixture(scope="module")
 def runs(study: SyntheticStudy) -> list[RunRecords]:
     return read_runs(study.runs)
-
-
-def with_seeds(runs: list[RunRecords], shifts: Mapping[int, float] = SHIFTS) -> list[RunRecords]:
-    """Every run under every seed."""
-    return [seeded(run, seed, shift) for seed, shift in shifts.items() for run in runs]
 
 
 def arms_of(runs: list[RunRecords]) -> Arms:

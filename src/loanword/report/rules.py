@@ -20,27 +20,28 @@ def rules() -> list[tuple[str, str]]:
             say(
                 "All are {confidence} intervals. Likelihoods: percentile bootstrap over documents, {resamples} "
                 "resamples, the same for every run. Accuracy: Wilson. Mean over subjects: bootstrap over questions "
-                "within subjects. They speak of other documents and questions of the same kind, not of other training "
-                "seeds.",
+                "within subjects. They speak of other documents and questions of the same kind; of other training "
+                "seeds only where an arm has several, whose mean then stands with an interval over seeds and examples.",
                 confidence=percent(statistics.CONFIDENCE, 0),
                 resamples=plain(statistics.NUM_RESAMPLES),
             ),
         ),
         (
             "Paired tests",
-            "Likelihoods: paired bootstrap over documents, normal p-value on its standard error; the same over "
-            "questions for ratings, points and means over subjects. Answers that are right or wrong, and responses "
-            "that switch or do not: exact McNemar test over the questions that both runs answered, interval by Bonett "
-            "and Price. Alignment: exact sign test over sentences, interval by bootstrap. p-values are adjusted by "
-            "Holm within each table, over all of it where its note says nothing else.",
+            "Likelihoods: paired bootstrap over documents, Student\u2019s interval and p on its standard error; the "
+            "same over questions for ratings, points and means over subjects. Arms of several seeds: paired by seed too. "
+            "Answers that are right or wrong, and responses that switch or do not: exact McNemar test over the "
+            "questions that both runs answered, interval by Bonett and Price. Alignment: exact sign test over "
+            "sentences, interval by bootstrap. p-values are adjusted by Holm within each table, over all of it where "
+            "its note says nothing else.",
         ),
         (
             "Verdicts",
             say(
                 "Not enough data: fewer than {fewest} shared examples, whatever p is. Helps or hurts: otherwise, with "
-                "an adjusted p below {level}. Not enough data again: otherwise, with an interval that reaches beyond "
-                "{bits} bits per byte, {points} points or a tenth of a rating\u2019s scale. In all other cases: no "
-                "difference larger than the far end of the interval.",
+                "an adjusted p below {level} and an interval on one side of zero. Not enough data again: otherwise, "
+                "with an interval that reaches beyond {bits} bits per byte, {points} points or a tenth of a "
+                "rating\u2019s scale. In all other cases: no difference larger than the far end of the interval.",
                 fewest=plain(statistics.SMALLEST_NUM_EXAMPLES),
                 level=decimal(statistics.SIGNIFICANCE, 2),
                 bits=decimal(MARGIN_BITS_PER_BYTE, 1),

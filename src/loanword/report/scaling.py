@@ -27,6 +27,8 @@ from loanword.report.knowledge import (
 from loanword.report.likelihoods import LanguageScore, Scores, languages_of
 from loanword.report.power_law import FEWEST, NUM_PARAMETERS, PowerLaw, fit, huber_scale
 from loanword.report.quality.scores import JudgedBenchmark, RunScores
+from loanword.report.quality.words import heading
+from loanword.report.saying import say
 from loanword.report.seed_statistics import resampled_over_seeds
 from loanword.report.statistics import CONFIDENCE, RESAMPLING_SEED, Estimate, Floats, resampled_shares, shares
 from loanword.report.vocabulary import BreakEven, break_even, train_flops
@@ -43,6 +45,8 @@ BEYOND = 4.0
 GRID_SIZE = 120
 LEAST_FALL = 1e-3
 """A tenth of a per cent from the smallest to the largest amount is no fall."""
+LEAST_SHARE = 0.01
+"""Of its bits per byte, what a resample of an arm has at least: few seeds that lie apart draw some below nothing."""
 LEAST_LACKING = 0.5
 """Examples that a run which is right everywhere is taken to be wrong on: the logarithm of none is not a number."""
 
@@ -51,7 +55,8 @@ LEAST_LACKING = 0.5
 class Curve:
     """One measure of one arm over its amounts, smallest first; `lacks_from` is the value that nothing is missing to.
 
-    Values fall as things get better: bits per byte, or `lacks_from` minus quality.
+    Values fall as things get better: bits per byte, or `lacks_from` minus quality. `role` is that of the artifacts
+    that hold the measure.
     """
 
     measure: str
@@ -61,6 +66,7 @@ class Curve:
     values_B: Floats
     resampled_RB: Floats
     lacks_from: float | None = None
+    role: str = "likelihoods"
 
     @property
     def is_bits(self) -> bool:
@@ -160,10 +166,14 @@ def bits_curves(runs: Sequence[RunRecords], scores: Scores, against: Against = "
                     against,
                     np.array([size for _, size, _ in known]),
                     np.array([score.bits_per_byte.value for _, _, score in known]),
-                    np.stack([score.resampled_bits_per_byte_R[:NUM_FITS] for _, _, score in known], axis=1),
+                    np.stack([_resampled(score) for _, _, score in known], axis=1),
                 )
             )
     return found
+
+
+def _resampled(score: LanguageScore) -> Floats:
+    return np.maximum(score.resampled_bits_per_byte_R[:NUM_FITS], LEAST_SHARE * score.bits_per_byte.value)
 
 
 S = TypeVar("S", LanguageScore, KnowledgeScore, RunScores)
@@ -195,7 +205,7 @@ def quality_curves(
     for arm in arms:
         for name, title in titles.items():
             graded = list(_known(arm, amount, {run.label: knowledge.get((run.label, name)) for run in arm.runs}))
-            found.append(_graded_curve(title, arm, against, graded))
+            found.append(_graded_curve(name, title, arm, against, graded))
         for one in judged:
             rated = list(_known(arm, amount, {run.label: one.scores.get(run.label) for run in arm.runs}))
             found.append(_rated_curve(one, arm, against, rated))
@@ -203,7 +213,7 @@ def quality_curves(
 
 
 def _graded_curve(
-    title: str, arm: Arm, against: Against, known: Sequence[tuple[RunRecords, float, KnowledgeScore]]
+    name: str, title: str, arm: Arm, against: Against, known: Sequence[tuple[RunRecords, float, KnowledgeScore]]
 ) -> Curve | None:
     if not known:
         return None
@@ -224,7 +234,8 @@ def _graded_curve(
         resampled.append(resampled_over_seeds(drawn) if len(drawn) > 1 else next(iter(drawn.values()))[1])
     amounts_B = np.array([size for size, _ in by_seed])
     runs = tuple(run for run, _, _ in known)
-    return _lacking(title, replace(arm, runs=runs), against, amounts_B, values, resampled, 1.0, len(graded))
+    curve = _lacking(title, replace(arm, runs=runs), against, amounts_B, values, resampled, 1.0, len(graded))
+    return replace(curve, role=f"grades.{name}")
 
 
 def _rated_curve(
@@ -251,7 +262,7 @@ def _rated_curve(
     resampled_RB = resampled_shares(strata, num_resamples=NUM_FITS)
     amounts_B, runs = np.array([size for _, size, _ in known]), tuple(run for run, _, _ in known)
     curve = _lacking(
-        f"{judged.title}: {part.title}, by {judged.judge}",
+        say("{heading}: {item}", heading=heading(judged, short=True), item=part.title),
         replace(arm, runs=runs),
         against,
         amounts_B,
@@ -261,7 +272,11 @@ def _rated_curve(
         len(shared),
     )
     return replace(
-        curve, lacks_from=part.highest, values_B=width * curve.values_B, resampled_RB=width * curve.resampled_RB
+        curve,
+        lacks_from=part.highest,
+        values_B=width * curve.values_B,
+        resampled_RB=width * curve.resampled_RB,
+        role=f"ratings.{judged.benchmark}.{judged.judge}",
     )
 
 

@@ -10,6 +10,7 @@ from loanword.report.cells import (
     NOT_PLANNED_CELL,
     Cell,
     Column,
+    Sources,
     Table,
     estimate_cell,
     number_cell,
@@ -19,11 +20,14 @@ from loanword.report.cells import (
 from loanword.report.figures import Figure
 from loanword.report.panels import LinePanel, Point, Series, line_panel
 from loanword.report.power_law import FEWEST
-from loanword.report.scaling import Against, Crossing, Curve, Law, TooFew
-from loanword.report.statistics import Floats
+from loanword.report.saying import listed, say, sentences
+from loanword.report.scaling import Against, Checked, Crossing, Curve, Law, TooFew
+from loanword.report.statistics import Estimate, Floats
 from loanword.report.summary import Finding
+from loanword.report.summary import interval_text as with_interval
 from loanword.report.svg import Style
 from loanword.report.vocabulary import FROM_THE_START, NEVER, VocabularyPair
+from loanword.report.vocabulary_words import interval_text
 from loanword.report.wording import bytes_text, decimal, flops_text, language_name, percent, plain
 
 AMOUNTS: dict[Against, Callable[[float], str]] = {
@@ -54,10 +58,11 @@ def laws_table(key: str, title: str, found: Sequence[Law | TooFew]) -> Table | N
         Column("checked_measured", "Measured"),
         Column("inside", "In the interval", is_number=False),
     )
-    note = (
+    note = say(
         "Bits per byte, or what quality lacks to its best, as E + A n^\u2212\u03b1: a power law of the amount n with "
-        f"an offset E, fitted by Huber\u2019s loss of logarithms; it takes {FEWEST} amounts. Brackets hold 95\u202f% "
-        "intervals: examples (and seeds) are resampled, and amounts moved by as much as runs lie off their laws."
+        "an offset E, fitted by Huber\u2019s loss of logarithms; it takes {fewest} amounts. Brackets hold 95\u202f% "
+        "intervals: examples (and seeds) are resampled, and amounts moved by as much as runs lie off their laws.",
+        fewest=plain(FEWEST),
     )
     return Table(key, title, note, columns, one_group(rows))
 
@@ -69,15 +74,20 @@ def _is_law(one: Law | TooFew) -> bool:
 def _row(one: Law | TooFew) -> list[Cell]:
     curve = one.curve
     amount = AMOUNTS[curve.against]
-    head = [text_cell(curve_name(curve)), text_cell(curve.against), number_cell(len(curve.amounts_B), plain)]
+    name = curve_name(curve)
+    head = [
+        Cell(name, name, sources=_sources(curve)),
+        text_cell(say(curve.against)),
+        number_cell(len(curve.amounts_B), plain),
+    ]
     if isinstance(one, TooFew):
         return [*head, text_cell(_too_few(curve), tone="quiet"), *[NOT_PLANNED_CELL] * 8]
     if not one.falls:
-        return [*head, text_cell("no gain shown", tone="quiet"), *[NOT_PLANNED_CELL] * 8]
+        return [*head, text_cell(say("no gain shown"), tone="quiet"), *[NOT_PLANNED_CELL] * 8]
     shown, checked = _shown(curve), one.checked
     return [
         *head,
-        text_cell("fitted"),
+        text_cell(say("fitted")),
         estimate_cell(one.exponent, lambda value: decimal(value, 2)),
         estimate_cell(one.offset, shown),
         number_cell(one.next_amount, amount),
@@ -85,18 +95,34 @@ def _row(one: Law | TooFew) -> list[Cell]:
         number_cell(checked and checked.amount, amount, planned=False),
         estimate_cell(checked and checked.predicted, shown, planned=False),
         number_cell(checked and checked.measured, shown, planned=False),
-        text_cell("yes" if checked.is_inside else "no") if checked else NOT_PLANNED_CELL,
+        text_cell(say("yes") if checked.is_inside else say("no")) if checked else NOT_PLANNED_CELL,
     ]
 
 
 def curve_name(curve: Curve) -> str:
     """What a curve is of."""
-    measure = f"{language_name(curve.measure)}, bits per byte" if curve.is_bits else curve.measure
-    return f"{measure}: {', '.join(curve.arm.phrases) or 'all runs'}"
+    measure = curve.measure
+    if curve.is_bits:
+        measure = say("{language}, bits per byte", language=language_name(curve.measure))
+    return say("{measure}: {arm}", measure=measure, arm=_arm_name(curve))
+
+
+def _arm_name(curve: Curve) -> str:
+    return listed(curve.arm.phrases) or say("all runs")
+
+
+def _sources(*curves: Curve) -> Sources:
+    """The runs of some curves, with what they measure, and what says how large their amounts are."""
+    runs = dict.fromkeys(run.label for curve in curves for run in curve.arm.runs)
+    sizes = {"text": ("pretraining",), "compute": ("base", "pretraining"), "instructions": ()}
+    roles = dict.fromkeys(role for curve in curves for role in (curve.role, *sizes[curve.against]))
+    return Sources(tuple(runs), tuple(roles))
 
 
 def _too_few(curve: Curve) -> str:
-    return f"{plain(len(curve.amounts_B))} of the {FEWEST} amounts that a law takes"
+    return say(
+        "{number} of the {fewest} amounts that a law takes", number=plain(len(curve.amounts_B)), fewest=plain(FEWEST)
+    )
 
 
 def _shown(curve: Curve) -> Callable[[float], str]:
@@ -109,10 +135,10 @@ def crossings_table(found: Sequence[Crossing]) -> Table | None:
     """One row a pair of arms that differ in one factor; None where no two laws do."""
     rows = [
         [
-            text_cell(curve_name(one.arm.curve)),
+            _crossing_head(one),
             text_cell(one.factor),
-            text_cell(crossing_text(one).partition(" [")[0]),
-            text_cell(_interval(one)),
+            text_cell(crossing_text(one, interval=False)),
+            text_cell(interval_text(one.found)),
             number_cell(one.found.share_from_start, percent),
             number_cell(one.found.share_never, percent),
         ]
@@ -136,17 +162,31 @@ def crossings_table(found: Sequence[Crossing]) -> Table | None:
     )
 
 
-def crossing_text(one: Crossing) -> str:
+def _crossing_head(one: Crossing) -> Cell:
+    name = curve_name(one.arm.curve)
+    return Cell(name, name, sources=_sources(one.arm.curve, one.control.curve))
+
+
+def crossing_text(one: Crossing, *, interval: bool = True) -> str:
     """From which amount on an arm is ahead by the laws, with the interval where there is one."""
     found = one.found
     if found.bytes.value == FROM_THE_START:
-        return f"at every amount from {bytes_text(found.smallest)} on; the laws do not cross"
+        return say("at every amount from {amount} on; the laws do not cross", amount=bytes_text(found.smallest))
     if found.bytes.value == NEVER:
-        ahead = "ahead before, but not" if found.is_ahead_before else "not"
-        return f"{ahead} at {bytes_text(found.largest)}, four times what was tried"
+        return say(
+            "before, but not at {amount}, four times what was tried"
+            if found.is_ahead_before
+            else "not at {amount}, four times what was tried",
+            amount=bytes_text(found.largest),
+        )
     tried = min(law.curve.amounts_B[-1] for law in (one.arm, one.control))
-    beyond = ", beyond what was tried" if found.bytes.value > tried else ""
-    return f"from {bytes_text(found.bytes.value)} of target text on{beyond} [{_interval(one)}]"
+    where = say(
+        "from {amount} of target text on, beyond what was tried"
+        if found.bytes.value > tried
+        else "from {amount} of target text on",
+        amount=bytes_text(found.bytes.value),
+    )
+    return say("{where} [{interval}]", where=where, interval=interval_text(found)) if interval else where
 
 
 def vocabulary_crossings(pairs: Sequence[VocabularyPair], crossed: Sequence[Crossing]) -> list[str]:
@@ -155,25 +195,21 @@ def vocabulary_crossings(pairs: Sequence[VocabularyPair], crossed: Sequence[Cros
     for pair in pairs:
         sides = {pair.arm.runs[-1].label, pair.control.runs[-1].label}
         of_pair = [one for one in crossed if {law.curve.arm.runs[-1].label for law in (one.arm, one.control)} == sides]
-        name = ", ".join(pair.arm.phrases)
-        found += [f"{name}, by the laws of both arms: ahead {crossing_text(one)}." for one in of_pair]
+        name = listed(pair.arm.phrases)
+        found += [
+            say("{arm}, ahead by the laws of both arms: {where}.", arm=name, where=crossing_text(one))
+            for one in of_pair
+        ]
         if not of_pair:
             found.append(
-                f"{name}: no laws of both arms yet, so nothing is said beyond the budgets that were run; a law takes "
-                f"{FEWEST} budgets."
+                say(
+                    "{arm}: no laws of both arms yet, so nothing is said beyond the budgets that were run; a law takes "
+                    "{fewest} budgets.",
+                    arm=name,
+                    fewest=plain(FEWEST),
+                )
             )
     return found
-
-
-def _interval(one: Crossing) -> str:
-    low, high = (_end(value, one) for value in (one.found.bytes.low, one.found.bytes.high))
-    return low if low == high else f"{low} to {high}"
-
-
-def _end(value: float, one: Crossing) -> str:
-    if value == FROM_THE_START:
-        return f"below {bytes_text(one.found.smallest)}"
-    return f"beyond {bytes_text(one.found.largest)}" if value == NEVER else bytes_text(value)
 
 
 def scaling_figure(found: Sequence[Law | TooFew]) -> Figure | None:
@@ -202,15 +238,15 @@ def _panel(language: str, of: Sequence[Law]) -> Markup:
         measured = zip(curve.amounts_B.tolist(), curve.values_B.tolist(), strict=True)
         last = Point(law.next_amount, law.next_value.value, law.next_value.low, law.next_value.high)
         points = (*(Point(x, y) for x, y in measured), last)
-        series.append(Series(curve.arm.phrases or ("all runs",), points, Style(place), is_joined=False))
+        series.append(Series(curve.arm.phrases or (say("all runs"),), points, Style(place), is_joined=False))
     name = language_name(language)
     return line_panel(
         LinePanel(
             identifier=f"scaling-{language}",
-            title=f"{name}: bits per byte against text, with the next doubling",
-            description=" ".join(law_text(law) for law in of),
-            x_title="target text",
-            y_title=f"{name}, bits per byte",
+            title=say("{language}: bits per byte against text, with the next doubling", language=name),
+            description=sentences(law_text(law) for law in of),
+            x_title=say("target text"),
+            y_title=say("{language}, bits per byte", language=name),
             x_axis=budget_axis([point.x for one in series for point in one.points], bytes_text),
             series=series,
             markers=True,
@@ -221,22 +257,36 @@ def _panel(language: str, of: Sequence[Law]) -> Markup:
 def law_text(law: Law) -> str:
     """What one law says, in a sentence or two."""
     curve = law.curve
-    amount, shown = AMOUNTS[curve.against], _shown(curve)
-    after = "" if curve.against == "text" else f" of {curve.against}"
+    amount, name = AMOUNTS[curve.against], curve_name(curve)
     if not law.falls:
-        return f"{curve_name(curve)}: no gain shown from {amount(curve.amounts_B[0])} to {amount(curve.amounts_B[-1])}."
-    low, high = shown(law.next_value.low), shown(law.next_value.high)
-    predicted = f"{shown(law.next_value.value)} [{low} to {high}] predicted at {amount(law.next_amount)}{after}"
-    text = f"{curve_name(curve)}: {predicted}"
-    if law.checked is None:
-        return f"{text}."
-    checked = law.checked
-    held = f"{shown(checked.predicted.value)} [{shown(checked.predicted.low)} to {shown(checked.predicted.high)}]"
-    inside = "inside" if checked.is_inside else "outside"
-    return (
-        f"{text}. Held out, {amount(checked.amount)} is predicted at {held} and was measured at "
-        f"{shown(checked.measured)}, {inside} the interval."
+        return say(
+            "{curve}: no gain shown from {smallest} to {largest}.",
+            curve=name,
+            smallest=amount(float(curve.amounts_B[0])),
+            largest=amount(float(curve.amounts_B[-1])),
+        )
+    predicted = say(
+        "{curve}: {value} predicted at {amount}.",
+        curve=name,
+        value=_predicted(law.next_value, curve),
+        amount=amount(law.next_amount),
     )
+    return sentences((predicted, _held_out(law.checked, curve) if law.checked else ""))
+
+
+def _held_out(checked: Checked, curve: Curve) -> str:
+    return say(
+        "Held out, {amount} is predicted at {predicted} and was measured at {measured}, inside the interval."
+        if checked.is_inside
+        else "Held out, {amount} is predicted at {predicted} and was measured at {measured}, outside the interval.",
+        amount=AMOUNTS[curve.against](checked.amount),
+        predicted=_predicted(checked.predicted, curve),
+        measured=_shown(curve)(checked.measured),
+    )
+
+
+def _predicted(found: Estimate, curve: Curve) -> str:
+    return with_interval(*map(_shown(curve), (found.value, found.low, found.high)))
 
 
 def scaling_findings(found: Sequence[Law | TooFew], crossed: Sequence[Crossing]) -> list[Finding]:
@@ -245,29 +295,44 @@ def scaling_findings(found: Sequence[Law | TooFew], crossed: Sequence[Crossing])
     for one in found:
         if one.curve.is_bits and one.curve.against == "text" and len(one.curve.amounts_B) > 1:
             by_language.setdefault(one.curve.measure, []).append(one)
-    told: list[Finding] = []
-    for language, of in by_language.items():
-        fitted = [one for one in of if isinstance(one, Law)]
-        heading = f"More text in {language_name(language)}"
-        if not fitted:
-            most = max(len(one.curve.amounts_B) for one in of)
-            text = (
-                f"At most {plain(most)} budgets of one arm were run; a law takes {FEWEST}, and one more to be checked. "
-                "Smaller budgets are cuts of the same trunk and cost little."
-            )
-            told.append(Finding(heading, text))
-            continue
-        points = [law_text(law) for law in fitted]
-        points += [
-            f"{', '.join(one.arm.curve.arm.phrases)} ({one.factor}): ahead {crossing_text(one)}."
-            for one in crossed
-            if one.arm.curve.measure == language
-        ]
-        checked = [law for law in fitted if law.checked is not None]
-        inside = sum(law.checked.is_inside for law in checked if law.checked is not None)
-        text = f"{plain(len(fitted))} of {plain(len(of))} arms have budgets enough for a law"
-        text += (
-            f"; {plain(inside)} of {plain(len(checked))} held-out budgets lie in their intervals." if checked else "."
+    return [_finding(language, of, crossed) for language, of in by_language.items()]
+
+
+def _finding(language: str, of: Sequence[Law | TooFew], crossed: Sequence[Crossing]) -> Finding:
+    fitted = [one for one in of if isinstance(one, Law)]
+    heading = say("More text in {language}", language=language_name(language))
+    sources = _sources(*(one.curve for one in of))
+    if not fitted:
+        text = say(
+            "At most {number} budgets of one arm were run; a law takes {fewest}, and one more to be checked. Smaller "
+            "budgets are cuts of the same trunk and cost little.",
+            number=plain(max(len(one.curve.amounts_B) for one in of)),
+            fewest=plain(FEWEST),
         )
-        told.append(Finding(heading, text, points=tuple(points)))
-    return told
+        return Finding(heading, text, sources=sources)
+    ahead = [
+        say(
+            "{arm} ({factor}), ahead by the laws: {where}.",
+            arm=_arm_name(one.arm.curve),
+            factor=one.factor,
+            where=crossing_text(one),
+        )
+        for one in crossed
+        if one.arm.curve.measure == language
+    ]
+    points = (*map(law_text, fitted), *ahead)
+    return Finding(heading, _fitted_text(fitted, len(of)), points=points, sources=sources)
+
+
+def _fitted_text(fitted: Sequence[Law], num_arms: int) -> str:
+    checked = [law.checked for law in fitted if law.checked is not None]
+    counts = {"fitted": plain(len(fitted)), "all": plain(num_arms)}
+    if not checked:
+        return say("{fitted} of {all} arms have budgets enough for a law.", **counts)
+    return say(
+        "{fitted} of {all} arms have budgets enough for a law; {inside} of {checked} held-out budgets lie in their "
+        "intervals.",
+        **counts,
+        inside=plain(sum(one.is_inside for one in checked)),
+        checked=plain(len(checked)),
+    )

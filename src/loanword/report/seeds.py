@@ -9,12 +9,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from loanword.report.cells import Cell, Column, RowGroup, Table, estimate_cell, number_cell, text_cell
+from loanword.report.cells import Cell, Column, RowGroup, Sources, Table, estimate_cell, number_cell, run_cell
 from loanword.report.gather import RunRecords
 from loanword.report.knowledge import Knowledge, benchmark_titles, benchmarks_of, knowledge_over_seeds
 from loanword.report.likelihoods import Scores, language_over_seeds, languages_of
+from loanword.report.saying import say
 from loanword.report.statistics import Estimate
-from loanword.report.wording import decimal, language_name, percent, plain
+from loanword.report.wording import decimal, language_name, percent
 
 SEED = "seed"
 
@@ -108,9 +109,10 @@ def _named(name: str, runs: Sequence[RunRecords]) -> list[RunRecords]:
 
 @dataclass(frozen=True)
 class _Measure:
-    """What arms are measured on: by arm the mean over its seeds, and the value of each."""
+    """What arms are measured on, and in which artifacts: by arm the mean over its seeds, and the value of each."""
 
     title: str
+    role: str
     shown: Callable[[float], str]
     means: Mapping[str, Estimate | None]
     values: Mapping[str, Mapping[int, float]]
@@ -126,10 +128,14 @@ def seeds_table(runs: Sequence[RunRecords], arms: Arms) -> Table | None:
         Column("arm", "Arm", is_number=False),
         Column("mean", "Mean"),
         Column("deviation", "Deviation of seeds"),
-        *(Column(f"seed_{seed}", f"Seed {plain(seed)}") for seed in seeds),
+        *(Column(f"seed_{seed}", say("Seed {number}", number=str(seed))) for seed in seeds),
     )
     groups = [
-        RowGroup(measure.title, tuple(_row(label, measure, seeds) for label in measure.means))
+        RowGroup(
+            measure.title,
+            tuple(_row(label, measure, seeds) for label in measure.means),
+            sources=Sources(roles=(measure.role,)),
+        )
         for measure in (*_languages(several, arms.scores), *_benchmarks(several, arms.knowledge))
     ]
     note = (
@@ -144,7 +150,7 @@ def _row(label: str, measure: _Measure, seeds: Sequence[int]) -> tuple[Cell, ...
     values = measure.values[label]
     deviation = float(np.std(list(values.values()), ddof=1)) if len(values) > 1 else None
     return (
-        text_cell(label),
+        run_cell(label),
         estimate_cell(measure.means[label], measure.shown),
         number_cell(deviation, measure.shown),
         *(number_cell(values.get(seed), measure.shown) for seed in seeds),
@@ -155,7 +161,8 @@ def _languages(several: Sequence[SeedArm], scores: Scores) -> Iterator[_Measure]
     for language in languages_of([run for arm in several for run in arm.runs]):
         found = {arm.label: scores.get((arm.label, language)) for arm in several if arm.runs[0].is_read(language)}
         yield _Measure(
-            f"{language_name(language)}, bits per byte",
+            say("{language}, bits per byte", language=language_name(language)),
+            "likelihoods",
             lambda value: decimal(value, 3),
             {label: score and score.bits_per_byte for label, score in found.items()},
             {
@@ -171,6 +178,7 @@ def _benchmarks(several: Sequence[SeedArm], knowledge: Knowledge) -> Iterator[_M
         found = {arm.label: knowledge.get((arm.label, name)) for arm in asked}
         yield _Measure(
             title,
+            f"grades.{name}",
             percent,
             {label: score and score.headline for label, score in found.items()},
             {

@@ -115,7 +115,7 @@ def _estimate(judged: JudgedBenchmark, run: str, column: str) -> Estimate | None
 def _averages(key: str, table: PublishedTable, runs: Sequence[RunRecords], judged: JudgedBenchmark) -> Table:
     same = _on_scale(judged)
     num_marked = sum(map(table.is_inconsistent, table.rows))
-    ours = judged.headline.title if judged.headline else "Average"
+    ours = judged.headline.title if judged.headline else say("Average")
     columns = (
         RUN,
         Column("stated", "Published AVG"),

@@ -14,6 +14,7 @@ import numpy as np
 
 from loanword.records import Item, JudgeFacts, Rating
 from loanword.report.judged import POINTS
+from loanword.report.saying import say
 from loanword.report.statistics import (
     Bools,
     Estimate,
@@ -86,9 +87,13 @@ def parts_of(judge: JudgeFacts, rated: Collection[str] = ()) -> tuple[Part, ...]
     if len(items) < 2 or is_share or len({(item.lowest, item.highest) for item in judge.items}) > 1:
         return tuple(items)
     if judge.kind == "rules" or used != names or HARMLESSNESS not in names:
-        return (*items, _mean(MEAN_OF_ITEMS, "Mean of its items", items))
+        return (*items, _mean(MEAN_OF_ITEMS, say("Mean of its items"), items))
     others = [item for item in items if item.key != HARMLESSNESS]
-    return (*items, _mean(AVERAGE, "AVG", items), _mean(WITHOUT_HARMLESSNESS, "AVG without harmlessness", others))
+    return (
+        *items,
+        _mean(AVERAGE, say("AVG"), items),
+        _mean(WITHOUT_HARMLESSNESS, say("AVG without harmlessness"), others),
+    )
 
 
 def _item(place: int, item: Item, *, is_share: bool) -> Part:
