@@ -2,10 +2,11 @@
 
 from itertools import pairwise
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loanword.report.axes import amount_axis, budget_axis, linear_axis, nice_ticks, spread, tick_text
+from loanword.report.axes import amount_axis, budget_axis, growth_axis, linear_axis, nice_ticks, spread, tick_text
 from loanword.report.wording import bytes_text
 
 FINITE = st.floats(-1e6, 1e6, allow_subnormal=False)
@@ -30,6 +31,13 @@ def test_near_budgets_lie_on_a_linear_axis_that_shows_zero():
     axis = budget_axis([0, 400_321, 2_000_321], bytes_text)
     assert [text for _, text in axis.ticks] == ["0", "0.5\u202fMB", "1\u202fMB", "1.5\u202fMB", "2\u202fMB"]
     assert (axis.place(0), axis.place(2_000_321), axis.broken_at) == (0, 1, None)
+
+
+def test_amounts_that_grow_by_doubling_lie_evenly_and_are_ticked_between_their_ends():
+    axis = growth_axis([250_000, 500_000, 1_000_000, 8_000_000], bytes_text)
+    assert [text for _, text in axis.ticks] == ["500\u202fkB", "1\u202fMB", "2\u202fMB", "5\u202fMB"]
+    assert [axis.place(amount) for amount in (250_000, 500_000, 8_000_000)] == pytest.approx([0, 0.2, 1])
+    assert len(growth_axis([1e6, 1e12], bytes_text).ticks) <= 6
 
 
 def test_far_budgets_lie_on_a_logarithmic_axis_with_a_break_for_zero():

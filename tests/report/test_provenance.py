@@ -60,7 +60,7 @@ def test_a_score_leads_to_the_artifacts_of_its_run_and_a_difference_to_those_of_
 def test_a_law_leads_to_the_artifacts_of_all_of_its_budgets(over_seeds: Report):
     tables = {table.key: table for section in over_seeds.sections for table in section.all_tables}
     table = tables["scaling.bits"]
-    (group,) = table.groups
+    group = table.groups[0]
     row = next(row for row in group.rows if "original" in row[0].text)
     keys = over_seeds.origins.keys(table.sources_of(group, row))
     sizes = ("0.25", "0.5", "1", "2", "4")

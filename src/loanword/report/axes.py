@@ -8,6 +8,7 @@ from dataclasses import dataclass
 WIDEST_LINEAR_RATIO = 20.0
 # Share of a logarithmic budget axis that lies between no text and the smallest budget.
 ZERO_GAP = 0.2
+MOST_TICKS = 6
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,7 @@ class Axis:
     broken_at: float | None = None
 
 
-def nice_ticks(low: float, high: float, most: int = 6) -> list[float]:
+def nice_ticks(low: float, high: float, most: int = MOST_TICKS) -> list[float]:
     """At most `most` round values, evenly spaced by 1, 2 or 5 times a power of ten, that enclose both ends."""
     if high <= low:
         low, high = low - 0.5 * (abs(low) or 1.0), high + 0.5 * (abs(high) or 1.0)
@@ -34,7 +35,7 @@ def nice_ticks(low: float, high: float, most: int = 6) -> list[float]:
     raise AssertionError("a step of a hundred times the smallest always fits")
 
 
-def linear_axis(low: float, high: float, shown: Callable[[float, float], str], most: int = 6) -> Axis:
+def linear_axis(low: float, high: float, shown: Callable[[float, float], str], most: int = MOST_TICKS) -> Axis:
     """An axis between round ends; `shown(value, step)` writes a tick."""
     values = nice_ticks(low, high, most)
     start, end, step = values[0], values[-1], values[1] - values[0]
@@ -58,9 +59,22 @@ def budget_axis(budgets: Sequence[float], shown: Callable[[float, float], str]) 
     return Axis(tuple((value, shown(value, value)) for value in ticks), place, broken_at=ZERO_GAP / 2)
 
 
+def growth_axis(amounts: Sequence[float], shown: Callable[[float, float], str]) -> Axis:
+    """A logarithmic axis from the smallest to the largest of some amounts, none of them zero."""
+    low, high = min(amounts), max(amounts)
+    start, end = math.log(low), math.log(high)
+    powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    ticks = [factor * 10.0**power for power in powers for factor in (1, 2, 5)]
+    ticks = [value for value in ticks if 0.95 * low <= value <= 1.001 * high]
+    ticks = _log_ticks(low, high) if len(ticks) > MOST_TICKS or len(ticks) < 2 else ticks
+    return Axis(
+        tuple((value, shown(value, value)) for value in ticks), lambda value: (math.log(value) - start) / (end - start)
+    )
+
+
 def amount_axis(largest: float, shown: Callable[[float, float], str]) -> Axis:
     """A linear axis from zero to an amount, which need not be round: a budget is met by whole documents."""
-    ticks = [value for value in nice_ticks(0.0, largest, most=6) if value <= largest]
+    ticks = [value for value in nice_ticks(0.0, largest) if value <= largest]
     return Axis(tuple((value, shown(value, largest)) for value in ticks), lambda value: value / largest)
 
 

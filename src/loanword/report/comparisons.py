@@ -45,9 +45,13 @@ class Measure:
         """A difference with its sign; accuracies differ in percentage points."""
         return signed(value, 3) if self.lower_is_better else signed(100 * value, 1)
 
+    def size_text(self, value: float) -> str:
+        """A size of difference, without its sign."""
+        return decimal(abs(value), 3) if self.lower_is_better else decimal(100 * abs(value), 1)
+
     def amount_text(self, value: float) -> str:
         """A size of difference without its sign, with its unit."""
-        return self.with_unit(decimal(abs(value), 3) if self.lower_is_better else decimal(100 * abs(value), 1))
+        return self.with_unit(self.size_text(value))
 
 
 @dataclass(frozen=True)

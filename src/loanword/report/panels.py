@@ -33,12 +33,13 @@ WIDEST_OFFSET = 12.0
 
 @dataclass(frozen=True)
 class Point:
-    """One place of a series, with its interval where it has one."""
+    """One place of a series, with its interval where it has one; one that is predicted is drawn hollow."""
 
     x: float
     y: float
     low: float | None = None
     high: float | None = None
+    is_predicted: bool = False
 
 
 @dataclass(frozen=True)
@@ -149,7 +150,7 @@ def _draw_series(root: Element, frame: Frame, panel: LinePanel, y_axis: Axis, se
             top, bottom = frame.y(y_axis.place(point.high)), frame.y(y_axis.place(point.low))
             whisker(group, (x, top), (x, bottom), series.style.colour)
         if panel.markers and not series.is_law:
-            marker(group, x, y, series.style)
+            marker(group, x, y, series.style, hollow=point.is_predicted)
 
 
 def _draw_labels(

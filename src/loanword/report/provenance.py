@@ -65,7 +65,7 @@ class Origins:
         )
 
     def numbers(self, sources: Sources) -> list[int]:
-        """The artifacts that numbers were computed from, run by run; none where no role is named."""
+        """The artifacts that numbers were computed from, run by run; none where no role, or no run of ours, is named."""
         if sources not in self._found:
             self._found[sources] = self._look_up(sources)
         return self._found[sources]
@@ -75,7 +75,7 @@ class Origins:
         found = (
             self._numbers[artifact.folder]
             for label in labels
-            for run in self._runs[label]
+            for run in self._runs.get(label, ())
             for role, artifact in run.artifacts.items()
             if artifact is not None and (role in sources.roles or stage_of(role) in sources.roles)
         )

@@ -29,8 +29,8 @@ def rules() -> list[tuple[str, str]]:
         (
             "Paired tests",
             "Likelihoods: paired bootstrap over documents, Student\u2019s interval and p on its standard error; the "
-            "same over questions for ratings, points and means over subjects. Arms of several seeds: paired by seed too. "
-            "Answers that are right or wrong, and responses that switch or do not: exact McNemar test over the "
+            "same over questions for ratings, points and means over subjects. Arms of several seeds: paired by seed "
+            "too. Answers that are right or wrong, and responses that switch or do not: exact McNemar test over the "
             "questions that both runs answered, interval by Bonett and Price. Alignment: exact sign test over "
             "sentences, interval by bootstrap. p-values are adjusted by Holm within each table, over all of it where "
             "its note says nothing else.",

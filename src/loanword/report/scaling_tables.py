@@ -5,11 +5,12 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from markupsafe import Markup
 
-from loanword.report.axes import budget_axis
+from loanword.report.axes import growth_axis
 from loanword.report.cells import (
     NOT_PLANNED_CELL,
     Cell,
     Column,
+    RowGroup,
     Sources,
     Table,
     estimate_cell,
@@ -41,12 +42,14 @@ NUM_POINTS = 40
 
 def laws_table(key: str, title: str, found: Sequence[Law | TooFew]) -> Table | None:
     """One row a curve of bits per byte that has two amounts or more, or of quality that has a law; None without any."""
-    rows = [_row(one) for one in found if (len(one.curve.amounts_B) > 1 if one.curve.is_bits else _is_law(one))]
+    rows: dict[str, list[tuple[Cell, ...]]] = {}
+    for one in found:
+        if len(one.curve.amounts_B) > 1 if one.curve.is_bits else _is_law(one):
+            rows.setdefault(_measured_against(one.curve), []).append(tuple(_row(one)))
     if not rows:
         return None
     columns = (
-        Column("curve", "Of", is_number=False),
-        Column("against", "Against", is_number=False),
+        Column("arm", "Arm", is_number=False),
         Column("num_amounts", "Amounts"),
         Column("state", "Law", is_number=False),
         Column("exponent", "Exponent"),
@@ -56,7 +59,7 @@ def laws_table(key: str, title: str, found: Sequence[Law | TooFew]) -> Table | N
         Column("checked_amount", "Largest, held out"),
         Column("checked_predicted", "Predicted"),
         Column("checked_measured", "Measured"),
-        Column("inside", "In the interval", is_number=False),
+        Column("inside", "Inside", is_number=False),
     )
     note = say(
         "Bits per byte, or what quality lacks to its best, as E + A n^\u2212\u03b1: a power law of the amount n with "
@@ -64,7 +67,8 @@ def laws_table(key: str, title: str, found: Sequence[Law | TooFew]) -> Table | N
         "intervals: examples (and seeds) are resampled, and amounts moved by as much as runs lie off their laws.",
         fewest=plain(FEWEST),
     )
-    return Table(key, title, note, columns, one_group(rows))
+    groups = tuple(RowGroup(measured, tuple(of)) for measured, of in rows.items())
+    return Table(key, title, note, columns, groups)
 
 
 def _is_law(one: Law | TooFew) -> bool:
@@ -74,10 +78,9 @@ def _is_law(one: Law | TooFew) -> bool:
 def _row(one: Law | TooFew) -> list[Cell]:
     curve = one.curve
     amount = AMOUNTS[curve.against]
-    name = curve_name(curve)
+    name = _arm_name(curve)
     head = [
         Cell(name, name, sources=_sources(curve)),
-        text_cell(say(curve.against)),
         number_cell(len(curve.amounts_B), plain),
     ]
     if isinstance(one, TooFew):
@@ -101,10 +104,17 @@ def _row(one: Law | TooFew) -> list[Cell]:
 
 def curve_name(curve: Curve) -> str:
     """What a curve is of."""
-    measure = curve.measure
+    return say("{measure}: {arm}", measure=_measure_name(curve), arm=_arm_name(curve))
+
+
+def _measured_against(curve: Curve) -> str:
+    return say("{measure}, against {amount}", measure=_measure_name(curve), amount=say(curve.against))
+
+
+def _measure_name(curve: Curve) -> str:
     if curve.is_bits:
-        measure = say("{language}, bits per byte", language=language_name(curve.measure))
-    return say("{measure}: {arm}", measure=measure, arm=_arm_name(curve))
+        return say("{language}, bits per byte", language=language_name(curve.measure))
+    return curve.measure
 
 
 def _arm_name(curve: Curve) -> str:
@@ -221,8 +231,8 @@ def scaling_figure(found: Sequence[Law | TooFew]) -> Figure | None:
     if not by_language:
         return None
     caption = (
-        "Measured bits per byte, and the law of each arm up to twice its largest amount. The last point of a line is "
-        "predicted, with the 95\u202f% interval of a run there."
+        "Measured bits per byte, and the law of each arm up to twice its largest amount. The last point of a line, "
+        "hollow, is predicted, with the 95\u202f% interval of a run there."
     )
     drawings = tuple(_panel(language, of) for language, of in by_language.items())
     return Figure("scaling", "What more text would give", caption, drawings)
@@ -236,7 +246,7 @@ def _panel(language: str, of: Sequence[Law]) -> Markup:
         drawn = zip(grid.tolist(), law.point.at(grid)[0].tolist(), strict=True)
         series.append(Series((), tuple(Point(x, y) for x, y in drawn), Style(place), is_law=True))
         measured = zip(curve.amounts_B.tolist(), curve.values_B.tolist(), strict=True)
-        last = Point(law.next_amount, law.next_value.value, law.next_value.low, law.next_value.high)
+        last = Point(law.next_amount, law.next_value.value, law.next_value.low, law.next_value.high, is_predicted=True)
         points = (*(Point(x, y) for x, y in measured), last)
         series.append(Series(curve.arm.phrases or (say("all runs"),), points, Style(place), is_joined=False))
     name = language_name(language)
@@ -247,7 +257,7 @@ def _panel(language: str, of: Sequence[Law]) -> Markup:
             description=sentences(law_text(law) for law in of),
             x_title=say("target text"),
             y_title=say("{language}, bits per byte", language=name),
-            x_axis=budget_axis([point.x for one in series for point in one.points], bytes_text),
+            x_axis=growth_axis([point.x for one in series for point in one.points], bytes_text),
             series=series,
             markers=True,
         )

@@ -65,10 +65,10 @@ def path(parent: Element, points: Sequence[tuple[float, float]], style: Style, *
     add(parent, "path", d=commands, class_=f"{kind} {style.colour}", stroke_dasharray=style.dash)
 
 
-def marker(parent: Element, x: float, y: float, style: Style, size: float = 4.5) -> None:
+def marker(parent: Element, x: float, y: float, style: Style, size: float = 4.5, *, hollow: bool = False) -> None:
     """Adds the marker of a series, centred on a point."""
     shape = style.index % NUM_COLOURS
-    kind = f"marker {style.colour}"
+    kind = f"{'hollow' if hollow else 'marker'} {style.colour}"
     if shape == 0:
         add(parent, "circle", cx=x, cy=y, r=size, class_=kind)
         return

@@ -249,7 +249,7 @@ def _comparison_row(found: Difference) -> tuple[Cell, ...]:
         number_cell(found.arm and found.arm.value, measure.value_text),
         difference,
         number_cell(found.effect, lambda value: signed(value, 2), planned=found.paired is None),
-        number_cell(found.paired and found.paired.smallest_detectable, measure.amount_text),
+        number_cell(found.paired and found.paired.smallest_detectable, measure.size_text),
         number_cell(found.adjusted_p, p_text),
         text_cell(found.verdict_text, tone=TONES.get(word, "quiet")),
     )
