@@ -21,8 +21,10 @@ from loanword.records import (
     write_json,
     write_lines,
 )
-from loanword.report.gather import RunFolders, StudyInfo
+from loanword.report.gather import RunFolders, StudyInfo, read_runs
+from loanword.report.sections import Report, compose
 from loanword.report.wording import Setting
+from tests.report.seeded_runs import with_seeds
 
 NUM_DOCUMENTS = 200
 NUM_PARAMETERS = 3_100_000
@@ -331,7 +333,7 @@ def grown_study(root: Path) -> SyntheticStudy:
         for budget in (0, 250_000, 500_000, 1_000_000, 2_000_000, 4_000_000)
     ]
     runs = tuple(_run(cell, store, is_graded=True) for cell in cells)
-    return SyntheticStudy(runs, StudyInfo("grown", "Five budgets of text.", (TWO[::-1],)))
+    return SyntheticStudy(runs, StudyInfo("grown", "Five budgets of text.", COMPARISONS[:1]))
 
 
 @pytest.fixture(scope="session")
@@ -342,3 +344,9 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> SyntheticStudy:
 @pytest.fixture(scope="session")
 def grown(tmp_path_factory: pytest.TempPathFactory) -> SyntheticStudy:
     return grown_study(tmp_path_factory.mktemp("grown"))
+
+
+@pytest.fixture(scope="session")
+def over_seeds(grown: SyntheticStudy) -> Report:
+    """The report of the grown study under three seeds."""
+    return compose(with_seeds(read_runs(grown.runs)), grown.info)

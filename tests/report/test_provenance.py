@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,17 +13,11 @@ from loanword.report.gather import read_runs
 from loanword.report.provenance import Origins
 from loanword.report.section import Section
 from loanword.report.sections import Report, compose
-from tests.report.seeded_runs import with_seeds
 
 
 @pytest.fixture(scope="module")
 def report(study) -> Report:
     return compose(read_runs(study.runs), study.info)
-
-
-@pytest.fixture(scope="module")
-def over_seeds(grown) -> Report:
-    return compose(with_seeds(read_runs(grown.runs)), grown.info)
 
 
 def numbers_of(report: Report, section: Section):
@@ -55,6 +50,13 @@ def test_a_score_leads_to_the_artifacts_of_its_run_and_a_difference_to_those_of_
     both = Sources(("original-2MB-r0.2", "extended-2MB-r0.2"), ("grades.ceval",))
     assert origins.keys(both) == ["grades/ceval-original-2MB-r0.2", "grades/ceval-extended-2MB-r0.2"]
     assert origins.keys(Sources(("original-2MB-r0.2",))) == []
+
+
+def test_an_arm_of_several_seeds_leads_to_the_artifacts_of_all_of_its_runs(study):
+    labels = ("original-0.4MB-r0.2", "original-2MB-r0.2")
+    runs = read_runs([study.run(label) for label in labels])
+    origins = Origins([replace(run, arm="both", seed=seed) for seed, run in enumerate(runs)])
+    assert origins.keys(Sources(("both",), ("likelihoods",))) == [f"likelihoods/l-{label}" for label in labels]
 
 
 def test_a_law_leads_to_the_artifacts_of_all_of_its_budgets(over_seeds: Report):

@@ -6,10 +6,12 @@ import pytest
 
 from loanword.report.cells import Table
 from loanword.report.gather import PublishedBeside, RunRecords, StudyInfo, read_runs
+from loanword.report.page import render
 from loanword.report.published.figures import PublishedRow, PublishedTable, Statement, read_published
 from loanword.report.sections import Report, compose
 from tests.report.conftest import SyntheticStudy
 from tests.report.judged_runs import ITEMS, judged_runs
+from tests.report.page_texts import english_sentences
 
 RATED = ("table1", "table3", "vocabulary")
 
@@ -139,6 +141,20 @@ def test_perplexities_and_statements_stand_beside_theirs(study: SyntheticStudy):
 
 
 SAID = ("higher", "about equal")
+
+
+def test_the_page_shows_published_figures_of_runs_that_are_none_of_ours(judged: list[RunRecords]):
+    """They lead to no artifact, and those of our runs do."""
+    published = rows_of((*ITEMS, "average"), arm=(1.0,) * 6, elsewhere=(2.0,) * 6)
+    report, tables = shown(judged, "ratings", judge="X", **published)
+    page = render(report, "zh")
+    assert "elsewhere" in page
+    assert english_sentences(page) == []
+    table = tables["published"]
+    (group,) = table.groups
+    arm, elsewhere = (report.origins.keys(table.sources_of(group, row)) for row in group.rows)
+    assert arm and all(key.startswith("ratings/") for key in arm)
+    assert elsewhere == []
 
 
 def test_a_study_without_published_figures_has_no_section_of_them(judged: list[RunRecords]):

@@ -5,7 +5,6 @@ import json
 import re
 import string
 from collections.abc import Iterator
-from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
@@ -17,20 +16,18 @@ from loanword.cli.report import LANGUAGES
 from loanword.language_names import NAMES
 from loanword.report import write_report
 from loanword.report.corpora import RULE_NAMES
-from loanword.report.gather import read_runs
 from loanword.report.page import render
 from loanword.report.quality.words import RULES
 from loanword.report.saying import CODES, Interface, Said, interface, joined, listed, say, sentences
-from loanword.report.sections import Report, compose
+from loanword.report.sections import Report
 from loanword.report.trust.judges import KINDS, NOT_CHECKED
 from loanword.report.wording import BENCHMARK_NAMES, SETTING_NAMES
-from tests.report.seeded_runs import with_seeds
+from tests.report.page_texts import english_sentences
 
 CHINESE = interface("zh")
 PACKAGE = Path(loanword.report.__file__).parent
 VERDICTS = ("helps", "hurts", "no difference", "not enough data", "missing", "neither is above chance")
 OUTCOMES = ("yes", "no", "not shown", "it depends", "at equal text only", "at equal compute only")
-LATIN_WORDS = re.compile(r"(?:\b[A-Za-z][a-z]+\b[ ,]+){3,}[a-z]+")
 
 
 def places(template: str) -> set[str]:
@@ -71,43 +68,16 @@ def test_the_catalogue_is_sorted_so_that_changes_stay_small():
     assert keys == sorted(keys)
 
 
-class Texts(HTMLParser):
-    """The texts that a page shows, those of code, names in other languages and its script left out."""
-
-    def __init__(self, page: str) -> None:
-        super().__init__()
-        self.found: list[str] = []
-        self.inside: list[str] = []
-        self.feed(page)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        if tag in ("script", "style", "code", "header", "blockquote"):
-            self.inside.append(tag)
-
-    def handle_endtag(self, tag: str) -> None:
-        if self.inside and tag == self.inside[-1]:
-            self.inside.pop()
-
-    def handle_data(self, data: str) -> None:
-        if not self.inside and data.strip():
-            self.found.append(data)
-
-
 @pytest.fixture(scope="module")
 def chinese(study, tmp_path_factory: pytest.TempPathFactory) -> str:
     page = write_report(study.runs, study.info, tmp_path_factory.mktemp("chinese"), "zh")
     return page.read_text(encoding="utf-8")
 
 
-@pytest.fixture(scope="module")
-def over_seeds(grown) -> Report:
-    return compose(with_seeds(read_runs(grown.runs)), grown.info)
-
-
 def test_no_english_sentence_is_left_on_the_chinese_page(chinese: str, over_seeds: Report):
     for page in (chinese, render(over_seeds, "zh")):
         assert '<html lang="zh-Hans">' in page
-        assert [text for text in Texts(page).found if LATIN_WORDS.search(text)] == []
+        assert english_sentences(page) == []
         assert "更大的词表有帮助吗？" in page
 
 

@@ -65,7 +65,7 @@ class Origins:
         )
 
     def numbers(self, sources: Sources) -> list[int]:
-        """The artifacts that numbers were computed from, run by run; none where no role, or no run of ours, is named."""
+        """The artifacts that numbers were computed from, run by run; none of no role, nor of a run that is none."""
         if sources not in self._found:
             self._found[sources] = self._look_up(sources)
         return self._found[sources]

@@ -26,10 +26,19 @@ class Said(str):
         said.template, said.parts = template, parts
         return said
 
+    def __deepcopy__(self, memo: object) -> "Said":
+        # Nothing of it changes; a record that holds it is copied on its way to JSON.
+        return self
+
 
 def say(template: str, /, **parts: str) -> Said:
     """The English text of a template, with parts in the places that it names."""
     return Said(template, parts)
+
+
+def term(text: str) -> Said:
+    """A name in a record that other languages may have a word for: the items of our own rubrics, and not of others."""
+    return Said(text.replace("{", "{{").replace("}", "}}"), {})
 
 
 def sentences(parts: Iterable[str]) -> str:

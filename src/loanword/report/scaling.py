@@ -55,8 +55,7 @@ LEAST_LACKING = 0.5
 class Curve:
     """One measure of one arm over its amounts, smallest first; `lacks_from` is the value that nothing is missing to.
 
-    Values fall as things get better: bits per byte, or `lacks_from` minus quality. `role` is that of the artifacts
-    that hold the measure.
+    Values fall as things get better: bits per byte, or `lacks_from` minus quality. Artifacts of `role` hold them.
     """
 
     measure: str
@@ -233,9 +232,8 @@ def _graded_curve(
         values.append(float(np.mean([value for value, _ in drawn.values()])))
         resampled.append(resampled_over_seeds(drawn) if len(drawn) > 1 else next(iter(drawn.values()))[1])
     amounts_B = np.array([size for size, _ in by_seed])
-    runs = tuple(run for run, _, _ in known)
-    curve = _lacking(title, replace(arm, runs=runs), against, amounts_B, values, resampled, 1.0, len(graded))
-    return replace(curve, role=f"grades.{name}")
+    arm = replace(arm, runs=tuple(run for run, _, _ in known))
+    return _lacking(title, arm, against, amounts_B, values, resampled, len(graded), f"grades.{name}")
 
 
 def _rated_curve(
@@ -268,15 +266,11 @@ def _rated_curve(
         amounts_B,
         shares(strata).tolist(),
         list(resampled_RB.T),
-        1.0,
         len(shared),
+        f"ratings.{judged.benchmark}.{judged.judge}",
     )
     return replace(
-        curve,
-        lacks_from=part.highest,
-        values_B=width * curve.values_B,
-        resampled_RB=width * curve.resampled_RB,
-        role=f"ratings.{judged.benchmark}.{judged.judge}",
+        curve, lacks_from=part.highest, values_B=width * curve.values_B, resampled_RB=width * curve.resampled_RB
     )
 
 
@@ -287,14 +281,14 @@ def _lacking(
     amounts_B: Floats,
     values: Sequence[float],
     resampled: Sequence[Floats],
-    best: float,
     num_examples: int,
+    role: str,
 ) -> Curve:
     """What shares lack to the best, never quite nothing."""
     least = LEAST_LACKING / num_examples
-    values_B = np.maximum(best - np.array(values), least)
-    resampled_RB = np.maximum(best - np.stack(resampled, axis=1), least)
-    return Curve(measure, arm, against, amounts_B, values_B, resampled_RB, best)
+    values_B = np.maximum(1 - np.array(values), least)
+    resampled_RB = np.maximum(1 - np.stack(resampled, axis=1), least)
+    return Curve(measure, arm, against, amounts_B, values_B, resampled_RB, lacks_from=1.0, role=role)
 
 
 def laws(curves: Sequence[Curve]) -> list[Law | TooFew]:

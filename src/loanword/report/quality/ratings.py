@@ -14,7 +14,7 @@ import numpy as np
 
 from loanword.records import Item, JudgeFacts, Rating
 from loanword.report.judged import POINTS
-from loanword.report.saying import say
+from loanword.report.saying import say, term
 from loanword.report.statistics import (
     Bools,
     Estimate,
@@ -97,7 +97,7 @@ def parts_of(judge: JudgeFacts, rated: Collection[str] = ()) -> tuple[Part, ...]
 
 
 def _item(place: int, item: Item, *, is_share: bool) -> Part:
-    title = item.name.replace("_", " ").capitalize()
+    title = term(item.name.replace("_", " ").capitalize())
     key = re.sub(r"\W+", "_", item.name)
     return Part(key, title, (place,), 0.0 if is_share else item.lowest, 1.0 if is_share else item.highest, is_share)
 

@@ -13,6 +13,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from loanword.report.saying import say
 from loanword.report.statistics import CONFIDENCE, Floats, resampled_sums
 
 Ints = NDArray[np.int64]
@@ -25,7 +26,8 @@ SMALLEST_NUM_FOR_INTERVAL = 10
 MOST_UNDEFINED = 0.05
 """The share of resamples in which a measure may be undefined and still have an interval."""
 NUMBERS_PER_CHUNK = 2_000_000
-FEW = f"fewer than {SMALLEST_NUM_FOR_INTERVAL}"
+FEW_EXAMPLES = say("fewer than {number} examples: no interval", number=str(SMALLEST_NUM_FOR_INTERVAL))
+FEW_SYSTEMS = say("fewer than {number} systems: no interval", number=str(SMALLEST_NUM_FOR_INTERVAL))
 
 
 @dataclass(frozen=True)
@@ -69,20 +71,20 @@ def kinds_of(columns: Sequence[Floats], examples_N: Ints) -> Kinds:
     return Kinds(rows_KC.T.copy(), times_QK)
 
 
-def measured(kinds: Kinds, measure: Measure, undefined: str, units: str = "examples") -> Measured:
+def measured(kinds: Kinds, measure: Measure, undefined: str, few: str = FEW_EXAMPLES) -> Measured:
     """A measure over all responses, with its percentile interval over examples.
 
-    `undefined` is the reason where it has no value; `units` is what examples are called where they are too few.
+    `undefined` is the reason where it has no value; `few` says that examples are too few for an interval.
     """
     (value,) = measure(kinds.times_QK.sum(axis=0)[None])
     if not np.isfinite(value):
         return Measured(None, why=undefined)
     if kinds.num_examples < SMALLEST_NUM_FOR_INTERVAL:
-        return Measured(float(value), why=f"{FEW} {units}: no interval")
+        return Measured(float(value), why=few)
     drawn_R = _in_chunks(measure, kinds.resampled_RK)
     defined_R = np.isfinite(drawn_R)
     if 1 - defined_R.mean() > MOST_UNDEFINED:
-        return Measured(float(value), why="too few different scores for an interval")
+        return Measured(float(value), why=say("too few different scores for an interval"))
     tail = 100 * (1 - CONFIDENCE) / 2
     low, high = np.percentile(drawn_R[defined_R], [tail, 100 - tail])
     return Measured(float(value), float(low), float(high))

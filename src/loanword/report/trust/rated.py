@@ -11,6 +11,7 @@ from statistics import fmean
 
 import numpy as np
 
+from loanword.report.saying import joined, say
 from loanword.report.statistics import Floats
 from loanword.report.trust.concordance import (
     Ints,
@@ -30,9 +31,9 @@ from loanword.report.trust.concordance import (
 
 OVERALL = "overall"
 """The mean over a response's items, where they have one scale."""
-ALL_EQUAL = "all scores are equal"
-OTHER_SCALES = "the scales differ"
-NONE_TOLD_APART = "no pair is told apart"
+ALL_EQUAL = say("all scores are equal")
+OTHER_SCALES = say("the scales differ")
+NONE_TOLD_APART = say("no pair is told apart")
 
 Scale = tuple[float, float]
 Key = tuple[str, str]
@@ -216,7 +217,7 @@ def _same_scale(judge: Side, other: Side, item: str, items: Sequence[str]) -> bo
 
 def _undefined(judge: Side, other: Side, judge_N: Floats, other_N: Floats) -> str:
     constant = [side.name for side, scores_N in ((judge, judge_N), (other, other_N)) if np.ptp(scores_N) == 0]
-    return f"{' and '.join(constant)}: {ALL_EQUAL}" if constant else ALL_EQUAL
+    return say("{raters}: {reason}", raters=joined(constant), reason=ALL_EQUAL) if constant else ALL_EQUAL
 
 
 def _columns(judge: Side, other: Side, item: str, items: Sequence[str]) -> tuple[Floats, Floats, Ints, bool]:

@@ -20,7 +20,8 @@ from loanword.report.statistics import (
     resampled_sums,
 )
 from loanword.report.trust.concordance import (
-    FEW,
+    FEW_EXAMPLES,
+    FEW_SYSTEMS,
     SMALLEST_NUM_FOR_INTERVAL,
     Measured,
     kendall,
@@ -127,10 +128,10 @@ def _system_agreement(judge: Means, other: Means, item: str) -> SystemAgreement 
     return SystemAgreement(
         item=item,
         num_systems=len(shared),
-        spearman=measured(kinds, spearman(judge_K, other_K), ALL_EQUAL, "systems"),
-        kendall=measured(kinds, kendall(judge_K, other_K), ALL_EQUAL, "systems"),
-        order=measured(kinds, same_order(judge_K, other_K), NONE_TOLD_APART, "systems"),
-        bias=measured(kinds, mean_of(judge_K - other_K), ALL_EQUAL, "systems"),
+        spearman=measured(kinds, spearman(judge_K, other_K), ALL_EQUAL, FEW_SYSTEMS),
+        kendall=measured(kinds, kendall(judge_K, other_K), ALL_EQUAL, FEW_SYSTEMS),
+        order=measured(kinds, same_order(judge_K, other_K), NONE_TOLD_APART, FEW_SYSTEMS),
+        bias=measured(kinds, mean_of(judge_K - other_K), ALL_EQUAL, FEW_SYSTEMS),
         spread=float(np.ptp(judge_S)),
         other_spread=float(np.ptp(other_S)),
     )
@@ -148,7 +149,7 @@ def ranked(side: Side, item: str) -> tuple[SystemMean, ...]:
         num = int(has_SQ[place].sum())
         if not num:
             continue
-        mean = Measured(_mean(scores_SQ[place]), why=f"{FEW} examples: no interval")
+        mean = Measured(_mean(scores_SQ[place]), why=FEW_EXAMPLES)
         if num >= SMALLEST_NUM_FOR_INTERVAL:
             estimate = bootstrap_estimate(mean.value or 0.0, means_RS[:, place])
             mean = Measured(estimate.value, estimate.low, estimate.high)

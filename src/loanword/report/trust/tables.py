@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 from loanword.report.cells import Cell, Column, RowGroup, Sources, Table, number_cell, text_cell
 from loanword.report.gather import RunRecords
-from loanword.report.saying import clauses, say
+from loanword.report.saying import clauses, say, term
 from loanword.report.trust.concordance import SMALLEST_NUM_FOR_INTERVAL, Measured
 from loanword.report.trust.judges import KINDS, NOT_CHECKED, JudgeTrust, Peer, all_trusts
 from loanword.report.trust.rated import OVERALL, GroupAgreement, ItemAgreement
@@ -178,7 +178,7 @@ def _heading(one: JudgeTrust, peer: Peer) -> str:
 
 
 def _item_name(item: str) -> str:
-    return say("Mean of items") if item == OVERALL else f"{item[:1].upper()}{item[1:]}"
+    return say("Mean of items") if item == OVERALL else term(f"{item[:1].upper()}{item[1:]}")
 
 
 def agreement_cells(found: ItemAgreement) -> tuple[Cell, ...]:
