@@ -90,11 +90,12 @@ def study_models(opened: Opened) -> tuple[list[Model], list[str]]:
     unknown: dict[str, None] = {}
     usual = StepsConfig(peak_learning_rate=1e-4)
     for run in opened.study.runs:
-        shape = estimator.shape(run.jobs["base"])
+        base = run.jobs.get("base")  # a user's own stages may have none
+        shape = None if base is None else estimator.shape(base)
         for stage, steps, num_new_pieces in _trainings(run.recipe):
             usual = steps if stage == "pretraining" or not own else usual
             if shape is None:
-                unknown[str(run.recipe.base.model)] = None
+                unknown[run.recipe.base.model or opened.study.name] = None
                 continue
             extended = shape.extended(num_new_pieces)
             name = f"{run.recipe.base.model or opened.study.name}, {stage}"
