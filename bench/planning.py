@@ -26,6 +26,7 @@ NUM_BENCHMARKS = 9
 OPEN_SHARE = 0.1
 """Of the artifacts, those that nothing reads: these are not built, so that there is a rest to tell of."""
 NONE = ("num_held_out_documents", "num_held_out_bytes", "num_quarantined_lines")
+SUBJECT = "abstract_algebra"
 LETTERS = "abcdefghijklmnopqrstuvwxyz "
 
 
@@ -61,10 +62,13 @@ def write_study(folder: Path, *, num_benchmarks: int = 0) -> Path:
         lines = (json.dumps({"text": f"{LETTERS}{number} {language}"}) for number in range(2_000))
         (folder / f"{language}.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
         (folder / f"{language}.txt").write_text("one line\n", encoding="utf-8")
-    (folder / "questions").mkdir(exist_ok=True)
-    (folder / "questions" / "all.csv").write_text("one line\n", encoding="utf-8")
+    for split in ("dev", "val"):
+        (folder / "questions" / split).mkdir(parents=True, exist_ok=True)
+        asked = folder / "questions" / split / f"{SUBJECT}_{split}.csv"
+        asked.write_text("Which is it?,one,two,three,four,A\n" * 100, encoding="utf-8")
     benchmarks = "".join(
-        f'[recipe.benchmarks.set{number}]\nname = "mmlu"\nfolder = "questions"\nlimit_examples = {number + 1}\n'
+        f'[recipe.benchmarks.set{number}]\nname = "mmlu"\nfolder = "questions"\nsubjects = ["{SUBJECT}"]\n'
+        f"limit_examples = {number + 1}\n"
         for number in range(num_benchmarks)
     )
     asked = f"[recipe.responses]\nbenchmarks = {[f'set{number}' for number in range(num_benchmarks)]}\n"

@@ -6,13 +6,14 @@ A LanguageModel may be a checkpoint in this process or a server elsewhere; evalu
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Protocol
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from loanword.errors import UserError
 from loanword.records import Decoding, Execution, Record
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 Progress = Callable[[int, int, str], None]
 """`progress(done, total, unit)`: how far a stage is; safe to call often."""
@@ -201,7 +202,7 @@ class SentenceEncoder(Protocol):
 
     def vectors(
         self, texts: Sequence[str], pooling: Literal["mean", "last"], progress: Progress = silent
-    ) -> NDArray[np.float32]:
+    ) -> "NDArray[np.float32]":
         """Vectors of every layer, [layer, sentence, width], in order; layer 0 is the embeddings."""
         ...
 

@@ -8,7 +8,6 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
-from importlib import metadata
 
 from loanword.errors import UserError
 
@@ -73,6 +72,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
 
 
+class _Version(argparse.Action):
+    """Says the version, which is looked up when it is asked for."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        from importlib import metadata
+
+        print(f"loanword {metadata.version('loanword')}")
+        parser.exit()
+
+
 def _parser(verb: str | None) -> argparse.ArgumentParser:
     """The whole list of verbs, with the arguments of the one that is called."""
     parser = argparse.ArgumentParser(
@@ -81,7 +90,7 @@ def _parser(verb: str | None) -> argparse.ArgumentParser:
         epilog="Start with `loanword demo` and `loanword doctor`, then `loanword init --help`. "
         "A file says what, the command line says where.",
     )
-    parser.add_argument("--version", action="version", version=f"loanword {metadata.version('loanword')}")
+    parser.add_argument("--version", action=_Version, nargs=0, help="say which version this is")
     verbs = parser.add_subparsers(metavar="VERB", title="verbs")
     for name, (module, summary) in VERBS.items():
         sub = verbs.add_parser(name, help=summary, description=f"{summary[0].upper()}{summary[1:]}.")

@@ -1,9 +1,12 @@
 """What the verbs about studies share: their arguments, and a study opened over a data root and a store."""
 
 import argparse
+import gc
 import importlib
 import json
 import sys
+from collections.abc import Generator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -59,10 +62,22 @@ def open_study(arguments: argparse.Namespace, *, smoke: bool = False, provisiona
     stages = stage_module(arguments.stages)
     cache_file = store.root / "sources.json"
     sources = Sources(data.resolve(), cache_file=cache_file, commits=read_lock(file), provisional=True)
-    study = load_study(file, stages, sources, scale=SMOKE if smoke else 1.0)
+    with _uncollected():
+        study = load_study(file, stages, sources, scale=SMOKE if smoke else 1.0)
     if not provisional:
         sources.require()
     return Opened(file, data.resolve(), study, store, sources, stages, store.finished_keys())
+
+
+@contextmanager
+def _uncollected() -> Generator[None]:
+    """What is made here lives as long as the process: looking through it for garbage again and again finds none."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def stage_module(name: str) -> StageModule:

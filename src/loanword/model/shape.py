@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, cast
 
 from loanword.recipe import ArchitectureConfig
@@ -47,7 +48,7 @@ class DecoderShape:
         rest = {"up_proj": (self.width, self.feed_forward_width), "down_proj": (self.feed_forward_width, self.width)}
         return attention | gate | rest
 
-    @property
+    @cached_property
     def layer_parameters(self) -> int:
         """Parameters of the matrices of one layer."""
         return sum(wide * high for wide, high in self.matrices.values())
@@ -62,12 +63,12 @@ class DecoderShape:
         """Parameters that one piece has: a row of the input table, and one of an untied head."""
         return self.width * (1 if self.tied else 2)
 
-    @property
+    @cached_property
     def num_parameters(self) -> int:
         """All parameters, tied ones counted once."""
         return self.num_layers * self.layer_parameters + self.norm_parameters + self.num_pieces * self.row_parameters
 
-    @property
+    @cached_property
     def multiplied_parameters(self) -> int:
         """Parameters that a token is multiplied with: input embeddings only where they are the head too."""
         return self.num_parameters - (0 if self.tied else self.num_pieces * self.width)

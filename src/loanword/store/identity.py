@@ -10,7 +10,7 @@ import os
 import typing
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +43,7 @@ class Job:
     seed: int | None
     name: str
 
-    @property
+    @cached_property
     def key(self) -> str:
         """Stage and name: where the artifact lies in the store."""
         return f"{self.stage}/{self.name}"
@@ -183,7 +183,9 @@ def hub_revision(name: str, revision: str | None = None) -> str:
 
 def unresolved_revisions(jobs: Iterable[Job]) -> list[str]:
     """`id@revision` of every Hub repository that jobs name and whose commit is not known, in order."""
-    marked = {name for job in jobs for name in _strings(job.identity) if name.startswith(f"{UNRESOLVED}:")}
+    # Jobs of one config share one identity.
+    identities = {id(job.identity): job.identity for job in jobs}.values()
+    marked = {name for identity in identities for name in _strings(identity) if name.startswith(f"{UNRESOLVED}:")}
     return sorted(name.partition(":")[2] for name in marked)
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -65,7 +66,7 @@ class Study:
     comparisons: tuple[Comparison, ...]
     published: Published | None = None
 
-    @property
+    @cached_property
     def jobs(self) -> dict[str, Job]:
         """Every distinct job by its key, inputs before what needs them."""
         return {job.key: job for run in self.runs for job in run.jobs.values()}
