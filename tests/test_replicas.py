@@ -47,7 +47,8 @@ def _is_missing(cell: object) -> bool:
 
 def _table(table: dict) -> str:
     """A table of the report as text."""
-    lines = ["", table["title"], *(" | ".join(_cell(cell) for cell in row.values()) for row in table["rows"])]
+    rows = ([_cell(cell) for key, cell in row.items() if key != "sources"] for row in table["rows"])
+    lines = ["", table["title"], *map(" | ".join, rows)]
     return "\n".join([*lines, ""])
 
 
