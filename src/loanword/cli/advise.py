@@ -318,7 +318,7 @@ def _told(arguments: argparse.Namespace, decoder: "Base | None") -> "list[Told]"
 
 def _print(advice: "Advice", told: "Sequence[Told]", arguments: argparse.Namespace) -> None:
     from loanword.cli.advice import LEGEND, table_rows
-    from loanword.cli.plan import table
+    from loanword.cli.amounts import table
     from loanword.report.wording import bytes_text, language_name
 
     print(

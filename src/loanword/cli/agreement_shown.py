@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from loanword.cli.agreement import Alone, Found
+from loanword.cli.amounts import table
 from loanword.cli.chat import printable
-from loanword.cli.plan import table
 from loanword.cli.rating_files import RatingFile
 from loanword.report.trust.concordance import Measured
 from loanword.report.trust.rated import OVERALL, GroupAgreement, ItemAgreement

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from loanword.cli.amounts import table
 from loanword.cli.measured import interval, plain, read_evaluation
-from loanword.cli.plan import table
 from loanword.errors import UserError
 from loanword.records import Grade
 from loanword.report.facts import BenchmarkFacts

@@ -4,6 +4,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from loanword.cli import BUG, USAGE
 from loanword.cli.opening import Opened
 from loanword.errors import UserError
 from loanword.store.failures import end_of_log
@@ -11,8 +12,6 @@ from loanword.study.study import Study
 
 if TYPE_CHECKING:
     from loanword.execution.local import Failed
-
-USAGE, BUG = 2, 1
 
 
 def labels_of(study: Study) -> Mapping[str, str]:

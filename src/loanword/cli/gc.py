@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 from itertools import groupby
 from pathlib import Path
 
-from loanword.cli.opening import DEFAULT_STAGES, open_study
-from loanword.cli.plan import human, table
+from loanword.cli.amounts import human, table
+from loanword.cli.opening import add_place_arguments, open_study
 from loanword.cli.watching import watched
 from loanword.errors import UserError
 from loanword.store import Store
@@ -27,9 +27,7 @@ KINDS = {
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("studies", type=Path, nargs="+", metavar="STUDY", help="what these need stays")
-    parser.add_argument("--data", type=Path, default=Path(), help="where the studies' paths start (default: .)")
-    parser.add_argument("--store", type=Path, default=Path("store"), help="where artifacts are kept (default: ./store)")
-    parser.add_argument("--stages", default=DEFAULT_STAGES, help="a module with stages of your own")
+    add_place_arguments(parser)
     parser.add_argument("--smoke", action="store_true", help="of the smoke run's store")
     parser.add_argument(
         "--no-evaluations", action="store_true", help="what only `loanword evaluate` made goes too (default: it stays)"

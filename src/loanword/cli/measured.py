@@ -6,8 +6,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from loanword.cli.amounts import table
 from loanword.cli.measured_quality import measured_quality, print_quality
-from loanword.cli.plan import table
 from loanword.evaluation.benchmarks.gaokao import GAOKAO
 from loanword.evaluation.benchmarks.gaokao_exam import exam_points, objective_rates
 from loanword.report.facts import BenchmarkFacts

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from typing import Any
 
-from loanword.cli.plan import table
+from loanword.cli.amounts import table
 from loanword.report.gather import RunRecords
 from loanword.report.quality.ratings import Part
 from loanword.report.quality.scores import JudgedBenchmark, assess

@@ -34,6 +34,11 @@ class Opened:
 def add_study_arguments(parser: argparse.ArgumentParser) -> None:
     """The study file and where things are."""
     parser.add_argument("study", type=Path, help="the study file (TOML)")
+    add_place_arguments(parser)
+
+
+def add_place_arguments(parser: argparse.ArgumentParser) -> None:
+    """Where things are."""
     parser.add_argument(
         "--data", type=Path, default=Path(), help="the folder that source paths start from (default: .)"
     )

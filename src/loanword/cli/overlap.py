@@ -181,8 +181,8 @@ def _as_json(overlaps: "Sequence[Overlap]") -> dict[str, object]:
 
 
 def _print(found: "Mapping[str, Sequence[Overlap]]", num_shown: int) -> None:
+    from loanword.cli.amounts import table
     from loanword.cli.chat import printable
-    from loanword.cli.plan import table
 
     rows = [("benchmark", "examples", "too short to tell", "touched", "of them verbatim", "share")]
     for name, overlaps in found.items():

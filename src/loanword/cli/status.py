@@ -13,10 +13,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from loanword.cli import INTERRUPTED
+from loanword.cli.amounts import table
 from loanword.cli.building import Building, building, duration
 from loanword.cli.failures import labels_of
 from loanword.cli.opening import Opened, add_study_arguments, open_study
-from loanword.cli.plan import table
 from loanword.store import Job
 from loanword.store.failures import Failure
 from loanword.study.estimate import Estimator
@@ -28,7 +29,6 @@ STATES = ("finished", "building", "failed", "waiting")
 UNNEEDED = "not needed"
 """Not there, and built no more: all that is made of it is finished."""
 WATCH_SECONDS = 5.0
-INTERRUPTED = 130
 
 
 @dataclass(frozen=True)

@@ -233,7 +233,7 @@ def _lines(path: Path) -> Iterator[str]:
 
 def _print(measured: "Mapping[str, TokenizerMeasures]", source: str) -> None:
     """Tokenizers below each other under each language; columns that nothing is known for are left out."""
-    from loanword.cli.plan import table
+    from loanword.cli.amounts import table
 
     names = dict(zip(measured, _short_names(measured), strict=True))
     languages = [one.language for one in next(iter(measured.values())).languages]

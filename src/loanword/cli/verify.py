@@ -6,23 +6,20 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
+from loanword.cli import USAGE
 from loanword.cli.machine import num_cores
-from loanword.cli.opening import DEFAULT_STAGES, open_study
+from loanword.cli.opening import add_place_arguments, open_study
 from loanword.cli.watching import watched
 from loanword.errors import UserError
 from loanword.store import Store
 from loanword.store.verify import Verified, discard, verify
-
-WRONG = 2
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "study", type=Path, nargs="?", help="only the artifacts of this study (default: all of the store)"
     )
-    parser.add_argument("--data", type=Path, default=Path(), help="where the study's paths start (default: .)")
-    parser.add_argument("--store", type=Path, default=Path("store"), help="where artifacts are kept (default: ./store)")
-    parser.add_argument("--stages", default=DEFAULT_STAGES, help="a module with stages of your own")
+    add_place_arguments(parser)
     parser.add_argument("--threads", type=int, default=None, help="files read at once (default: one a core)")
     parser.add_argument(
         "--discard",
@@ -45,7 +42,7 @@ def run(arguments: argparse.Namespace) -> int:
         print(json.dumps({**asdict(found), "discarded": moved}, ensure_ascii=False))
     else:
         _print(store, found, discarded)
-    return 0 if found.whole else WRONG
+    return 0 if found.whole else USAGE
 
 
 def _asked(arguments: argparse.Namespace) -> tuple[Store, set[str]]:
@@ -74,7 +71,7 @@ def _check_nobody_builds(store: Store) -> None:
 def _print(store: Store, found: Verified, discarded: list[Path]) -> None:
     for key, files in found.damaged.items():
         for name, wrong in files.items():
-            print(f"{store.root / 'artifacts' / key / name}: {wrong}")
+            print(f"{store.place(key) / name}: {wrong}")
     for key, sources in found.tainted.items():
         print(f"{key}: was built from {', '.join(sources)}")
     for key, goal in found.unlinked.items():

@@ -113,12 +113,16 @@ def read_lines(kind: type[R], path: Path) -> Iterator[R]:
             yield kind.from_json(line, where=f"{path}:{number}")
 
 
+def indented_json(value: Any) -> str:
+    """A plain value as `write_json` writes it."""
+    return json.dumps(value, sort_keys=True, ensure_ascii=False, indent=2, allow_nan=False) + "\n"
+
+
 def write_json(value: Record | Mapping[str, Any], path: Path) -> None:
     """Writes one value, indented for people; the file appears whole or not at all."""
     plain = value.model_dump(mode="json") if isinstance(value, Record) else value
-    text = json.dumps(plain, sort_keys=True, ensure_ascii=False, indent=2, allow_nan=False) + "\n"
     temporary = path.with_name(path.name + ".part")
-    temporary.write_text(text, encoding="utf-8")
+    temporary.write_text(indented_json(plain), encoding="utf-8")
     temporary.replace(path)
 
 

@@ -105,7 +105,11 @@ class Store:
 
     def folder(self, job: Job) -> Path:
         """Where a job's artifact lies once it is finished."""
-        return self.root / "artifacts" / job.stage / job.name
+        return self.place(job.key)
+
+    def place(self, key: str) -> Path:
+        """Where the artifact of a key lies."""
+        return self.root / "artifacts" / key
 
     def finished(self, job: Job) -> bool:
         """Whether a job's artifact is there, whole."""
@@ -163,7 +167,7 @@ class Store:
             number += 1
             aside = self.root / place / f"{stem_of(key)}-{number}"
         aside.parent.mkdir(exist_ok=True)
-        (self.root / "artifacts" / key).rename(aside)
+        self.place(key).rename(aside)
         return aside
 
     def building_folder(self, job: Job) -> Path:

@@ -36,8 +36,7 @@ def leftovers(store: Store, needed: Collection[str]) -> list[Leftover]:
     """
     finished, built_now = store.finished_keys(), store.builders()
     found = [
-        Leftover("artifact", key, store.root / "artifacts" / key, _size(store.root / "artifacts" / key))
-        for key in sorted(finished - set(needed))
+        Leftover("artifact", key, store.place(key), _size(store.place(key))) for key in sorted(finished - set(needed))
     ]
     for folder in _entries(store.building):
         key = key_of(folder.name)
@@ -70,7 +69,7 @@ def evaluated(store: Store) -> set[str]:
     needed: set[str] = set()
     while ahead:
         key = ahead.pop()
-        path = store.root / "artifacts" / key / MANIFEST
+        path = store.place(key) / MANIFEST
         if key not in needed and path.is_file():
             needed.add(key)
             ahead.extend(read_json(Manifest, path).inputs.values())

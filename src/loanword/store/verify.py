@@ -11,12 +11,11 @@ from collections.abc import Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from pydantic import ValidationError
 
 from loanword.protocols import Progress, silent
-from loanword.records import canonical_json, file_sha256
+from loanword.records import canonical_json, file_sha256, indented_json
 from loanword.store.artifacts import MANIFEST, Manifest, Store, files_of
 
 AT_ONCE = 10_000
@@ -66,9 +65,9 @@ def verify(store: Store, keys: Collection[str], progress: Progress = silent, *, 
     files: list[_File] = []
     num_unsealed = 0
     for key in sorted(keys):
-        manifest, wrong = _read(store.root / "artifacts" / key)
+        manifest, wrong = _read(store.place(key))
         if manifest is not None:
-            listed, others, goal = _listed(store.root / "artifacts" / key, key, manifest)
+            listed, others, goal = _listed(store.place(key), key, manifest)
             wrong |= others
             files.extend(listed)
             num_unsealed += manifest.seal is None
@@ -102,7 +101,7 @@ def _read(folder: Path) -> tuple[Manifest | None, dict[str, str]]:
         return None, {MANIFEST: _unreadable(error)}
     try:
         manifest = Manifest.model_validate_json(written)
-        as_written = _indented(json.loads(written)) == written.decode()
+        as_written = indented_json(json.loads(written)) == written.decode()
     except (ValueError, ValidationError):
         return None, {MANIFEST: "is not a manifest"}
     content = hashlib.sha256(canonical_json(manifest.digests).encode()).hexdigest()
@@ -111,11 +110,6 @@ def _read(folder: Path) -> tuple[Manifest | None, dict[str, str]]:
     if as_written and whole and placed and content == manifest.content:
         return manifest, {}
     return (manifest if content == manifest.content else None), {MANIFEST: "is not what was written"}
-
-
-def _indented(value: Any) -> str:
-    """As `write_json` writes it."""
-    return json.dumps(value, sort_keys=True, ensure_ascii=False, indent=2) + "\n"
 
 
 def _listed(folder: Path, key: str, manifest: Manifest) -> tuple[list[_File], dict[str, str], Path | None]:
@@ -178,7 +172,7 @@ def _following(key: str, readers: Mapping[str, list[str]]) -> Iterator[str]:
 
 def _reads(store: Store, key: str) -> list[str]:
     """What an artifact was built from: its inputs, and the smaller cut that it went on from."""
-    manifest, _ = _read(store.root / "artifacts" / key)
+    manifest, _ = _read(store.place(key))
     if manifest is None:
         return []
     before = manifest.provenance.get("continued_from")

@@ -100,5 +100,5 @@ class Times:
         return fmean(taken.values()), sum(taken[key] for key in flops) / total if total else 0.0
 
     def _taken(self, key: str) -> float | None:
-        seconds = read_json(Manifest, self._store.root / "artifacts" / key / MANIFEST).provenance.get("seconds")
+        seconds = read_json(Manifest, self._store.place(key) / MANIFEST).provenance.get("seconds")
         return float(seconds) if isinstance(seconds, int | float) else None
