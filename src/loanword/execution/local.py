@@ -26,6 +26,7 @@ from loanword.protocols import Stage
 from loanword.records import Execution
 from loanword.store import Job, Store
 from loanword.store.failures import Kind, reason_of
+from loanword.study.schedule import most_urgent_first
 
 POLL_SECONDS = 0.5
 GRACE_SECONDS = 60.0
@@ -110,8 +111,7 @@ class Scheduler:
             StageCrashed: a stage has a bug; the same holds.
         """
         self._waiting, self._stopped, self._jobs = {job.key: job for job in jobs}, False, jobs
-        urgency = _urgency(jobs, self.cost)
-        self._order = sorted(jobs, key=lambda job: (-urgency[job.key], job.key))
+        self._order = most_urgent_first(jobs, {job.key: self.cost(job) for job in jobs})
         with noticed() as stop:
             self._stop = stop
             try:
@@ -324,13 +324,3 @@ def _commit() -> str | None:
         ["git", "-C", str(here), "rev-parse", "--short=12", "HEAD"], capture_output=True, text=True, check=False
     )
     return asked.stdout.strip() or None
-
-
-def _urgency(jobs: Sequence[Job], cost: Callable[[Job], float]) -> dict[str, float]:
-    """For each job, the cost of the longest path that waits for it."""
-    urgency = {job.key: cost(job) for job in jobs}
-    for job in reversed(jobs):
-        for made in job.inputs.values():
-            if made.key in urgency:
-                urgency[made.key] = max(urgency[made.key], cost(made) + urgency[job.key])
-    return urgency

@@ -153,7 +153,7 @@ def cells(study: StudyFile, where: object) -> list[Cell]:
         )
         known = {**made, **arms}
         names = {name for pair in study.compare for name in (pair.arm, pair.control)}
-        found.extend(f"compare: no run is named {name!r}{_nearest(name, known)}" for name in sorted(names - set(known)))
+        found.extend(f"compare: no run is named {name!r}{nearest(name, known)}" for name in sorted(names - set(known)))
     if not found:
         found.extend(problem for pair in study.compare for problem in _sharing_no_seed(pair, list(made.values())))
     if not found:
@@ -222,7 +222,7 @@ def _unmeasured(pair: Comparison, made: Sequence[Cell]) -> Iterator[str]:
         measured = (*recipe.likelihoods.texts, *recipe.responses.benchmarks)
         for name in pair.on:
             if name not in measured:
-                yield f"compare: on: {label!r} is not measured on {name!r}{_nearest(name, measured)}"
+                yield f"compare: on: {label!r} is not measured on {name!r}{nearest(name, measured)}"
 
 
 def flat(value: Any, path: str = "") -> dict[str, Any]:
@@ -304,7 +304,7 @@ def _unknown_key(path: str) -> list[str]:
         kind = _record_or_value(kind)
         if isinstance(kind, type) and issubclass(kind, Record):
             if part not in kind.model_fields:
-                return [f"{path}: no such key in a recipe{_nearest(part, kind.model_fields)}"]
+                return [f"{path}: no such key in a recipe{nearest(part, kind.model_fields)}"]
             kind = kind.model_fields[part].annotation
         elif typing.get_origin(kind) is dict:
             kind = typing.get_args(kind)[1]
@@ -334,10 +334,11 @@ def _suggestion(problem: str) -> str:
         else:
             kind = typing.get_args(kind)[-1]
     kind = _record_or_value(kind)
-    return _nearest(leaf, kind.model_fields) if isinstance(kind, type) and issubclass(kind, Record) else ""
+    return nearest(leaf, kind.model_fields) if isinstance(kind, type) and issubclass(kind, Record) else ""
 
 
-def _nearest(word: str, known: typing.Iterable[str]) -> str:
+def nearest(word: str, known: typing.Iterable[str]) -> str:
+    """A question after the known word that is most like another, as it ends a complaint; empty where none is."""
     close = difflib.get_close_matches(word, list(known), n=1)
     return f"; did you mean {close[0]!r}?" if close else ""
 

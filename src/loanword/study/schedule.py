@@ -58,8 +58,7 @@ def schedule(
     for job in jobs:
         for key in blockers[job.key]:
             waiting_for.setdefault(key, []).append(job)
-    urgency = _urgency(jobs, seconds)
-    order = sorted(jobs, key=lambda job: (-urgency[job.key], job.key))
+    order = most_urgent_first(jobs, seconds)
     played = _Played(
         ranks={job.key: rank for rank, job in enumerate(order)},
         num_blockers={key: len(those) for key, those in blockers.items()},
@@ -141,14 +140,14 @@ def _blockers(job: Job, smaller_cuts: Mapping[str, Sequence[Job]], here: set[str
     return keys & here
 
 
-def _urgency(jobs: Sequence[Job], seconds: Mapping[str, float]) -> dict[str, float]:
-    """For each job, the seconds of the longest path that waits for it."""
+def most_urgent_first(jobs: Sequence[Job], seconds: Mapping[str, float]) -> list[Job]:
+    """Jobs by the longest path of jobs that waits for each, given inputs first; `seconds` by key, in any unit."""
     urgency = dict(seconds)
     for job in reversed(jobs):
         for made in job.inputs.values():
             if made.key in urgency:
                 urgency[made.key] = max(urgency[made.key], seconds[made.key] + urgency[job.key])
-    return urgency
+    return sorted(jobs, key=lambda job: (-urgency[job.key], job.key))
 
 
 def _longest(jobs: Sequence[Job], blockers: Mapping[str, set[str]], seconds: Mapping[str, float]) -> float:

@@ -1,10 +1,10 @@
 """What of a study is to be built where not all of it is."""
 
-import difflib
 from collections.abc import Iterable, Sequence
 
 from loanword.errors import UserError
 from loanword.store import Job
+from loanword.study.file import nearest
 from loanword.study.plan import results
 from loanword.study.study import Run, Study
 
@@ -71,10 +71,9 @@ def _check(study: Study, parts: Sequence[str], until: str | None) -> None:
 
 
 def _unknown(where: str, name: str, kind: str, known: Iterable[str]) -> UserError:
-    close = difflib.get_close_matches(name, sorted(known), n=1)
     return UserError(
         where,
-        f"the study has no {kind} of this name" + (f"; did you mean {close[0]!r}?" if close else ""),
+        f"the study has no {kind} of this name{nearest(name, sorted(known))}",
         expected="a name as `loanword status` and `loanword plan` list them",
         do="correct the name; nothing was built",
     )
