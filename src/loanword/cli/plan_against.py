@@ -3,12 +3,13 @@
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from loanword.cli.amounts import duration, human, table
 from loanword.cli.opening import Opened
 from loanword.errors import UserError
 from loanword.records import write_json
+from loanword.store import Job
 from loanword.study.estimate import Estimator
 from loanword.study.hardware import HardwareProfile
 from loanword.study.plan import smaller_cuts
@@ -25,17 +26,15 @@ def print_against(opened: Opened, profile: HardwareProfile | None, *, learn_into
         UserError: nothing is finished, or nothing that the profile is of.
     """
     assert profile is not None
-    jobs = [job for job in opened.study.jobs.values() if job.key in opened.finished]
-    if not jobs:
+    built = _built(opened)
+    if not built.jobs:
         raise UserError(
             opened.store.root,
             f"nothing of {opened.study.name} is finished",
             do="run it, or name its store with --store",
         )
-    finished = {one.key: one for one in finished_artifacts(opened.store, jobs)}
-    cuts = smaller_cuts(opened.study.jobs.values(), opened.stages.STAGES)
     before = Estimator(opened.store, opened.sources, set())
-    found = reality(profile, finished, jobs, before.of, cuts, opened.stages.STAGES)
+    found = reality(profile, built.finished, built.jobs, before.of, built.cuts, opened.stages.STAGES)
     if not found.lines:
         raise UserError(
             opened.store.root,
@@ -43,20 +42,35 @@ def print_against(opened: Opened, profile: HardwareProfile | None, *, learn_into
             do="give the profile of where it was built with --profile",
         )
     if learn_into is not None:
-        write_json(learned(profile, opened), learn_into)
+        write_json(_learned(profile, opened, built), learn_into)
     if as_json:
-        print(json.dumps(_plain(found, finished), ensure_ascii=False))
+        print(json.dumps(_plain(found, built.finished), ensure_ascii=False))
     else:
         _print(opened, profile, found, learn_into)
 
 
 def learned(profile: HardwareProfile, opened: Opened) -> HardwareProfile:
     """The profile with what the finished artifacts of a study took."""
+    return _learned(profile, opened, _built(opened))
+
+
+class _Built(NamedTuple):
+    """The finished jobs of a study, what their manifests say by key, and the smaller cuts of each."""
+
+    jobs: list[Job]
+    finished: dict[str, Finished]
+    cuts: dict[str, list[Job]]
+
+
+def _built(opened: Opened) -> _Built:
     jobs = [job for job in opened.study.jobs.values() if job.key in opened.finished]
-    known = Estimator(opened.store, opened.sources, opened.finished)
-    cuts = smaller_cuts(opened.study.jobs.values(), opened.stages.STAGES)
     finished = {one.key: one for one in finished_artifacts(opened.store, jobs)}
-    return learned_from(profile, took(profile, finished, jobs, known.of, cuts))
+    return _Built(jobs, finished, smaller_cuts(opened.study.jobs.values(), opened.stages.STAGES))
+
+
+def _learned(profile: HardwareProfile, opened: Opened, built: _Built) -> HardwareProfile:
+    known = Estimator(opened.store, opened.sources, opened.finished)
+    return learned_from(profile, took(profile, built.finished, built.jobs, known.of, built.cuts))
 
 
 def _plain(found: Reality, finished: dict[str, Finished]) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from loanword.protocols import Stage
 from loanword.store import Job, Sources, Store
 from loanword.study.estimate import Estimate, Estimator, trunk_saving
-from loanword.study.hardware import HardwareProfile
+from loanword.study.hardware import SECONDS_PER_HOUR, HardwareProfile
 from loanword.study.plan import missing, results, smaller_cuts
 from loanword.study.schedule import Schedule, schedule
 from loanword.study.speeds import seconds_of
@@ -41,7 +41,7 @@ class StageLine:
     @property
     def hours(self) -> float | None:
         """Hours of one worker, or one device."""
-        return None if self.seconds is None else self.seconds / 3600
+        return None if self.seconds is None else self.seconds / SECONDS_PER_HOUR
 
 
 @dataclass(frozen=True)

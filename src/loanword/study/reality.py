@@ -15,12 +15,10 @@ from loanword.protocols import Stage
 from loanword.store import Job, Store
 from loanword.store.artifacts import MANIFEST
 from loanword.study.estimate import Estimate, trunk_saving
+from loanword.study.estimate.asking import BY_A_SERVER
 from loanword.study.hardware import HardwareProfile
 from loanword.study.schedule import schedule
 from loanword.study.speeds import Took, seconds_of, work_of
-
-WAITS = "judgements, by a server"
-"""Work that waits for others, and takes no time of a processor."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +41,7 @@ class Finished:
 
     def working_seconds(self, kind: str) -> float:
         """Seconds that the work itself took: on a processor without those in which others had it."""
-        if self.device != "cpu" or kind == WAITS:
+        if self.device != "cpu" or kind == BY_A_SERVER:
             return self.seconds
         return min(self.seconds, self.cpu_seconds / self.threads)
 

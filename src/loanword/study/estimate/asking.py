@@ -28,6 +28,8 @@ LINE_BYTES = {
 """Of the line that each stage writes of a document or an example, counted in finished stores."""
 REPLY_BYTES, BYTES_PER_WRITTEN_TOKEN = 360, 2.0
 WRITTEN_SHARE = 0.5
+BY_A_SERVER = "judgements, by a server"
+"""Work that waits for others, and takes no time of a processor."""
 OFFICIAL_BYTES = 4_000
 """Of the facts that stand beside responses and grades."""
 
@@ -93,7 +95,7 @@ def judgements(known: Known, job: Job) -> Estimate:
             num_requests=num_asked,
             num_more_requests=num_more,
             disk_bytes=disk_bytes,
-            kind="judgements, by a server",
+            kind=BY_A_SERVER,
             work=num_asked,
         )
     kind = "judgements, by a checkpoint"
