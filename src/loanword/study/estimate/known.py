@@ -29,42 +29,12 @@ from loanword.study.estimate.sampled import (
     bytes_per_token_of_published,
 )
 from loanword.study.judging import Requests
+from loanword.writing import writing
 
 BYTES_PER_DOCUMENT = 3_000
 NOWHERE = Sampled(unpacked_bytes=0, text_bytes=0, num_documents=None)
 """Of a text that is not on this machine: English, as far as anything is assumed of it."""
 FOREIGN = Sampled(0, 0, None, foreign_share=0.8, foreign_bytes=3.0, spaced=False)
-LATIN_SCRIPT = frozenset(
-    {
-        "en",
-        "de",
-        "fr",
-        "es",
-        "it",
-        "pt",
-        "nl",
-        "sv",
-        "da",
-        "no",
-        "fi",
-        "pl",
-        "cs",
-        "sk",
-        "hu",
-        "ro",
-        "tr",
-        "id",
-        "ms",
-        "tl",
-        "sw",
-        "ha",
-        "yo",
-        "zu",
-        "ca",
-        "eu",
-        "gl",
-    }
-)
 
 
 class Known:
@@ -207,7 +177,7 @@ class Known:
         assert isinstance(text.config, SourceConfig)
         sample, config = self.samples.of(text.config), tokenizer.config
         if sample is None or sample.num_documents is None:
-            sample = NOWHERE if text.config.language.partition("-")[0] in LATIN_SCRIPT else FOREIGN
+            sample = _anywhere(text.config.language)
         learned_from = {getattr(one.config, "language", "") for one in inputs_of(tokenizer, "corpus")}
         own = getattr(text.config, "language", None) in learned_from
         if isinstance(config, ExtendedTokenizerConfig):
@@ -224,11 +194,15 @@ class Known:
         for text in corpora_behind(model):
             if getattr(text.config, "language", None) == language:
                 return self.bytes_per_token_of(tokenizer, text)
-        latin = language.partition("-")[0] in LATIN_SCRIPT
         if isinstance(tokenizer.config, BaseConfig):
             counted = published_bytes_per_token(tokenizer.config, language)
-            return counted or bytes_per_token_of_published(NOWHERE if latin else FOREIGN)
-        return bytes_per_token_of_other(NOWHERE if latin else FOREIGN)
+            return counted or bytes_per_token_of_published(_anywhere(language))
+        return bytes_per_token_of_other(_anywhere(language))
+
+
+def _anywhere(language: str) -> Sampled:
+    """What text in a language is taken to be like that is not on this machine."""
+    return NOWHERE if writing(language).scripts == ("Latin",) else FOREIGN
 
 
 def inputs_of(job: Job, role: str) -> list[Job]:
