@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from loanword.report.arms import SEED
 from loanword.report.cells import Cell, Column, RowGroup, Sources, Table, estimate_cell, number_cell, run_cell
 from loanword.report.gather import RunRecords
 from loanword.report.knowledge import Knowledge, benchmark_titles, benchmarks_of, knowledge_over_seeds
@@ -16,8 +17,6 @@ from loanword.report.likelihoods import Scores, language_over_seeds, languages_o
 from loanword.report.saying import say
 from loanword.report.statistics import Estimate
 from loanword.report.wording import decimal, language_name, percent
-
-SEED = "seed"
 
 
 @dataclass(frozen=True)

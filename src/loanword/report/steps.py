@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
 
-from loanword.report.arms import budget_arms
+from loanword.report.arms import INSTRUCTIONS, budget_arms
 from loanword.report.cells import (
     Cell,
     Column,
@@ -29,7 +29,6 @@ from loanword.report.tables import REACHED, TONES
 from loanword.report.wording import MISSING, p_text
 
 TUNING = "tuning."
-INSTRUCTIONS = "tuning.num_conversations"
 About = Literal["text", "instructions"]
 
 

@@ -24,7 +24,7 @@ from loanword.report.knowledge import (
     subject_estimate,
 )
 from loanword.report.saying import say
-from loanword.report.wording import decimal, percent, plain
+from loanword.report.wording import percent, plain, points
 
 Scored = Mapping[str, KnowledgeScore | None]
 """By run label; None is planned and missing."""
@@ -89,7 +89,7 @@ def _part_rows(scored: Scored) -> Iterator[tuple[Cell, ...]]:
             *(
                 NOT_PLANNED_CELL
                 if scored[label] is not None and one is None
-                else estimate_cell(one and one.estimate, percent, bounds=_points)
+                else estimate_cell(one and one.estimate, percent, bounds=points)
                 for label, one in of_run.items()
             ),
         )
@@ -103,11 +103,7 @@ def _subject_row(subject: str, scored: Scored) -> tuple[Cell, ...]:
         *(
             NOT_PLANNED_CELL
             if score is not None and not of_subject(score, subject)
-            else estimate_cell(score and subject_estimate(score, subject), percent, bounds=_points)
+            else estimate_cell(score and subject_estimate(score, subject), percent, bounds=points)
             for score in scored.values()
         ),
     )
-
-
-def _points(share: float) -> str:
-    return decimal(100 * share, 1)

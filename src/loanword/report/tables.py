@@ -31,6 +31,7 @@ from loanword.report.wording import (
     p_text,
     percent,
     plain,
+    points,
     setting_name,
     setting_value,
     signed,
@@ -156,7 +157,7 @@ def knowledge_table(
         rows.append(
             [
                 run_cell(run.label),
-                *(estimate_cell(estimates.get(name), percent, bounds=_points) for name in names),
+                *(estimate_cell(estimates.get(name), percent, bounds=points) for name in names),
                 number_cell(score and score.num_questions, plain),
                 number_cell(score and score.num_unparsed, plain),
                 number_cell(score and score.num_fragile, plain, planned=score is None or score.num_fragile is not None),
@@ -279,10 +280,6 @@ def knowledge_tables(runs: Sequence[RunRecords], knowledge: Knowledge) -> list[T
     benchmarks = benchmarks_of(runs)
     titles = benchmark_titles(benchmarks)
     return [knowledge_table(name, titles[name], facts, runs, knowledge) for name, facts in benchmarks.items()]
-
-
-def _points(share: float) -> str:
-    return decimal(100 * share, 1)
 
 
 def _counts(found: set[int]) -> str:

@@ -81,6 +81,11 @@ def percent(share: float, digits: int = 1) -> str:
     return f"{decimal(100 * share, digits)}{NARROW}%"
 
 
+def points(share: float) -> str:
+    """A share of one in percentage points, where the sign of per cent stands elsewhere."""
+    return decimal(100 * share, 1)
+
+
 def bytes_text(num_bytes: float, beside: float = 0.0) -> str:
     """An amount of text in decimal units, in the unit of a larger amount that it stands beside."""
     return _scaled(num_bytes, beside, ("B", "kB", "MB", "GB", "TB"))

@@ -39,7 +39,7 @@ from loanword.report.panels import LinePanel, Point, Series, line_panel
 from loanword.report.saying import clauses, say, sentences
 from loanword.report.svg import NUM_COLOURS, Style
 from loanword.report.tables import COMPARED, REACHED, RUN, TONES
-from loanword.report.wording import decimal, joined, language_name, p_text, percent, plain, signed
+from loanword.report.wording import joined, language_name, p_text, percent, plain, points, signed
 
 MOST_LINES = 6
 """Runs that a panel tells apart by colour; where there are more, only some are drawn."""
@@ -108,12 +108,12 @@ def _run_cells(label: str, alignment: Alignment | None) -> list[Cell]:
     return [
         run_cell(label),
         number_cell(middle.layer, plain),
-        estimate_cell(accuracy_estimate(middle), percent, bounds=_points),
+        estimate_cell(accuracy_estimate(middle), percent, bounds=points),
         number_cell(_share(middle.forward_hits), percent),
         number_cell(_share(middle.backward_hits), percent),
         number_cell((middle.forward_margin + middle.backward_margin) / 2, lambda value: signed(value, 3)),
         number_cell(best.layer, plain),
-        estimate_cell(accuracy_estimate(best), percent, bounds=_points),
+        estimate_cell(accuracy_estimate(best), percent, bounds=points),
         number_cell(middle.shuffled_accuracy, percent),
         number_cell(middle.num_cut, plain),
     ]
@@ -290,10 +290,6 @@ def languages_text(languages: Languages) -> str:
 def points_text(value: float) -> str:
     """A difference of shares in percentage points, with its sign."""
     return signed(100 * value, 1)
-
-
-def _points(share: float) -> str:
-    return decimal(100 * share, 1)
 
 
 def _share(hits: str) -> float:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 
+from loanword.report.arms import SEED
 from loanword.report.card.about import Exported
 from loanword.report.card.markdown import escaped
 from loanword.report.card.scores import SEVERAL, CardScores
@@ -78,7 +79,7 @@ def _seeds(exported: Exported) -> Iterator[str]:
 
 
 def _rest(run: RunRecords) -> object:
-    return frozenset((key, repr(value)) for key, value in run.settings.items() if key != "seed")
+    return frozenset((key, repr(value)) for key, value in run.settings.items() if key != SEED)
 
 
 def _languages(exported: Exported) -> Iterator[str]:

@@ -17,7 +17,7 @@ from loanword.report.quality.switching import switching_score
 from loanword.report.quality.words import difference_text, scale_range, value_text, verdict_text
 from loanword.report.statistics import SIGNIFICANCE
 from loanword.report.trust.judges import KINDS, judge_trust, trust_note
-from loanword.report.wording import benchmark_name, decimal, joined, language_name, percent, plain
+from loanword.report.wording import benchmark_name, decimal, joined, language_name, percent, plain, points
 
 NONE = "\u2013"
 SEVERAL = "mul"
@@ -137,7 +137,7 @@ def _benchmark_blocks(scores: CardScores) -> list[str]:
             plain(score.num_questions),
             plain(score.num_unparsed),
             NONE if facts.headline_chance is None else percent(facts.headline_chance),
-            estimate_text(score.headline, percent, _points),
+            estimate_text(score.headline, percent, points),
             *_beside(scores.differences.get(f"accuracy.{name}")),
         )
         for name, facts in scores.benchmarks.items()
@@ -249,7 +249,7 @@ def _switching_blocks(scores: CardScores) -> list[str]:
             escaped(scores.titles[name]),
             joined(f"{language_name(one)} {plain(number)}" for one, number in score.into.most_common()) or "none",
             plain(score.num_responses),
-            estimate_text(score.switched, percent, _points),
+            estimate_text(score.switched, percent, points),
         )
         for name, score in found.items()
     ]
@@ -276,9 +276,9 @@ def _alignment_blocks(scores: CardScores) -> list[str]:
             (
                 f"{language_name(languages[0])} and {language_name(languages[1])}",
                 plain(mine.middle.num_sentences),
-                estimate_text(accuracy_estimate(mine.middle), percent, _points),
+                estimate_text(accuracy_estimate(mine.middle), percent, points),
                 percent(mine.middle.shuffled_accuracy),
-                NONE if theirs is None else estimate_text(accuracy_estimate(theirs.middle), percent, _points),
+                NONE if theirs is None else estimate_text(accuracy_estimate(theirs.middle), percent, points),
             )
         )
     if not rows:
@@ -295,7 +295,3 @@ def _alignment_blocks(scores: CardScores) -> list[str]:
 
 def _bits(value: float) -> str:
     return decimal(value, 3)
-
-
-def _points(share: float) -> str:
-    return decimal(100 * share, 1)
