@@ -14,22 +14,11 @@ from loanword.study.costs import Costs, StageLine, in_total
 from loanword.study.hardware import HardwareProfile
 from loanword.study.machines import machine
 from loanword.study.study import load_study
+from tests.small_base import RECIPE
 
-STUDY = """
-name = "costs"
-[recipe]
-target = "zh"
-[recipe.base.train]
-num_tokens = 100_000
-tokenizer = { num_pieces = 400 }
-steps = { peak_learning_rate = 1e-3, row_tokens = 256, batch_tokens = 1024 }
-[recipe.base.train.architecture]
-width = 32
-num_layers = 2
-num_heads = 2
-num_key_value_heads = 1
-feed_forward_width = 64
-context_tokens = 256
+STUDY = (
+    f'name = "costs"{RECIPE}'
+    + """\
 [recipe.corpus.en]
 files = ["en.jsonl"]
 [recipe.corpus.zh]
@@ -40,6 +29,7 @@ steps = { peak_learning_rate = 1e-3, row_tokens = 256, batch_tokens = 1024 }
 [recipe.likelihoods.texts]
 zh = "zh.txt"
 """
+)
 BUDGETS = """
 [axes.budget]
 "a" = {{ "pretraining.budget" = {{ bytes = {} }} }}

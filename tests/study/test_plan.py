@@ -14,22 +14,11 @@ from loanword.study.estimate import Estimator
 from loanword.study.plan import changes, missing, remember, results, smaller_cuts
 from loanword.study.scale import scaled
 from loanword.study.study import Study, load_study
+from tests.small_base import RECIPE
 
-STUDY = """
-name = "small"
-[recipe]
-target = "zh"
-[recipe.base.train]
-num_tokens = 100_000
-tokenizer = { num_pieces = 400 }
-steps = { peak_learning_rate = 1e-3, row_tokens = 256, batch_tokens = 1024 }
-[recipe.base.train.architecture]
-width = 32
-num_layers = 2
-num_heads = 2
-num_key_value_heads = 1
-feed_forward_width = 64
-context_tokens = 256
+STUDY = (
+    f'name = "small"{RECIPE}'
+    + """\
 [recipe.corpus.zh]
 files = ["zh.jsonl"]
 [recipe.corpus.en]
@@ -51,6 +40,7 @@ zh = "zh.txt"
 [axes.vocabulary.extended]
 "tokenizer.num_new_pieces" = 50
 """
+)
 
 LANGUAGES = """
 [recipe.base.train.also.zh]

@@ -14,6 +14,7 @@ from loanword.store import Job, Sources
 from loanword.study.plan import smaller_cuts
 from loanword.study.schedule import START_SECONDS, schedule
 from loanword.study.study import load_study
+from tests.small_base import RECIPE
 
 
 def nothing(*_: object) -> None: ...
@@ -92,21 +93,9 @@ def test_cuts_of_one_trajectory_go_one_after_the_other(tmp_path: Path):
     assert planned.seconds == planned.longest_path_seconds == pytest.approx(30.0)
 
 
-CUTS = """
-name = "cuts"
-[recipe]
-target = "zh"
-[recipe.base.train]
-num_tokens = 100_000
-tokenizer = { num_pieces = 400 }
-steps = { peak_learning_rate = 1e-3, row_tokens = 256, batch_tokens = 1024 }
-[recipe.base.train.architecture]
-width = 32
-num_layers = 2
-num_heads = 2
-num_key_value_heads = 1
-feed_forward_width = 64
-context_tokens = 256
+CUTS = (
+    f'name = "cuts"{RECIPE}'
+    + """\
 [recipe.corpus.en]
 files = ["en.jsonl"]
 [recipe.corpus.zh]
@@ -122,3 +111,4 @@ zh = "zh.txt"
 [axes.budget.large]
 "pretraining.budget" = { bytes = 50_000 }
 """
+)
