@@ -247,6 +247,40 @@ def test_what_gpu_paths_read_compiles_once_however_many_documents_come(path: Pat
     assert counters["stats"]["unique_graphs"] == 1
 
 
+# Paths that only GPUs have.
+
+
+@pytest.mark.parametrize("grouped", [True, False])
+@torch.no_grad()
+def test_heads_are_repeated_where_varlen_attention_does_not_group_them(
+    monkeypatch: pytest.MonkeyPatch, grouped: bool
+) -> None:
+    seen: list[tuple[int, ...]] = []
+
+    def kernel(query_NHD: Tensor, key_NGD: Tensor, value_NGD: Tensor, *rest: object, **how: object) -> Tensor:
+        assert ("enable_gqa" in how) is grouped
+        seen.append((query_NHD.shape[1], key_NGD.shape[1], value_NGD.shape[1]))
+        return query_NHD
+
+    monkeypatch.setattr(attention_paths, "varlen_attn", kernel)
+    monkeypatch.setattr(attention_paths, "VARLEN_GROUPS", grouped)
+    packed_logits(small_model("llama"), rows_of_ids(1), [(0, 20)], "varlen")
+    assert set(seen) == {(4, 2, 2) if grouped else (4, 4, 4)}
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="its kernels need a GPU")
+@pytest.mark.parametrize("path", ["varlen", "masked", "each"])  # its heads are too narrow for flex
+@pytest.mark.parametrize("family", ["llama", "mistral, short window"])
+def test_on_a_gpu_packed_rows_equal_separate_documents_on_every_path(family: str, path: PathName) -> None:
+    ids_BT, model = rows_of_ids(len(STARTS)).cuda(), small_model(family).bfloat16()
+    nn.Module.to(model, "cuda")
+    with torch.no_grad():
+        found_BTV = packed_logits(model, ids_BT, STARTS, path).float().cpu()
+    expected_BTV = separate_in_family(family).logits_BTV
+    tolerance = BF16_TOLERANCE * float(expected_BTV.abs().max())
+    torch.testing.assert_close(found_BTV, expected_BTV, rtol=0, atol=tolerance)
+
+
 # Which path is taken.
 
 
@@ -274,6 +308,9 @@ def test_on_a_cpu_documents_are_masked_where_they_are_too_short_to_pay_for_being
         (torch.bfloat16, False, 128, {"flex"}, "flex"),
         (torch.bfloat16, False, 512, {"varlen", "flex"}, "masked"),
         (torch.bfloat16, True, 128, {"varlen", "flex"}, "flex"),
+        (torch.bfloat16, True, 8, {"varlen", "flex"}, "masked"),
+        (torch.bfloat16, False, 8, {"flex"}, "masked"),
+        (torch.bfloat16, False, 8, {"varlen", "flex"}, "varlen"),
         (torch.float32, True, 128, {"varlen"}, "masked"),
         (torch.float32, False, 128, {"varlen", "flex"}, "masked"),
         (torch.bfloat16, False, 128, set(), "masked"),

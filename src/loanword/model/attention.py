@@ -33,6 +33,8 @@ in 4 documents 106 / 391; but 4 rows of 512 in 512 documents 83 / 27, and 8 rows
 
 FLASH_WIDTHS = 256
 """The widest head that flash attention takes."""
+FLEX_WIDTHS = 16
+"""The narrowest head that FlexAttention's kernels take."""
 
 
 @dataclass(frozen=True)
@@ -135,6 +137,8 @@ def attention_path(
         flash = kind != torch.float32 and not capped and head_width <= FLASH_WIDTHS
         wanted: tuple[PathName, ...] = ("varlen", "flex") if flash else ("flex",) if capped else ()
         for path in wanted:
+            if path == "flex" and head_width < FLEX_WIDTHS:
+                continue
             if (works or works_on)(path, documents.device):
                 return path
         return "masked"

@@ -10,6 +10,7 @@ Shapes: B rows, T tokens per row, H heads, G key and value heads, D width of a h
 P products at once of S tokens each, be they rows or one document.
 """
 
+import inspect
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -27,6 +28,9 @@ Window = int | None
 CPU_MULTIPLIES_BF16 = any(torch.cpu.get_capabilities().get(name) for name in ("amx_bf16", "avx512_bf16", "bf16"))
 """Where it does not, bf16 is emulated, and attention is taken in float32: 2.6 to 3 times as fast, and more exact (4
 rows of 512 tokens in 6, 12 and 31 documents, 8 heads of 64, both passes on one thread of a Xeon with AVX-512)."""
+
+VARLEN_GROUPS = "enable_gqa" in inspect.signature(varlen_attn).parameters
+"""Whether a key's head may serve several of the queries there: from torch 2.12 on."""
 
 
 class Scores(NamedTuple):
@@ -101,10 +105,13 @@ class Varlen:
     def attend(self, query_BHTD: Tensor, key_BGTD: Tensor, value_BGTD: Tensor, scores: Scores) -> Tensor:
         """Attention output [B, T, H, D]."""
         assert scores.softcap is None, "varlen attention caps no scores"
-        kind = value_BGTD.dtype
+        kind, num_heads = value_BGTD.dtype, query_BHTD.shape[1]
+        if not VARLEN_GROUPS:
+            key_BGTD, value_BGTD = (_for_every_head(x, num_heads) for x in (key_BGTD, value_BGTD))
         query_NHD, key_NGD, value_NGD = (
             x.to(kind).transpose(1, 2).flatten(0, 1) for x in (query_BHTD, key_BGTD, value_BGTD)
         )
+        grouped = {"enable_gqa": key_NGD.shape[1] != num_heads} if VARLEN_GROUPS else {}
         output_NHD = varlen_attn(
             query_NHD,
             key_NGD,
@@ -115,7 +122,7 @@ class Varlen:
             self.longest,
             scale=scores.scaling,
             window_size=(-1 if scores.window is None else scores.window - 1, 0),
-            enable_gqa=key_NGD.shape[1] != query_NHD.shape[1],
+            **grouped,
         )
         assert isinstance(output_NHD, Tensor)
         return output_NHD.view(query_BHTD.shape[0], -1, *output_NHD.shape[1:])

@@ -11,6 +11,7 @@ from transformers import DynamicCache, PreTrainedModel
 
 from loanword.errors import UserError
 from loanword.model.load import context_tokens
+from loanword.model.reading import reading
 from loanword.tokenizer.interface import Tokenizer
 
 _INCOMPLETE = "\ufffd"
@@ -43,7 +44,8 @@ def stream(
     unread, response, shown = list(prompt), list[int](), ""
     for _ in range(min(max_new_tokens, limit - len(prompt))):
         ids_1T = torch.tensor([unread], device=model.device)
-        logits_V = model(ids_1T, past_key_values=cache, use_cache=True, logits_to_keep=1).logits[0, -1]
+        with reading():
+            logits_V = model(ids_1T, past_key_values=cache, use_cache=True, logits_to_keep=1).logits[0, -1]
         id = draw(logits_V.float().cpu(), temperature, top_p, generator)
         if id in stops:
             break

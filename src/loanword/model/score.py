@@ -20,6 +20,7 @@ from loanword.model.choose import ROW_TOKENS, choice_log_likelihoods, prompt_lim
 from loanword.model.load import check_tokenizer_fits, context_tokens, load_model
 from loanword.model.precise_head import with_precise_head
 from loanword.model.prompts import PromptIds, fit_prompts
+from loanword.model.reading import reading
 from loanword.model.responses import EncodePrompt, respond
 from loanword.protocols import ChoicePrompt, ChoiceScores, Generated, OpenPrompt, Progress, TextLikelihood, silent
 from loanword.recipe import ChoiceIds, Precision
@@ -52,7 +53,7 @@ class LocalModel:
         """Nothing: the checkpoint says it all."""
         return {}
 
-    @torch.inference_mode()
+    @reading()
     def choose(self, prompts: Sequence[ChoicePrompt], progress: Progress = silent) -> list[ChoiceScores]:
         """Log-likelihoods of every prompt's choices, in order.
 
@@ -67,13 +68,13 @@ class LocalModel:
         row_tokens = min(ROW_TOKENS, self.micro_batch_tokens)
         return _choice_scores(fitted, choice_log_likelihoods(self.model, asked, row_tokens, advance))
 
-    @torch.inference_mode()
+    @reading()
     def choose_singly(self, prompts: Sequence[ChoicePrompt]) -> list[ChoiceScores]:
         """What `choose` gives, every prompt read whole and by itself by transformers' own forward pass."""
         fitted = fit_prompts(prompts, self.tokenizer, prompt_limit(self.model), self.choice_ids)
         return _choice_scores(fitted, single_log_likelihoods(self.model, [ids for ids in fitted if ids is not None]))
 
-    @torch.inference_mode()
+    @reading()
     def likelihoods(
         self, texts: Sequence[str], *, window_tokens: int, stride_tokens: int, progress: Progress = silent
     ) -> list[TextLikelihood]:
@@ -105,7 +106,7 @@ class LocalModel:
             for document_nats, ids, text in zip(nats, documents, texts, strict=True)
         ]
 
-    @torch.inference_mode()
+    @reading()
     def generate(
         self, prompts: Sequence[OpenPrompt], decoding: Decoding, progress: Progress = silent
     ) -> list[Generated]:

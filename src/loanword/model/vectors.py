@@ -19,6 +19,7 @@ from transformers import PreTrainedModel
 
 from loanword.errors import UserError
 from loanword.model.load import context_tokens
+from loanword.model.reading import reading
 from loanword.protocols import Progress, silent
 from loanword.tokenizer.interface import Tokenizer
 
@@ -39,7 +40,7 @@ class LocalEncoder:
         most = context_tokens(self.model) - 1
         return sum(len(ids) > most for ids in self.tokenizer.encode_batch(texts))
 
-    @torch.inference_mode()
+    @reading()
     def vectors(
         self, texts: Sequence[str], pooling: Literal["mean", "last"], progress: Progress = silent
     ) -> NDArray[np.float32]:

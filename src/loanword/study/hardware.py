@@ -23,6 +23,10 @@ FEW = 5
 ROWS_COUNT = 0.25
 """How much a factor between rows counts beside one between sizes."""
 SAME = 1e-6
+WRITTEN_AT_ONCE, READ_SHARE = 32, 0.06
+"""Responses written side by side on an assumed machine, and the share of its memory's speed that writing then reaches.
+
+On one H200 8B parameters in bf16 reached 0.05 to 0.07 of it (docs/performance.md)."""
 
 
 class ShapeSpeed(Record):

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from loanword.study.estimate import Estimate
-from loanword.study.hardware import HardwareProfile, Learned
+from loanword.study.hardware import READ_SHARE, WRITTEN_AT_ONCE, HardwareProfile, Learned
 
 USUAL: dict[str, tuple[float, float]] = {
     "base": (0.1, 1.1),
@@ -39,9 +39,6 @@ USUAL: dict[str, tuple[float, float]] = {
 """Seconds of an artifact, and of each unit of its work: bytes of text, parameters, conversations or examples; of work
 on a model, how many times as long it takes as training does for the same FLOPs. As two finished studies took on two
 cores of a server with AVX-512 (docs/planning.md); what a server takes to judge, nobody can say."""
-WRITTEN_AT_ONCE = 32
-READ_SHARE = 0.5
-"""Rows written side by side on an assumed machine, and the share of its memory's speed that writing reaches."""
 
 
 @dataclass(frozen=True)

@@ -144,7 +144,8 @@ def plain_cross_entropy(hidden_ND: Tensor, head: Head, labels_N: Tensor) -> Tens
 
 def _gpu_kernels() -> tuple[Kernel, ...]:
     liger = (Kernel("Liger", liger_cross_entropy),) if importlib.util.find_spec("liger_kernel") else ()
-    return (*liger, Kernel("torch", torch_cross_entropy, caps=False))
+    torch_has_one = hasattr(torch.nn, "LinearCrossEntropyOptions")  # newer than the oldest torch that trains here
+    return (*liger, *((Kernel("torch", torch_cross_entropy, caps=False),) if torch_has_one else ()))
 
 
 def liger_cross_entropy(hidden_ND: Tensor, head: Head, labels_N: Tensor) -> Tensor:
@@ -177,7 +178,6 @@ def torch_cross_entropy(hidden_ND: Tensor, head: Head, labels_N: Tensor) -> Tens
     hidden_ND, labels_N = counted(hidden_ND, labels_N)
     hidden_ND, head = scaled(hidden_ND, head)
     kind = product_kind(hidden_ND)
-    # Newer than the oldest torch that trains here; the gate says it where it is missing.
     from torch.nn import LinearCrossEntropyOptions
 
     return functional.linear_cross_entropy(
