@@ -15,8 +15,8 @@ ifneq ($(shell cat $(STAMP) 2>/dev/null),$(IDENTITY))
 .PHONY: $(STAMP)
 endif
 
-.PHONY: help check format test test-kill test-kill-one test-languages test-replicas test-replicas-tables \
-	test-replicas-languages test-seeds test-simulation test-vocabulary test-browser test-wheel demo bench clean
+.PHONY: help check format test test-kill test-kill-one test-slow test-languages test-replicas test-replicas-tables \
+	test-replicas-languages test-seeds test-simulation test-vocabulary test-cluster test-browser test-wheel demo bench clean
 .DEFAULT_GOAL := help
 
 help:  ## what can be made
@@ -55,6 +55,9 @@ test-kill: $(STAMP)  ## studies, stages and evaluations killed at random moments
 test-kill-one: $(STAMP)  ## the same, with one kill of the whole study
 	LOANWORD_KILLS=1 $(BIN)/python -m pytest -m kill $(PYTEST)
 
+test-slow: $(STAMP)  ## single tests that take minutes: a small demo, twice
+	$(BIN)/python -m pytest -m slow $(PYTEST)
+
 test-languages: $(STAMP)  ## a small study of each of the 13 languages: 23 minutes
 	$(BIN)/python -m pytest -m languages $(PYTEST)
 
@@ -71,6 +74,9 @@ test-seeds: $(STAMP)  ## what the demo claims, over three seeds and under both b
 
 test-simulation: $(STAMP)  ## how often intervals hold and verdicts err, over the whole grid; twelve budgets trained
 	$(BIN)/python -m pytest -m simulation -s $(PYTEST)
+
+test-cluster: $(STAMP)  ## studies on a real SLURM of this machine: apt-get install slurmctld slurmd slurm-client munge
+	$(BIN)/python -m pytest -m cluster tests/cluster $(PYTEST)
 
 test-vocabulary: $(STAMP)  ## tokenizers on whole corpora in 15 languages, and vocabularies learned for six
 	$(BIN)/python -m pytest -m vocabulary --log-cli-level=INFO $(PYTEST)

@@ -15,7 +15,8 @@ from typing import Any
 
 from bench.planning import write_study
 from loanword import stages
-from loanword.execution.local import Scheduler
+from loanword.execution.local import LocalLauncher
+from loanword.execution.scheduler import Scheduler
 from loanword.recipe import CorpusConfig
 from loanword.records import Execution
 from loanword.store import Job, Naming, Sources, Store
@@ -51,6 +52,8 @@ class Starts:
 
     def stopping(self, jobs: Sequence[Job], seconds: float) -> None: ...
 
+    def left_running(self, jobs: Sequence[Job]) -> None: ...
+
 
 def run(quick: bool) -> dict[str, Any]:
     """Medians of both against their goals."""
@@ -72,11 +75,13 @@ def _stage_starts(folder: Path, num_stages: int) -> tuple[float, float]:
     store.create()
     naming = Naming(Sources(folder), {name: stage.version for name, stage in stages.STAGES.items()})
     jobs = [naming.job("corpus", CorpusConfig(files=("en.jsonl",), split_seed=seed)) for seed in range(num_stages)]
+    execution = Execution(data=str(folder))
     scheduler = Scheduler(
         store,
-        Execution(data=str(folder)),
+        execution,
         stages.STAGES,
         "loanword.stages",
+        LocalLauncher(execution, stages.STAGES, "loanword.stages"),
         starts,
         cost=lambda job: 1.0,
         smaller_cuts={},

@@ -77,7 +77,8 @@ class Stage:
 
     `whole_machine`: runs alone, on all threads. `trains`: whether a config is run in `execution.processes` processes
     at once, each of which calls the function; only the first one's files count. `model_input`: the input whose loaded
-    model stages in one process share. `position`: for a stage that makes cuts of one trajectory, where along it a
+    model stages in one process share. `on_device`: that it works on a device though it neither trains in that way nor
+    has such an input. `position`: for a stage that makes cuts of one trajectory, where along it a
     config stands, and what the trajectory is apart from that; a cut may continue from a smaller one, given as the
     input `nearest`.
     """
@@ -87,6 +88,7 @@ class Stage:
     whole_machine: bool = False
     trains: Callable[[Any], bool] | None = None
     model_input: str | None = None
+    on_device: bool = False
     position: Callable[[Any], tuple[int, Record]] | None = None
 
 

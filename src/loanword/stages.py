@@ -427,7 +427,7 @@ STAGES: dict[str, Stage] = {
     "tokenizer": Stage(tokenizer, version=2),
     "tokens": Stage(tokens, version=2),
     "initialisation": Stage(initialisation),
-    "probe": Stage(probe),
+    "probe": Stage(probe, on_device=True),
     "base": Stage(base, whole_machine=True, trains=lambda config: config.train is not None),
     "trunk": Stage(trunk, position=_cut, trains=_always),
     "pretraining": Stage(pretraining, trains=lambda config: config.budget.amount > 0),

@@ -41,6 +41,7 @@ def test_the_demo_speaks_the_languages_that_its_study_names():
     assert sum("question" in pair for pair in study["compare"]) == 5
 
 
+@pytest.mark.slow
 def test_the_demo_ends_with_what_came_out_and_a_second_one_builds_nothing(
     tmp_path: Path, loanword, monkeypatch: pytest.MonkeyPatch
 ):

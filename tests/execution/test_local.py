@@ -14,7 +14,8 @@ import psutil
 import pytest
 
 from loanword.errors import UserError
-from loanword.execution.local import Scheduler, StageCrashed
+from loanword.execution.local import LocalLauncher
+from loanword.execution.scheduler import Scheduler, StageCrashed
 from loanword.interruption import REQUEUE
 from loanword.records import Execution
 from loanword.store import Job, Naming, Sources, Store
@@ -56,6 +57,9 @@ class Seen:
     def stopping(self, jobs: Sequence[Job], seconds: float) -> None:
         self.events.extend(("stopping", job.key) for job in jobs)
 
+    def left_running(self, jobs: Sequence[Job]) -> None:
+        self.events.extend(("left running", job.key) for job in jobs)
+
 
 def naming(folder: Path) -> Naming:
     return Naming(Sources(folder), dict.fromkeys(STAGES, 1))
@@ -73,12 +77,13 @@ def chain(folder: Path, *, length: int = 3, rest_seconds: float = 0.0, mishap: s
 def build(
     store: Store, jobs: Sequence[Job], *, workers: int = 2, seen: Seen | None = None, keep_going: bool = False
 ) -> Seen:
-    show = seen or Seen()
+    show, execution = seen or Seen(), Execution(workers=workers)
     scheduler = Scheduler(
         store,
-        Execution(workers=workers),
+        execution,
         STAGES,
         MODULE,
+        LocalLauncher(execution, STAGES, MODULE),
         show,
         cost=lambda job: 1.0,
         smaller_cuts=smaller_cuts(jobs, STAGES),

@@ -61,14 +61,14 @@ class Drawing:
         self._bars.remove_task(self._bar(job))
         del self._tasks[job.key]
         self._bars.advance(self._whole)
-        self._say(f"{self._name(job)}: {seconds:.1f} s")
+        self.say(f"{self._name(job)}: {seconds:.1f} s")
 
     def failed(self, job: Job, reason: str, num_left_out: int) -> None:
         """An artifact cannot be built, and with it those that are made of it; no reason where it is told at once."""
         if job.key in self._tasks:
             self._bars.remove_task(self._tasks.pop(job.key))
         left_out = f"; {num_left_out} that are made of it are left out" if num_left_out else ""
-        self._say(f"{self._name(job)}: cannot be built{f': {reason}' if reason else ''}{left_out}")
+        self.say(f"{self._name(job)}: cannot be built{f': {reason}' if reason else ''}{left_out}")
 
     def elsewhere(self, job: Job) -> None:
         """Another process builds an artifact; this one waits for it."""
@@ -76,16 +76,20 @@ class Drawing:
             self._bars.remove_task(self._tasks.pop(job.key))
         if job.key not in self._waited_for:
             self._waited_for.add(job.key)
-            self._say(f"{self._name(job)}: another process is at it")
+            self.say(f"{self._name(job)}: another process is at it")
 
     def said(self, job: Job, sentence: str) -> None:
         """A stage has something to say."""
-        self._say(f"{self._name(job)}: {sentence}")
+        self.say(f"{self._name(job)}: {sentence}")
 
     def stopping(self, jobs: Sequence[Job], seconds: float) -> None:
         """These stages were asked to stop, and have so long for it."""
         names = ", ".join(self._name(job) for job in jobs)
-        self._say(f"stopping {names}: up to {seconds:.0f} s for a checkpoint; Ctrl-C again stops at once")
+        self.say(f"stopping {names}: up to {seconds:.0f} s for a checkpoint; Ctrl-C again stops at once")
+
+    def left_running(self, jobs: Sequence[Job]) -> None:
+        """These go on where they are."""
+        self.say(f"{len(jobs)} go on without this process; the same command takes them up again")
 
     def _name(self, job: Job) -> str:
         return self._labels.get(job.key, job.key)
@@ -95,7 +99,8 @@ class Drawing:
             self._tasks[job.key] = self._bars.add_task(self._name(job), total=None, unit="")
         return self._tasks[job.key]
 
-    def _say(self, line: str) -> None:
+    def say(self, line: str) -> None:
+        """A line beside the bars."""
         if self._console.is_terminal:
             self._console.print(line, highlight=False, markup=False)
         else:

@@ -208,11 +208,15 @@ def _build(todo: Sequence[Job], store: Store, execution: Execution, jobs: Mappin
     """Whether all of it is built; it is not where somebody stopped it."""
     # Imported here: with nothing to build, a second call need not know how to.
     from loanword.cli.drawing import Drawing
-    from loanword.execution.local import Scheduler
+    from loanword.execution.local import LocalLauncher
+    from loanword.execution.scheduler import Scheduler
 
     labels = {job.key: role for role, job in jobs.items()}
     with Drawing(labels, len(todo)) as drawing:
-        scheduler = Scheduler(store, execution, STAGES, DEFAULT_STAGES, drawing, cost=lambda _: 1.0, smaller_cuts={})
+        launcher = LocalLauncher(execution, STAGES, DEFAULT_STAGES)
+        scheduler = Scheduler(
+            store, execution, STAGES, DEFAULT_STAGES, launcher, drawing, cost=lambda _: 1.0, smaller_cuts={}
+        )
         return scheduler.build(todo)
 
 

@@ -11,7 +11,7 @@ from loanword.store.failures import end_of_log
 from loanword.study.study import Study
 
 if TYPE_CHECKING:
-    from loanword.execution.local import Failed
+    from loanword.execution.scheduler import Failed
 
 
 def labels_of(study: Study) -> Mapping[str, str]:

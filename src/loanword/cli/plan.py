@@ -42,6 +42,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     instead.add_argument(
         "--memory", action="store_true", help="instead: what fits on GPUs of 24 to 141 GB, and what new pieces add"
     )
+    instead.add_argument(
+        "--cluster", type=Path, metavar="FILE", help="instead: on 1 to many nodes of GPUs, and where more stop paying"
+    )
     instead.add_argument("--against", action="store_true", help="instead: what is finished, as planned and as it took")
     instead.add_argument("--learn", action="store_true", help="as --against, and correct the profile by what it took")
 
@@ -54,6 +57,11 @@ def run(arguments: argparse.Namespace) -> int:
         from loanword.cli.plan_memory import print_memory
 
         print_memory(opened, as_json=arguments.json)
+        return 0
+    if arguments.cluster is not None:
+        from loanword.cli.plan_cluster import print_cluster, read_cluster
+
+        print_cluster(opened, read_cluster(arguments.cluster), as_json=arguments.json)
         return 0
     profile = _profile(arguments, opened)
     if arguments.against or arguments.learn:

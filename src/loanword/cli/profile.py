@@ -126,7 +126,7 @@ def _check_writable(out: Path) -> None:
 
 def _measured(device: str, threads: int, workers: int, names: list[str]) -> "HardwareProfile":
     from loanword.cli.watching import watched
-    from loanword.execution.local import provenance
+    from loanword.execution.scheduler import provenance
     from loanword.study.hardware import HardwareProfile
 
     products: dict[str, float] = {}

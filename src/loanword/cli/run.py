@@ -14,6 +14,7 @@ from loanword.cli.machine import num_cores
 from loanword.cli.opening import Opened, add_study_arguments, lock_path, open_study, read_lock
 from loanword.cli.report import write_study_report
 from loanword.errors import UserError
+from loanword.execution.settings import Flags, Settings, read_settings
 from loanword.interruption import REQUEUE
 from loanword.records import Execution, write_json
 from loanword.store import Job
@@ -26,7 +27,7 @@ from loanword.study.selection import selected
 from loanword.training.trackers import check_trackers
 
 if TYPE_CHECKING:
-    from loanword.execution.local import Failed
+    from loanword.execution.scheduler import Failed
 
 SECONDS_PER_FLOP = 1e-11
 LEAST_SECONDS = 1.0
@@ -36,8 +37,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_study_arguments(parser)
     parser.add_argument("--workers", type=int, default=None, help="stages at once (default: one a core, or one a GPU)")
     parser.add_argument("--threads", type=int, default=None, help="threads of each worker (default: cores / workers)")
-    parser.add_argument("--device", default="cpu", help="cpu, cuda or mps (default: cpu)")
-    parser.add_argument("--processes", type=int, default=1, help="processes of one training stage, one a device")
+    parser.add_argument(
+        "--execution", type=Path, metavar="FILE", help="where and how it runs, such as on SLURM (docs/cluster.md)"
+    )
+    parser.add_argument("--device", help="cpu, cuda or mps (default: cpu)")
+    parser.add_argument("--processes", type=int, help="processes of one training stage, one a device (default: 1)")
     parser.add_argument("--micro-batch-tokens", type=int, default=None, help="tokens at once (default: what fits)")
     parser.add_argument(
         "--activations",
@@ -58,7 +62,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=[],
         help="also draw training there; may be given again",
     )
-    parser.add_argument("--checkpoint-seconds", type=float, default=60.0, help="time between checkpoints of a stage")
+    parser.add_argument("--checkpoint-seconds", type=float, help="time between checkpoints of a stage (default: 60)")
     parser.add_argument(
         "--smoke", action="store_true", help="the study at 1/1000 of its budgets, in a store of its own"
     )
@@ -102,16 +106,17 @@ def run_study(arguments: argparse.Namespace) -> tuple[int, Path | None]:
 
 def _built(arguments: argparse.Namespace) -> tuple[Opened | None, int]:
     """The study with what was asked for built, and how that ended; no study where there is nothing to report on."""
-    execution = _execution(arguments)
+    settings = Settings() if arguments.execution is None else read_settings(arguments.execution)
+    execution = _execution(arguments, settings)
     opened = open_study(arguments, smoke=arguments.smoke)
     opened.store.create()
     if _resolve(opened):
         opened = open_study(arguments, smoke=arguments.smoke)
-        execution = _execution(arguments)  # the lock file now names commits
+        execution = _execution(arguments, settings)  # the lock file now names commits
     opened.sources.save()
     asked = selected(opened.study, only=arguments.only, until=arguments.until)
     todo = _todo(opened, asked)
-    how, failed = _build(opened, todo, execution, arguments) if todo else ("to its end", [])
+    how, failed = _build(opened, todo, execution, settings, arguments) if todo else ("to its end", [])
     num_built = sum(opened.store.finished(job) for job in todo)
     ended = tell_failures(opened, failed)
     if how == "stopped":
@@ -148,22 +153,30 @@ def _keep_links(opened: Opened) -> None:
 
 
 def _build(
-    opened: Opened, todo: Sequence[Job], execution: Execution, arguments: argparse.Namespace
+    opened: Opened, todo: Sequence[Job], execution: Execution, settings: Settings, arguments: argparse.Namespace
 ) -> "tuple[Literal['to its end', 'stopped', 'failed'], list[Failed]]":
     """How that went, and what could not be built."""
     # Imported here: with nothing to build, a second run need not know how to.
     from loanword.cli.drawing import Drawing
-    from loanword.execution.local import Scheduler, StageCrashed
+    from loanword.execution.local import LocalLauncher
+    from loanword.execution.scheduler import Scheduler, StageCrashed
 
     stages = opened.stages.STAGES
     estimator = Estimator(opened.store, opened.sources, opened.finished)
     tell_judging(estimator, todo, execution.judge)
     with Drawing(labels_of(opened.study), len(todo)) as drawing:
+        if settings.launcher == "slurm":
+            from loanword.execution.slurm import SlurmLauncher
+
+            launcher = SlurmLauncher(opened.store, settings.slurm, stages, opened.study.name, drawing.say)
+        else:
+            launcher = LocalLauncher(execution, stages, arguments.stages)
         scheduler = Scheduler(
             opened.store,
             execution,
             stages,
             arguments.stages,
+            launcher,
             drawing,
             cost=lambda job: LEAST_SECONDS + SECONDS_PER_FLOP * estimator.of(job).flops,
             smaller_cuts=smaller_cuts(opened.study.jobs.values(), stages),
@@ -177,37 +190,33 @@ def _build(
             return "failed", scheduler.failed
 
 
-def _execution(arguments: argparse.Namespace) -> Execution:
-    """Where and how, from the command line and the machine.
+def _execution(arguments: argparse.Namespace, settings: Settings) -> Execution:
+    """Where and how, from the command line, the execution file and the machine.
 
     Raises:
         UserError: a number that makes no sense, a device that is not here.
     """
+    said = settings.execution.model_dump(exclude_none=True)
+    said |= {name: value for name in Flags.model_fields if (value := getattr(arguments, name, None)) is not None}
     for name in ("workers", "threads", "processes", "micro_batch_tokens"):
-        value = getattr(arguments, name)
-        if value is not None and value < 1:
-            raise UserError(f"--{name.replace('_', '-')} {value}", "not a positive number", do="give 1 or more")
-    if not 0 < arguments.checkpoint_seconds < math.inf:
-        raise UserError(
-            f"--checkpoint-seconds {arguments.checkpoint_seconds}", "not a positive number", do="give seconds above 0"
-        )
-    on_cpu = arguments.device == "cpu"
-    if not on_cpu:
-        check_device(arguments.device, arguments.processes)
+        if said.get(name, 1) < 1:
+            raise UserError(f"--{name.replace('_', '-')} {said[name]}", "not a positive number", do="give 1 or more")
+    seconds = said.setdefault("checkpoint_seconds", 60.0)
+    if not 0 < seconds < math.inf:
+        raise UserError(f"--checkpoint-seconds {seconds}", "not a positive number", do="give seconds above 0")
+    on_cpu = said.setdefault("device", "cpu") == "cpu"
+    here = settings.launcher == "local"
+    if here and not on_cpu:
+        check_device(said["device"], said.get("processes", 1))
     check_trackers(arguments.tracker)
-    cores = num_cores()
-    workers = arguments.workers or (cores if on_cpu else 1)
+    # Of a job elsewhere the execution file says what it is given.
+    cores = num_cores() if here else 1
+    workers = said.setdefault("workers", cores if on_cpu else 1)
+    said.setdefault("threads", max(1, cores // workers))
     return Execution(
-        device=arguments.device,
-        workers=workers,
-        threads=arguments.threads or max(1, cores // workers),
-        processes=arguments.processes,
+        **said,
         data=str(Path(arguments.data).resolve()),
-        micro_batch_tokens=arguments.micro_batch_tokens,
-        activations=arguments.activations,
-        compile=arguments.compile,
-        peak_flops=_peak_flops(Path(arguments.store), arguments.processes),
-        checkpoint_seconds=arguments.checkpoint_seconds,
+        peak_flops=_peak_flops(Path(arguments.store), said.get("processes", 1)),
         trackers=tuple(arguments.tracker),
         commits=tuple(sorted(read_lock(arguments.study).items())),
         judge=judge_access(arguments),

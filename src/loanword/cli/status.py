@@ -19,7 +19,9 @@ from loanword.cli.building import Building, building, duration
 from loanword.cli.failures import labels_of
 from loanword.cli.opening import Opened, add_study_arguments, open_study
 from loanword.store import Job
+from loanword.store.events import Event, events
 from loanword.store.failures import Failure
+from loanword.store.submissions import Submission, submissions
 from loanword.study.estimate import Estimator
 from loanword.study.plan import missing, results, smaller_cuts
 from loanword.study.remaining import Remaining, Times
@@ -29,6 +31,8 @@ STATES = ("finished", "building", "failed", "waiting")
 UNNEEDED = "not needed"
 """Not there, and built no more: all that is made of it is finished."""
 WATCH_SECONDS = 5.0
+SHOWN_JOBS, SHOWN_EVENTS = 8, 12
+"""At most, the last events; --json has all."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +43,8 @@ class Status:
     states: Mapping[str, str]
     building: Sequence[Building]
     failed: Sequence[Failure]
+    queued: Mapping[str, Submission]
+    events: Sequence[Event]
     left: Remaining
     left_of_runs: Mapping[str, Remaining]
 
@@ -115,6 +121,13 @@ def status_of(opened: Opened) -> Status:
         states,
         building(store, builders, labels_of(opened.study)),
         [failure for key, failure in failures.items() if states.get(key) == "failed"],
+        {
+            key: said
+            for _, said in submissions(store.root)
+            for key in said.keys
+            if states.get(key) in ("waiting", "failed")
+        },
+        [event for event in events(store.root) if event.key in jobs],
         times.remaining(unfinished, builders),
         {run.label: left_of(run) for run in open_runs},
     )
@@ -136,7 +149,7 @@ def _show(status: Status, as_json: bool, num_lines: int | None) -> None:
     if as_json:
         print(json.dumps(_plain(status), ensure_ascii=False))
         return
-    below = [*_building_lines(status), *_failed_lines(status)]
+    below = [*_building_lines(status), *_queued_lines(status), *_failed_lines(status), *_event_lines(status)]
     runs = status.opened.study.runs
     if num_lines is not None:
         # As many as there is room for, those that are not whole first: the rest is counted.
@@ -182,6 +195,29 @@ def _building_lines(status: Status) -> list[str]:
     return [f"building: {one.line()}" for one in status.building]
 
 
+def _queued_lines(status: Status) -> list[str]:
+    by_job: dict[tuple[str, str], list[str]] = {}
+    labels = labels_of(status.opened.study)
+    for key, said in status.queued.items():
+        by_job.setdefault((said.job or "without a number yet", said.user), []).append(labels[key])
+    lines = [
+        f"in the queue: {keys[0]}{f' and {len(keys) - 1} more' if len(keys) > 1 else ''}, job {job} of {user}"
+        for (job, user), keys in by_job.items()
+    ]
+    more = len(lines) - SHOWN_JOBS
+    return [*lines[:SHOWN_JOBS], *([f"... and {more:,} more jobs in the queue"] if more > 0 else [])]
+
+
+def _event_lines(status: Status) -> list[str]:
+    labels = labels_of(status.opened.study)
+    when = [time.strftime("%m-%d %H:%M:%S", time.localtime(event.time)) for event in status.events[-SHOWN_EVENTS:]]
+    return [
+        f"{at} {event.kind}: {labels[event.key]} on {event.host}"
+        f"{f', job {event.job}' if event.job else ''}{f': {event.told}' if event.told else ''}"
+        for at, event in zip(when, status.events[-SHOWN_EVENTS:], strict=True)
+    ]
+
+
 def _failed_lines(status: Status) -> list[str]:
     labels = labels_of(status.opened.study)
     lines: list[str] = []
@@ -202,6 +238,8 @@ def _plain(status: Status) -> dict[str, Any]:
         "runs": runs,
         "building": [one.plain() for one in status.building],
         "failed": [failure.model_dump(mode="json") for failure in status.failed],
+        "queued": [{"artifact": key, **said.model_dump(mode="json")} for key, said in status.queued.items()],
+        "events": [event.model_dump(mode="json") for event in status.events],
         "left": {**asdict(status.left), "seconds": status.left.seconds},
     }
 

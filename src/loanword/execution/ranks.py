@@ -1,21 +1,25 @@
-"""A training stage in several processes of this machine: torchrun starts them, each calls the stage's function.
+"""A training stage in several processes, of this machine or of all nodes of a job: torchrun starts them.
 
 `run_in_processes` is called by the worker that holds the artifact's lease; `python -m loanword.execution.ranks FILE` is
-what torchrun starts, and reads from the environment what torchrun sets. All processes fill the same folder; what the
-first one says on its standard output, as lines of JSON, reaches the worker.
+what torchrun starts, and reads from the environment what torchrun sets. All processes fill the same folder, which all
+nodes see; what the first one says goes to a file there, as lines of JSON, which the worker reads while it is written.
 
 In: FILE, a JSON object: stage, stages module, config, inputs, out, seed, execution.
+Out: `.scratch/told/RANK.jsonl`.
 """
 
+import contextlib
 import errno
 import importlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,25 +28,48 @@ from safetensors import SafetensorError
 
 from loanword.errors import UserError
 from loanword.protocols import Stage, Work
-from loanword.records import Execution, Record, write_json
+from loanword.records import Execution, PositiveCount, Record, read_json, write_json
 from loanword.store.disk import is_full
+from loanword.store.spoken import append_line, whole_lines
 
 OUT_OF_MEMORY, ORPHANED = 72, 76
-MARK = "loanword-rank "
-"""Lines of standard output that are ours begin with this; libraries may print others."""
+TOLD = "told"
+LISTEN_SECONDS, PROGRESS_SECONDS = 0.1, 0.1
+LATE_SECONDS = 10.0
+"""How long the last words of another node may take to be seen here."""
 
 
-def run_in_processes(stage: str, config: Record, work: Work, stages_module: str) -> None:
-    """Runs a stage in `work.execution.processes` processes of this machine, and returns when all have ended.
+class Meeting(Record):
+    """Where processes of several nodes find each other, and what they are to do: the file of a task."""
+
+    address: str
+    port: PositiveCount
+    id: str
+    task: str
+
+
+Meet = Callable[[Path], Meeting]
+"""Calls the other nodes to a task."""
+
+
+def run_in_processes(stage: str, config: Record, work: Work, stages_module: str, meet: Meet | None = None) -> None:
+    """Runs a stage in `processes` processes on each of `nodes` machines, and returns when those of this one have ended.
 
     A process that runs out of memory ends them all; they start anew with half the micro-batch, from the last
     checkpoint. SIGTERM is passed on, and ends this process as the stage would have ended it.
 
     Raises:
-        UserError: as the stage raises it in the first process.
+        UserError: as the stage raises it in the first process; several nodes, and nobody to call them.
         OSError: the disk was full in one of them.
     """
     execution = work.execution
+    if execution.nodes > 1 and meet is None:
+        raise UserError(
+            f"{execution.nodes} nodes",
+            "nothing here starts processes on other nodes",
+            expected="a launcher that does: slurm",
+            do="run with --execution FILE that names it (docs/cluster.md)",
+        )
 
     def resize(micro_batch_tokens: int) -> None:
         nonlocal execution
@@ -53,13 +80,26 @@ def run_in_processes(stage: str, config: Record, work: Work, stages_module: str)
     while True:
         task = work.scratch / "task.json"
         write_json(_task(stage, config, work, stages_module, execution), task)
-        code = _launch(execution.processes, task, heard)
+        code = _launch(execution, task, heard, meet)
         if code != OUT_OF_MEMORY or execution.micro_batch_tokens is None:
             break
         resize(execution.micro_batch_tokens // 2)
         work.say(f"out of memory: going on with a micro-batch of {execution.micro_batch_tokens:,} tokens")
     if code:
         raise SystemExit(code)
+
+
+def join(file: Path) -> None:
+    """Runs this node's processes of a meeting, until they have ended; the first node hears how."""
+    meeting = read_json(Meeting, file)
+    task = Path(meeting.task)
+    execution = Execution.model_validate(json.loads(task.read_text(encoding="utf-8"))["execution"], strict=False)
+    command = torchrun_command(execution, task, meeting)
+    log = task.with_name(f"ranks-{os.environ.get('SLURM_NODEID', 'other')}.log")
+    with log.open("w", encoding="utf-8") as errors:
+        with _no_warnings():
+            running = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=errors, stderr=errors)
+        running.wait()
 
 
 def _task(stage: str, config: Record, work: Work, stages_module: str, execution: Execution) -> dict[str, Any]:
@@ -76,57 +116,101 @@ def _task(stage: str, config: Record, work: Work, stages_module: str, execution:
     }
 
 
-def torchrun_command(processes: int, task: Path) -> list[str]:
-    """What starts the processes of one machine, which find each other by a port of torchrun's choice."""
-    run = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
+def torchrun_command(execution: Execution, task: Path, meeting: Meeting | None = None) -> list[str]:
+    """What starts this machine's processes, which find each other by a port of torchrun's choice, or at a meeting."""
+    run = [sys.executable, "-m", "torch.distributed.run", f"--nproc-per-node={execution.processes}"]
+    if meeting is None:
+        run.append("--standalone")
+    else:
+        run += [f"--nnodes={execution.nodes}", "--max-restarts=0", "--rdzv-backend=c10d", f"--rdzv-id={meeting.id}"]
+        run.append(f"--rdzv-endpoint={meeting.address}:{meeting.port}")
+        if meeting.address.startswith("127."):
+            run.append(f"--local-addr={meeting.address}")
     return [*run, "--no-python", sys.executable, "-m", "loanword.execution.ranks", str(task)]
 
 
-def _launch(processes: int, task: Path, work: Work) -> int:
+def _launch(execution: Execution, task: Path, work: Work, meet: Meet | None) -> int:
     """The exit code of the first process, or of torchrun where that one said nothing."""
-    log = work.scratch / "ranks.log"
-    ended: int | None = None
+    log, told = work.scratch / "ranks.log", work.scratch / TOLD
+    shutil.rmtree(told, ignore_errors=True)
+    told.mkdir()
+    meeting = meet(task) if meet is not None and execution.nodes > 1 else None
+    listener = _Listener(told, work)
     with log.open("w", encoding="utf-8") as errors:
-        command = torchrun_command(processes, task)
         # Nothing is ever written to their standard input: its end tells them that this process is gone.
-        running = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, text=True, encoding="utf-8"
-        )
+        with _no_warnings():
+            running = subprocess.Popen(
+                torchrun_command(execution, task, meeting), stdin=subprocess.PIPE, stdout=errors, stderr=errors
+            )
         before = signal.signal(signal.SIGTERM, lambda number, frame: running.terminate())
         try:
-            assert running.stdout is not None
-            for line in running.stdout:
-                said = _heard(line, work)
-                ended = ended if said is None else said
-            code = running.wait()
+            code = None
+            while code is None:
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    code = running.wait(LISTEN_SECONDS)
+                listener.hear()
+            late = time.monotonic() + (LATE_SECONDS if meeting is not None else 0.0)
+            while listener.ended is None and time.monotonic() < late:
+                time.sleep(LISTEN_SECONDS)
+                listener.hear()
         finally:
             signal.signal(signal.SIGTERM, before)
             running.kill()
             running.wait()
             sys.stderr.write(log.read_text(encoding="utf-8", errors="replace"))  # to the log of the artifact
-    if ended is not None:
-        return ended
+    if listener.ended is not None:
+        return listener.ended
     if code:
         raise RuntimeError(f"torchrun ended with {code}:\n{log.read_text(encoding='utf-8', errors='replace')[-4000:]}")
     return 0
 
 
-def _heard(line: str, work: Work) -> int | None:
-    """Passes on what a process said; the exit code where it said that it ends."""
-    if not line.startswith(MARK):
-        return None
-    kind, *said = json.loads(line.removeprefix(MARK))
-    if kind == "progress":
-        work.progress(*said)
-    elif kind == "say":
-        work.say(*said)
-    elif kind == "resize":
-        work.resize(*said)
-    elif kind == "refused":
-        raise UserError(said[0], said[1], expected=said[2], do=said[3])
-    elif kind == "full":
-        raise OSError(errno.ENOSPC, *said)
-    return said[0] if kind == "ended" else None
+@contextlib.contextmanager
+def _no_warnings() -> Generator[None]:
+    """Processes that are started inside the block ignore SIGUSR2, by which SLURM warns all processes of a job.
+
+    It would end them; the worker answers it, and asks them to stop.
+    """
+    before = signal.signal(signal.SIGUSR2, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGUSR2, before)
+
+
+class _Listener:
+    """Passes on what processes say; `ended` is the exit code of one that said that it ends."""
+
+    def __init__(self, folder: Path, work: Work) -> None:
+        self._folder, self._work = folder, work
+        self._read: dict[Path, int] = {}
+        self.ended: int | None = None
+
+    def hear(self) -> None:
+        """Takes what was said since the last call.
+
+        Raises:
+            UserError: a process refused its work.
+            OSError: the disk is full.
+        """
+        for path in sorted(self._folder.glob("*.jsonl")):
+            lines, self._read[path] = whole_lines(path, self._read.get(path, 0))
+            for line in lines:
+                self._heard(*json.loads(line))
+
+    def _heard(self, kind: str, *said: Any) -> None:
+        if kind == "progress":
+            self._work.progress(*said)
+        elif kind == "say":
+            self._work.say(*said)
+        elif kind == "resize":
+            self._work.resize(*said)
+        elif kind == "refused":
+            raise UserError(said[0], said[1], expected=said[2], do=said[3])
+        elif kind == "full":
+            raise OSError(errno.ENOSPC, *said)
+        elif kind == "ended":
+            self.ended = said[0]
 
 
 def main() -> None:
@@ -136,7 +220,8 @@ def main() -> None:
 
     task = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
     execution = Execution.model_validate_json(json.dumps(task["execution"]))
-    local, first = int(os.environ["LOCAL_RANK"]), os.environ["RANK"] == "0"
+    local, rank = int(os.environ["LOCAL_RANK"]), int(os.environ["RANK"])
+    teller = _Teller(Path(sys.argv[1]).parent / TOLD / f"{rank}.jsonl")
     threading.Thread(target=_end_with_worker, daemon=True).start()
     torch.set_num_threads(execution.threads)
     if execution.device.startswith("cuda"):
@@ -144,21 +229,25 @@ def main() -> None:
         execution = execution.model_copy(update={"device": f"cuda:{local}"})
     # Numbers on the host go over gloo, also beside a GPU: counts, flags, and the metadata of checkpoints.
     dist.init_process_group("cpu:gloo,cuda:nccl" if execution.device.startswith("cuda") else "gloo")
+    first = rank == 0
     try:
-        _run(task, execution, first)
-        _tell(first, "ended", 0)
+        _run(task, execution, teller if first else None)
+        if first:
+            teller.tell("ended", 0)
     except UserError as error:
-        _tell(first, "refused", str(error.where), error.what, error.expected, error.do)
+        if first:
+            teller.tell("refused", str(error.where), error.what, error.expected, error.do)
         raise SystemExit(2) from None
     except (OSError, SafetensorError) as error:
         if is_full(error):
-            _tell(True, "full", str(error))
+            teller.tell("full", str(error))
         raise
     except torch.OutOfMemoryError:
-        _tell(True, "ended", OUT_OF_MEMORY)
+        teller.tell("ended", OUT_OF_MEMORY)
         raise SystemExit(OUT_OF_MEMORY) from None
     except SystemExit as stopped:
-        _tell(first, "ended", stopped.code)
+        if first:
+            teller.tell("ended", stopped.code)
         raise
     dist.destroy_process_group()
 
@@ -168,26 +257,48 @@ def _end_with_worker() -> None:
     os._exit(ORPHANED)
 
 
-def _run(task: Mapping[str, Any], execution: Execution, first: bool) -> None:
+def _run(task: Mapping[str, Any], execution: Execution, teller: "_Teller | None") -> None:
     stage: Stage = importlib.import_module(task["stages"]).STAGES[task["stage"]]
     module, name = task["kind"]
     config: Record = getattr(importlib.import_module(module), name).model_validate_json(json.dumps(task["config"]))
     work = Work(
-        {role: Path(folder) for role, folder in task["inputs"].items()},
-        Path(task["out"]),
-        task["seed"],
-        execution,
-        progress=lambda done, total, unit: _tell(first, "progress", done, total, unit),
-        say=lambda sentence: _tell(first, "say", sentence),
-        resize=lambda micro_batch_tokens: _tell(first, "resize", micro_batch_tokens),
-        logs=Path(task["logs"]) if task["logs"] and first else None,
+        {role: Path(folder) for role, folder in task["inputs"].items()}, Path(task["out"]), task["seed"], execution
     )
+    if teller is not None:
+        work = replace(
+            work,
+            progress=teller.progress,
+            say=teller.say,
+            resize=teller.resize,
+            logs=Path(task["logs"]) if task["logs"] else None,
+        )
     stage.run(config, work)
 
 
-def _tell(first: bool, *said: Any) -> None:
-    if first:
-        print(MARK + json.dumps(said), flush=True)  # noqa: T201 - the worker reads it
+class _Teller:
+    """Where one process says what the worker is to know."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._sent = 0.0
+
+    def tell(self, *said: Any) -> None:
+        """Says it."""
+        append_line(self._path, json.dumps(said))
+
+    def say(self, sentence: str) -> None:
+        """Says a sentence."""
+        self.tell("say", sentence)
+
+    def resize(self, micro_batch_tokens: int) -> None:
+        """Says which micro-batch fits."""
+        self.tell("resize", micro_batch_tokens)
+
+    def progress(self, done: int, total: int, unit: str) -> None:
+        """Says how far it is, every now and then."""
+        if time.monotonic() - self._sent >= PROGRESS_SECONDS:
+            self._sent = time.monotonic()
+            self.tell("progress", done, total, unit)
 
 
 if __name__ == "__main__":

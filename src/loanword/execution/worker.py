@@ -15,98 +15,122 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from safetensors import SafetensorError
 
 from loanword.errors import UserError
-from loanword.execution.ranks import ORPHANED, run_in_processes
+from loanword.execution.launcher import Messages, Parent, Task, Told
+from loanword.execution.ranks import ORPHANED, Meet, run_in_processes
 from loanword.protocols import JUDGE_KEYS, SERVER_KEYS, Say, Stage, Work
 from loanword.records import Execution, Record, read_json, write_json
 from loanword.store import Job, Store
 from loanword.store.artifacts import SCRATCH
 from loanword.store.disk import is_full
+from loanword.store.events import Events
 from loanword.store.failures import logged
 from loanword.store.leases import HEARTBEAT_SECONDS, Lease
 
-PROGRESS_SECONDS = 0.1
+PROGRESS_SECONDS, RETRY_SECONDS = 0.1, 1.0
 
 
 @dataclass(frozen=True)
-class Task:
-    """Jobs that one process builds in order, and what it needs for that.
+class _Site:
+    """Where a task is worked on, and who hears of it; see `work_on`."""
 
-    `nearest` holds, per job key, the folder of a smaller cut to continue from.
+    task: Task
+    store: Store
+    messages: Messages
+    parent: Parent
+    events: Events
+    host: str | None
+    meet: Meet | None
+
+
+def work_on(
+    task: Task,
+    messages: Messages,
+    parent: Parent,
+    *,
+    host: str | None = None,
+    meet: Meet | None = None,
+    events: Events | None = None,
+) -> bool:
+    """Builds a task's jobs and tells of each: started, progress, said, finished, busy or failed; whether all are there.
+
+    `host`: what this machine is called, where it is not by its own name. `meet` calls other nodes where there are any.
     """
-
-    jobs: tuple[Job, ...]
-    store: Path
-    execution: Execution
-    stages: str
-    nearest: Mapping[str, Path]
-    provenance: Mapping[str, Any]
-    launched: float
-
-
-def work_on(task: Task, messages: Connection, parent: Connection) -> None:
-    """Builds a task's jobs and tells the scheduler about each: started, progress, said, finished, busy or failed."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the scheduler's to answer
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # stages that do not listen end at once: they continue from the disk
     messages.send(("started", task.jobs[0].key, time.time() - task.launched))
-    store = Store(task.store)
+    site = _Site(task, Store(task.store), messages, parent, events or Events(task.store, host), host, meet)
     stages: Mapping[str, Stage] = importlib.import_module(task.stages).STAGES
+    all_there = True
     for job in task.jobs:
-        with logged(store.log(job)):
-            failure = _failure(job, store, stages[job.stage], task, messages, parent)
-            if failure is not None:
-                print(failure[1], file=sys.stderr)  # noqa: T201 - the log ends with it
-        if failure is not None:
-            messages.send((failure[0], job.key, failure[1]))
-            return
-    messages.send(("done", "", None))
+        begun = time.monotonic()
+        with logged(site.store.log(job)):
+            ended = _ended(job, stages[job.stage], site)
+            if ended[0] in ("failed", "crashed"):
+                print(ended[1], file=sys.stderr)  # noqa: T201 - the log ends with it
+        all_there &= ended[0] == "finished"
+        if ended[0] in ("failed", "crashed"):
+            site.store.failed(job, "refused" if ended[0] == "failed" else "crashed", str(ended[1]))
+        seconds = time.monotonic() - begun
+        messages.send((ended[0], job.key, seconds if ended[0] == "finished" else ended[1]))
+        if ended[0] in ("failed", "crashed"):
+            break
+    return all_there
 
 
-def _failure(
-    job: Job, store: Store, stage: Stage, task: Task, messages: Connection, parent: Connection
-) -> tuple[str, UserError | str] | None:
-    """Builds a job; why it could not: what a user can mend, or a bug's traceback."""
+def local_work(task: Task, messages: Connection, parent: Connection) -> None:
+    """The same as a process that a local launcher starts."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the scheduler's to answer
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    work_on(task, messages, parent)
+
+
+def _ended(job: Job, stage: Stage, site: _Site) -> tuple[Told, UserError | str | None]:
+    """Builds a job; what became of it, and why it could not be built: what a user can mend, or a bug's traceback."""
     try:
-        _build(job, store, stage, task, messages, parent)
+        return ("finished" if _build(job, stage, site) else "busy"), None
     except UserError as error:
         return "failed", error
     except BrokenPipeError:  # nobody listens any more
         os._exit(ORPHANED)
     except (OSError, SafetensorError) as error:
-        return ("failed", _full(store, job)) if is_full(error) else ("crashed", traceback.format_exc())
+        return ("failed", _full(site.store, job)) if is_full(error) else ("crashed", traceback.format_exc())
     except Exception:  # noqa: BLE001 - a bug's traceback belongs to the process that people look at
         return "crashed", traceback.format_exc()
-    return None
 
 
-def _build(job: Job, store: Store, stage: Stage, task: Task, messages: Connection, parent: Connection) -> None:
-    lease = store.lease(job)
+def _build(job: Job, stage: Stage, site: _Site) -> bool:
+    """Whether the artifact is there; it is not where another process is at it, for longer than is waited for."""
+    store, give_up = site.store, time.monotonic() + site.task.patience_seconds
+    while (lease := store.lease(job, site.host)) is None and time.monotonic() < give_up:
+        if store.finished(job):
+            return True
+        time.sleep(RETRY_SECONDS)
     if lease is None:
-        messages.send(("busy", job.key, None))
-        return
+        return False
     try:
+        if lease.taken_from:
+            site.events.note("taken over", job.key, told=f"from {lease.taken_from}, whose heartbeat had stopped")
         if not store.finished(job):
-            _fill(job, store, stage, task, lease, messages, parent)
-        messages.send(("finished", job.key, None))
+            _fill(job, stage, lease, site)
     finally:
         lease.release()
+    return True
 
 
-def _fill(
-    job: Job, store: Store, stage: Stage, task: Task, lease: Lease, messages: Connection, parent: Connection
-) -> None:
+def _fill(job: Job, stage: Stage, lease: Lease, site: _Site) -> None:
+    store, task = site.store, site.task
     out = store.building_folder(job)
     inputs = {role: store.folder(made) for role, made in job.inputs.items()}
-    if job.key in task.nearest:
-        inputs["nearest"] = task.nearest[job.key]
-    pulse = _Pulse(lease, messages, parent, job.key)
+    nearest = next((store.folder(cut) for cut in task.smaller.get(job.key, ()) if store.finished(cut)), None)
+    if nearest is not None:
+        inputs["nearest"] = nearest
+    pulse = _Pulse(lease, site.messages, site.parent, job.key)
     scratch = out / SCRATCH
     scratch.mkdir(exist_ok=True)
-    said = _Said(scratch / "said.json", messages, job.key)
+    said = _Said(scratch / "said.json", site.messages, job.key)
     trains = stage.trains is not None and stage.trains(job.config)
     begun = scratch / "execution.json"
     work = Work(
@@ -126,8 +150,8 @@ def _fill(
     spent = Spent(scratch / "spent.json")
     started = time.time()
     with pulse, spent:
-        if trains and work.execution.processes > 1:
-            run_in_processes(job.stage, job.config, work, task.stages)
+        if trains and work.execution.processes * work.execution.nodes > 1:
+            run_in_processes(job.stage, job.config, work, task.stages, site.meet)
         else:
             stage.run(job.config, work)
     provenance = dict(
@@ -135,7 +159,7 @@ def _fill(
         started=started,
         finished=time.time(),
         execution=_as_begun(begun, work.execution).model_dump(mode="json"),
-        continued_from=task.nearest[job.key].name if job.key in task.nearest else None,
+        continued_from=None if nearest is None else nearest.name,
         said=said.sentences,
         **spent.total(),
     )
@@ -156,6 +180,7 @@ class Begun(Record):
     threads: int
     micro_batch_tokens: int | None
     processes: int = 1
+    nodes: int = 1
     sharding: Literal["full", "hybrid"] = "full"
     compile: bool | None = None
 
@@ -164,12 +189,13 @@ def _same_execution(path: Path, execution: Execution, trains: bool, say: Say) ->
     """The execution, with what decides bits as it was when the artifact was begun."""
     if not path.is_file():
         write_json({name: getattr(execution, name) for name in Begun.model_fields}, path)
-    before = read_json(Begun, path).processes
-    if before != execution.processes:
-        _change(path, processes=execution.processes)
-        if trains:
+    begun = read_json(Begun, path)
+    before, now = begun.nodes * begun.processes, execution.nodes * execution.processes
+    if (begun.nodes, begun.processes) != (execution.nodes, execution.processes):
+        _change(path, processes=execution.processes, nodes=execution.nodes)
+        if trains and before != now:
             say(
-                f"begun in {before} processes, goes on in {execution.processes}: the same rows in the same order, but "
+                f"begun in {before} processes, goes on in {now}: the same rows in the same order, but "
                 "sums are rounded otherwise, and the last bits of the weights differ"
             )
     return _as_begun(path, execution)
@@ -240,7 +266,7 @@ def read_seconds(path: Path) -> dict[str, float]:
 class _Said:
     """What a stage said, in all processes that worked on its artifact; it is passed on at once."""
 
-    def __init__(self, path: Path, messages: Connection, key: str) -> None:
+    def __init__(self, path: Path, messages: Messages, key: str) -> None:
         self._path, self._messages, self._key = path, messages, key
         self.sentences: list[str] = json.loads(path.read_bytes())["said"] if path.is_file() else []
 
@@ -277,7 +303,7 @@ class _Pace:
 class _Pulse:
     """Keeps the lease fresh and passes progress on; ends the process when nobody wants its work any more."""
 
-    def __init__(self, lease: Lease, messages: Connection, parent: Connection, key: str) -> None:
+    def __init__(self, lease: Lease, messages: Messages, parent: Parent, key: str) -> None:
         self._lease, self._messages, self._parent, self._key = lease, messages, parent, key
         self._latest: tuple[int, int, str] | None = None
         self._pace = _Pace()

@@ -33,19 +33,20 @@ class JudgeAccess(Record):
 class Execution(Record):
     """Where and how stages run: never part of identity, always part of provenance.
 
-    Training stages run in `processes` processes, one a device, over which parameters are sharded: over all of them
-    (full), or inside each machine with copies between machines (hybrid). `activations` says what of a forward pass
-    is kept for the backward one, and `compile` whether layers are compiled. None leaves these and the micro-batch to
-    an estimate. `peak_flops` is what all devices together do in a second, where a profile says. `server` is the address
-    of one that speaks OpenAI's protocol, for bases that are served; `engine` is what answers benchmarks with a
-    checkpoint's weights, `judge` how served judges are asked. `commits` says which commit of a Hub repository
-    (`id@revision`) the study was first resolved to.
+    Training stages run in `processes` processes on each of `nodes` machines, one a device, over which parameters are
+    sharded: over all of them (full), or inside each machine with copies between machines (hybrid). `activations` says
+    what of a forward pass is kept for the backward one, and `compile` whether layers are compiled. None leaves these
+    and the micro-batch to an estimate. `peak_flops` is what all devices together do in a second, where a profile says.
+    `server` is the address of one that speaks OpenAI's protocol, for bases that are served; `engine` is what answers
+    benchmarks with a checkpoint's weights, `judge` how served judges are asked. `commits` says which commit of a Hub
+    repository (`id@revision`) the study was first resolved to.
     """
 
     device: str = "cpu"
     workers: PositiveCount = 1
     threads: PositiveCount = 1
     processes: PositiveCount = 1
+    nodes: PositiveCount = 1
     sharding: Literal["full", "hybrid"] = "full"
     data: str = "."
     micro_batch_tokens: PositiveCount | None = None

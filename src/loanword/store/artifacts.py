@@ -113,7 +113,11 @@ class Store:
 
     def finished(self, job: Job) -> bool:
         """Whether a job's artifact is there, whole."""
-        return (self.folder(job) / MANIFEST).is_file()
+        return self.has(job.key)
+
+    def has(self, key: str) -> bool:
+        """Whether the artifact of a key is there, whole."""
+        return (self.place(key) / MANIFEST).is_file()
 
     def finished_keys(self) -> set[str]:
         """`stage/name` of every finished artifact, by one listing a stage."""
@@ -128,9 +132,9 @@ class Store:
         folder = self.folder(job)
         return Artifact(folder, read_json(Manifest, folder / MANIFEST))
 
-    def lease(self, job: Job) -> leases.Lease | None:
-        """The right to build a job's artifact, or None while another process has it."""
-        return leases.acquire(self.building, _stem(job))
+    def lease(self, job: Job, host: str | None = None) -> leases.Lease | None:
+        """The right to build a job's artifact, or None while another process has it; `host` is this machine's name."""
+        return leases.acquire(self.building, _stem(job), host)
 
     def holder(self, job: Job) -> leases.Holder | None:
         """Who is building a job's artifact now, if anyone."""

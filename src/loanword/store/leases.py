@@ -8,6 +8,7 @@ removed by anyone but the last holder, so there is no moment in which two believ
 import os
 import re
 import socket
+import tempfile
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,14 +23,19 @@ STALE_SECONDS = 60.0
 
 @dataclass
 class Lease:
-    """The right to build one artifact, held by this process while its heartbeat goes on."""
+    """The right to build one artifact, held by this process while its heartbeat goes on.
+
+    `taken_from`: the machine of whoever held it before and did not give it back.
+    """
 
     path: Path
+    host: str
+    taken_from: str = ""
     started: float = field(default_factory=time.time)
 
     def beat(self, progress: tuple[int, int, str] | None = None, left_seconds: float | None = None) -> bool:
         """Freshens the lease and says how far the work is; False if another process has taken over."""
-        _write(self.path, _words(self.started, progress, left_seconds))
+        _write(self.path, _words(self.host, self.started, progress, left_seconds))
         return newest_lease(self.path.parent, self.path.name.rpartition(".lease-")[0]) == self.path
 
     def release(self) -> None:
@@ -44,13 +50,15 @@ class Holder:
     """Who holds a lease, and how far the work was at the last heartbeat.
 
     `elapsed_seconds` are those between getting the lease and that heartbeat, and `left_seconds` what the holder then
-    expected of the work that `progress` counts; both by the holder's own clock, None where it did not say.
+    expected of the work that `progress` counts; both by the holder's own clock, None where it did not say. One that is
+    `dead` was a process of this machine.
     """
 
     host: str
     pid: int
     progress: tuple[int, int, str] | None
     stale: bool
+    dead: bool = False
     elapsed_seconds: float | None = None
     left_seconds: float | None = None
 
@@ -67,15 +75,15 @@ class _Said(Record):
     left_seconds: float | None = None
 
 
-def acquire(folder: Path, key: str) -> Lease | None:
-    """The lease on a key, or None while somebody else's is fresh."""
+def acquire(folder: Path, key: str, host: str | None = None) -> Lease | None:
+    """The lease on a key, or None while somebody else's is fresh; `host`: what this machine is called."""
     newest = newest_lease(folder, key)
-    if newest is None:
-        return _create(folder / f"{key}.lease-0")
-    found = holder(newest)
-    if found is not None and not found.stale:
+    found = None if newest is None else holder(newest)
+    if found is not None and newest is not None and (not found.stale or _beats(newest, found)):
         return None
-    return _create(folder / f"{key}.lease-{_number(newest) + 1}")
+    number = 0 if newest is None else _number(newest) + 1
+    taken_from = "" if found is None else found.host or "a machine that did not say"
+    return _create(folder / f"{key}.lease-{number}", host or socket.gethostname(), taken_from)
 
 
 def holder(path: Path) -> Holder | None:
@@ -88,7 +96,22 @@ def holder(path: Path) -> Holder | None:
     said = _understood(line)
     dead = said.host == socket.gethostname() and said.pid > 0 and not _alive(said.pid)
     stale = dead or age_seconds > STALE_SECONDS
-    return Holder(said.host, said.pid, said.progress, stale, said.elapsed_seconds, said.left_seconds)
+    return Holder(said.host, said.pid, said.progress, stale, dead, said.elapsed_seconds, said.left_seconds)
+
+
+def _beats(path: Path, found: Holder) -> bool:
+    """Whether a lease that looks stale by this machine's clock is fresh by that of the file system.
+
+    Clocks of machines differ by more than they should; times of files are all given by one.
+    """
+    if found.dead:
+        return False
+    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".clock-") as probe:
+        now = os.fstat(probe.fileno()).st_mtime
+    try:
+        return now - path.stat().st_mtime <= STALE_SECONDS
+    except FileNotFoundError:  # it was given back meanwhile
+        return True
 
 
 def _understood(line: str) -> _Said:
@@ -122,19 +145,21 @@ def _number(path: Path) -> int:
     return int(path.name.rpartition("-")[2])
 
 
-def _create(path: Path) -> Lease | None:
+def _create(path: Path, host: str, taken_from: str) -> Lease | None:
     try:
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY))
     except FileExistsError:
         return None
-    lease = Lease(path)
-    _write(path, _words(lease.started))
+    lease = Lease(path, host, taken_from)
+    _write(path, _words(host, lease.started))
     return lease
 
 
-def _words(started: float, progress: tuple[int, int, str] | None = None, left_seconds: float | None = None) -> _Said:
+def _words(
+    host: str, started: float, progress: tuple[int, int, str] | None = None, left_seconds: float | None = None
+) -> _Said:
     return _Said(
-        host=socket.gethostname(),
+        host=host,
         pid=os.getpid(),
         progress=progress,
         elapsed_seconds=time.time() - started,

@@ -176,9 +176,12 @@ class Costs:
                 spread = float(devices)
             taken[job.key] = self.seconds(job, estimate, parallel=spread) or 0.0
             busy += taken[job.key] * (devices if spread > 1 else 1)
-        # One scheduler a GPU, each with one worker, leaves none of them waiting for the whole machine.
-        stages = self.stages if on_cpu or together else {name: _one_worker(one) for name, one in self.stages.items()}
+        stages = self.stages if on_cpu or together else self.one_worker_stages()
         return Time(schedule(self.to_build, taken, stages, self.smaller, workers), devices, together, busy)
+
+    def one_worker_stages(self) -> Mapping[str, Stage]:
+        """The stages as several schedulers see them that have one worker each: none waits for a whole machine."""
+        return {name: _one_worker(one) for name, one in self.stages.items()}
 
     def _shared(self, separate: Sequence[Job], distinct: Sequence[Job]) -> Shared:
         apart = [(job, self.estimator.of(job)) for job in separate]

@@ -2,7 +2,7 @@
 
 Longest path first; a job waits for its inputs and for the next smaller cut of its trajectory; stages that want the
 whole machine wait until it is free, and nothing less urgent goes before them; jobs that ask one model go one after the
-other in one process. (execution/local.py does the same with processes.)
+other in one process. (execution/scheduler.py does the same with processes.)
 """
 
 import heapq
