@@ -166,7 +166,7 @@ def test_a_study_on_slurm_has_the_digests_of_a_local_run(
 def test_whatever_happens_the_study_ends_with_the_same_digests(
     slurm: Slurm, world: Path, local: Callable[[int], dict[str, str]], tmp_path: Path
 ) -> None:
-    expected, store, log = local(2), tmp_path / "store", tmp_path / "head.log"
+    store, log = tmp_path / "store", tmp_path / "head.log"
     # A minute is the least that SLURM has, and training takes longer: time is up behind half of it.
     words = on_slurm(world, store, execution(tmp_path, nodes=2, minutes=1, together=1.0))
     with head(slurm, words, log) as running:
@@ -187,8 +187,8 @@ def test_whatever_happens_the_study_ends_with_the_same_digests(
         at_work(store, "responses", running, done=0)
         assert slurm.output(*urgent)
         running.ends_well()
+    expected, told = local(2), status(world, store)
     assert studies.contents(store) == expected
-    told = status(world, store)
     kinds = Counter(event["kind"] for event in told["events"])
     assert {"time is up", "started again", "taken up"} <= kinds.keys(), kinds
     assert kinds["started again"] + kinds["lost"] >= 4, kinds

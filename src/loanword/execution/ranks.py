@@ -22,11 +22,13 @@ import time
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import replace
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 from safetensors import SafetensorError
 
 from loanword.errors import UserError
+from loanword.interruption import REQUEUE
 from loanword.protocols import Stage, Work
 from loanword.records import Execution, PositiveCount, Record, read_json, write_json
 from loanword.store.disk import is_full
@@ -35,8 +37,13 @@ from loanword.store.spoken import append_line, whole_lines
 OUT_OF_MEMORY, ORPHANED = 72, 76
 TOLD = "told"
 LISTEN_SECONDS, PROGRESS_SECONDS = 0.1, 0.1
+MOST_LOST = 3
 LATE_SECONDS = 10.0
 """How long the last words of another node may take to be seen here."""
+
+
+class _Unexplained(RuntimeError):
+    """Processes ended, and none said why."""
 
 
 class Meeting(Record):
@@ -76,11 +83,19 @@ def run_in_processes(stage: str, config: Record, work: Work, stages_module: str,
         execution = execution.model_copy(update={"micro_batch_tokens": micro_batch_tokens})
         work.resize(micro_batch_tokens)
 
-    heard = replace(work, resize=resize)
+    heard, num_lost = replace(work, resize=resize), 0
     while True:
         task = work.scratch / "task.json"
         write_json(_task(stage, config, work, stages_module, execution), task)
-        code = _launch(execution, task, heard, meet)
+        try:
+            code = _launch(execution, task, heard, meet)
+        except _Unexplained:
+            num_lost += 1
+            if execution.nodes == 1 or num_lost > MOST_LOST:
+                raise
+            # Where a node is gone, SLURM ends this job before all have met again.
+            work.say("processes ended without a word, perhaps with their node; going on from the last checkpoint")
+            continue
         if code != OUT_OF_MEMORY or execution.micro_batch_tokens is None:
             break
         resize(execution.micro_batch_tokens // 2)
@@ -142,7 +157,13 @@ def _launch(execution: Execution, task: Path, work: Work, meet: Meet | None) -> 
             running = subprocess.Popen(
                 torchrun_command(execution, task, meeting), stdin=subprocess.PIPE, stdout=errors, stderr=errors
             )
-        before = signal.signal(signal.SIGTERM, lambda number, frame: running.terminate())
+        asked: list[int] = []
+
+        def stop(number: int, frame: FrameType | None) -> None:
+            asked.append(number)
+            running.terminate()
+
+        before = signal.signal(signal.SIGTERM, stop)
         try:
             code = None
             while code is None:
@@ -160,8 +181,10 @@ def _launch(execution: Execution, task: Path, work: Work, meet: Meet | None) -> 
             sys.stderr.write(log.read_text(encoding="utf-8", errors="replace"))  # to the log of the artifact
     if listener.ended is not None:
         return listener.ended
+    if asked:
+        return REQUEUE  # before they listened: they had nothing to save
     if code:
-        raise RuntimeError(f"torchrun ended with {code}:\n{log.read_text(encoding='utf-8', errors='replace')[-4000:]}")
+        raise _Unexplained(f"torchrun ended with {code}:\n{log.read_text(encoding='utf-8', errors='replace')[-4000:]}")
     return 0
 
 
