@@ -55,7 +55,7 @@ test-kill: $(STAMP)  ## studies, stages and evaluations killed at random moments
 test-kill-one: $(STAMP)  ## the same, with one kill of the whole study
 	LOANWORD_KILLS=1 $(BIN)/python -m pytest -m kill $(PYTEST)
 
-test-slow: $(STAMP)  ## single tests that take minutes: a small demo, twice
+test-slow: $(STAMP)  ## single tests that take long: a small demo twice, a smoke run, budgets trained
 	$(BIN)/python -m pytest -m slow $(PYTEST)
 
 test-languages: $(STAMP)  ## a small study of each of the 13 languages: 23 minutes

@@ -84,6 +84,7 @@ def test_a_tuned_run_is_exported_with_its_template(store: Path, shared_data: Pat
     assert "你好" in prompt and prompt.rstrip().endswith("### Response:")
 
 
+@pytest.mark.slow
 def test_a_thousandth_of_the_study_runs_in_a_store_of_its_own(shared_data: Path, tmp_path: Path) -> None:
     done = studies.run(studies.command("run", shared_data, tmp_path / "store", "--smoke", "--no-report"))
     assert done.returncode == 0, done.stderr

@@ -77,6 +77,7 @@ def alone(root: Path) -> tuple[int, Path]:
     return num_steps, largest
 
 
+@pytest.mark.slow
 def test_three_decades_cost_a_fiftieth_more_than_the_largest_and_end_in_the_same_bytes(
     root: Path, alone: tuple[int, Path]
 ):

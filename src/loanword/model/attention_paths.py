@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from itertools import accumulate
-from typing import NamedTuple, Protocol, cast
+from typing import Any, NamedTuple, Protocol, cast
 
 import torch
 from torch import Tensor
@@ -111,7 +111,7 @@ class Varlen:
         query_NHD, key_NGD, value_NGD = (
             x.to(kind).transpose(1, 2).flatten(0, 1) for x in (query_BHTD, key_BGTD, value_BGTD)
         )
-        grouped = {"enable_gqa": key_NGD.shape[1] != num_heads} if VARLEN_GROUPS else {}
+        grouped: dict[str, Any] = {"enable_gqa": key_NGD.shape[1] != num_heads} if VARLEN_GROUPS else {}
         output_NHD = varlen_attn(
             query_NHD,
             key_NGD,
