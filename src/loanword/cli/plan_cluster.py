@@ -1,13 +1,10 @@
 """`loanword plan --cluster`: a study on 1 to many nodes: speed, memory, time, where more stop paying, failures."""
 
 import json
-import tomllib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
-
-from pydantic import ValidationError
 
 from loanword.cli.amounts import duration, human, table
 from loanword.cli.opening import Opened
@@ -15,7 +12,7 @@ from loanword.cli.plan_memory import study_models
 from loanword.errors import UserError
 from loanword.model.memory import USABLE
 from loanword.model.shape import KNOWN
-from loanword.records import problems
+from loanword.records import read_toml
 from loanword.store import Job
 from loanword.study.cluster_costs import (
     PAYS,
@@ -62,16 +59,7 @@ def read_cluster(path: Path) -> Cluster:
     Raises:
         UserError: it is not there, not TOML, or not a cluster; all problems at once.
     """
-    try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-        return Cluster.model_validate_json(json.dumps(table, default=str))
-    except FileNotFoundError:
-        raise UserError(path, "no such cluster file", do="correct --cluster (docs/planning.md has one)") from None
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise UserError(path, f"not TOML: {error}", do="mend the line") from None
-    except ValidationError as error:
-        expected = f"a cluster: {', '.join(Cluster.model_fields)} (docs/planning.md)"
-        raise UserError(path, "; ".join(problems(error)), expected=expected, do="correct the file") from None
+    return read_toml(Cluster, path, what="cluster file", where_told="docs/planning.md")
 
 
 def print_cluster(opened: Opened, cluster: Cluster, *, as_json: bool) -> None:

@@ -55,13 +55,6 @@ class Failed:
     error: UserError | StageCrashed
 
 
-@dataclass
-class _Running:
-    """A task that was taken: the jobs of it that are not finished."""
-
-    jobs: list[Job]
-
-
 class Scheduler:
     """Builds jobs until none is missing.
 
@@ -86,7 +79,7 @@ class Scheduler:
         self.keep_going = keep_going
         self.failed: list[Failed] = []
         self._provenance = provenance()
-        self._running: dict[str, _Running] = {}
+        self._running: dict[str, list[Job]] = {}  # by task, the jobs of it that are not finished
         self._waiting: dict[str, Job] = {}
         self._lost: set[str] = set()
         self._reports: deque[Report] = deque()
@@ -114,7 +107,7 @@ class Scheduler:
                     self._start_ready()
                     self._listen()
                 if self._running and self.launcher.detached and not self._stopped:
-                    self.show.left_running([job for running in self._running.values() for job in running.jobs])
+                    self.show.left_running([job for jobs in self._running.values() for job in jobs])
                 else:
                     self._ask_to_stop()
             except (UserError, StageCrashed):
@@ -130,13 +123,13 @@ class Scheduler:
     def _take_up(self) -> None:
         """Tasks that an earlier scheduler launched, and that go on, are ours from here on."""
         for name, keys in self.launcher.taken_up(self._waiting).items():
-            self._running[name] = _Running([self._waiting.pop(key) for key in keys])
+            self._running[name] = [self._waiting.pop(key) for key in keys]
 
     def _ask_to_stop(self) -> None:
         if not self._running:
             return
         self._stopped = True
-        if others := [running.jobs[0] for running in self._running.values() if running.jobs]:
+        if others := [jobs[0] for jobs in self._running.values() if jobs]:
             self.show.stopping(others, GRACE_SECONDS)
         for name in self._running:
             self.launcher.cancel(name)
@@ -174,7 +167,7 @@ class Scheduler:
         return {made.key for made in (*job.inputs.values(), *self.smaller_cuts.get(job.key, ())[:1])}
 
     def _being_built(self) -> set[str]:
-        return {job.key for running in self._running.values() for job in running.jobs}
+        return {job.key for jobs in self._running.values() for job in jobs}
 
     def _sharing_a_model(self, job: Job) -> list[Job]:
         """A job and the other ready ones that read the same model: they load it once."""
@@ -219,11 +212,11 @@ class Scheduler:
             time.time(),
         )
         before = {key for job in jobs for key in self._before(job)}
-        after = [name for name, running in self._running.items() if any(other.key in before for other in running.jobs)]
+        after = [name for name, running in self._running.items() if any(other.key in before for other in running)]
         name = self.launcher.submit(task, after)
         for job in jobs:
             del self._waiting[job.key]
-        self._running[name] = _Running(list(jobs))
+        self._running[name] = list(jobs)
 
     def _listen(self) -> None:
         self._reports.extend(self.launcher.poll(0.0 if self._reports else POLL_SECONDS))
@@ -233,10 +226,10 @@ class Scheduler:
             if running is not None and report.kind == "ended":
                 self._ended(report, running)
             elif running is not None:
-                job = next((job for job in running.jobs if job.key == report.key), None)
+                job = next((job for job in running if job.key == report.key), None)
                 self._heard(running, report, job)
 
-    def _heard(self, running: _Running, report: Report, job: Job | None) -> None:
+    def _heard(self, running: list[Job], report: Report, job: Job | None) -> None:
         kind, said = report.kind, report.said
         if job is None:
             return
@@ -250,35 +243,35 @@ class Scheduler:
         elif kind == "said":
             self.show.said(job, said)
         elif kind == "finished":
-            running.jobs.remove(job)
+            running.remove(job)
             self.show.finished(job, said)
         elif kind == "busy":
-            running.jobs.remove(job)
+            running.remove(job)
             self._waiting[job.key] = job
             self._retry_at = time.monotonic() + POLL_SECONDS
             self.show.elsewhere(job)
 
-    def _ended(self, report: Report, running: _Running) -> None:
+    def _ended(self, report: Report, running: list[Job]) -> None:
         """A task is over. Jobs of it that nothing was said of failed with it, or wait again where it was stopped."""
         del self._running[report.task]
-        if isinstance(report.said, UserError) and running.jobs and not self._stopped:
-            self._fails(running, running.jobs[0], report.said, "ended", str(report.said))
+        if isinstance(report.said, UserError) and running and not self._stopped:
+            self._fails(running, running[0], report.said, "ended", str(report.said))
             return
-        self._waiting |= {job.key: job for job in running.jobs if job.key not in self._lost}
+        self._waiting |= {job.key: job for job in running if job.key not in self._lost}
         if report.said == "stopped":
             self._stopped = True  # by somebody else, who may not have asked us yet
 
     def _fails(
         self,
-        running: _Running,
+        running: list[Job],
         job: Job,
         error: UserError | StageCrashed,
         kind: Kind,
         told: str,
     ) -> None:
         """Notes that a job could not be built, whose worker ends; raises why where that ends the build."""
-        others = [other for other in running.jobs if other is not job]
-        running.jobs.clear()
+        others = [other for other in running if other is not job]
+        running.clear()
         self.failed.append(Failed(job, error))
         self.store.failed(job, kind, told)
         lost = {job.key}
@@ -294,7 +287,7 @@ class Scheduler:
         self._waiting = {key: other for key, other in waiting.items() if key not in lost}
 
     def _back_to_waiting(self) -> None:
-        self._waiting |= {job.key: job for running in self._running.values() for job in running.jobs}
+        self._waiting |= {job.key: job for jobs in self._running.values() for job in jobs}
         self._running.clear()
 
 

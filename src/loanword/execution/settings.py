@@ -5,16 +5,13 @@ how jobs are asked for, and [slurm.training], [slurm.model], [slurm.text] what i
 ask a model, and that do neither.
 """
 
-import json
-import tomllib
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
-from loanword.errors import UserError
 from loanword.protocols import Stage
-from loanword.records import PositiveCount, PositiveFloat, Record, problems
+from loanword.records import PositiveCount, PositiveFloat, Record, read_toml
 from loanword.store import Job
 
 Kind = Literal["training", "model", "text"]
@@ -100,21 +97,7 @@ def read_settings(path: Path) -> Settings:
     Raises:
         UserError: it is not there, not TOML, or not an execution file; all problems at once.
     """
-    try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise UserError(path, "no such execution file", do="correct --execution (docs/cluster.md has one)") from None
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise UserError(path, f"not TOML: {error}", do="mend the line") from None
-    try:
-        return Settings.model_validate_json(json.dumps(table, default=str))
-    except ValidationError as error:
-        raise UserError(
-            path,
-            "; ".join(problems(error)),
-            expected="an execution file: launcher, [execution], [slurm] (docs/cluster.md)",
-            do="correct the file; nothing was started",
-        ) from None
+    return read_toml(Settings, path, what="execution file", where_told="docs/cluster.md")
 
 
 def kind_of(job: Job, stage: Stage) -> Kind:

@@ -9,6 +9,7 @@ needed. A job that is gone while artifacts of it are neither finished nor failed
 let in: it is submitted again, up to a number of times.
 """
 
+import math
 import os
 import shutil
 import socket
@@ -16,7 +17,7 @@ import subprocess
 import time
 import uuid
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -55,15 +56,6 @@ class _Submitted:
     seen_gone: int = 0
 
 
-@dataclass
-class _Queue:
-    """Jobs as squeue last told of them: state and reason by number; None where it did not answer."""
-
-    jobs: Mapping[str, tuple[str, str]] | None = None
-    asked: float = -1e9
-    silent_since: float | None = field(default=None)
-
-
 class SlurmLauncher:
     """Runs tasks as jobs of SLURM. `study` is what they are called in the queue."""
 
@@ -83,8 +75,8 @@ class SlurmLauncher:
         self._tasks: dict[str, _Submitted] = {}
         self._ending: dict[str, _Submitted] = {}
         self._num_lost: dict[str, int] = {}
-        self._queue = _Queue()
-        self._looked = -1e9
+        self._asked_queue, self._looked = -math.inf, -math.inf
+        self._silent_since: float | None = None
 
     def taken_up(self, keys: Collection[str]) -> Mapping[str, Sequence[str]]:
         """Tasks in the queue that others submitted, by what stands in the store."""
@@ -246,16 +238,16 @@ class SlurmLauncher:
 
     def _look(self, tasks: Collection[_Submitted]) -> Mapping[str, tuple[str, str]] | None:
         """The queue, asked every so often; None where it is not known now."""
-        if not tasks or time.monotonic() - self._queue.asked < self._settings.poll_seconds:
+        if not tasks or time.monotonic() - self._asked_queue < self._settings.poll_seconds:
             return None
-        self._queue.asked = time.monotonic()
+        self._asked_queue = time.monotonic()
         found = queued([one.submission.job for one in tasks])
-        if found is None and self._queue.silent_since is None:
-            self._queue.silent_since = time.monotonic()
+        if found is None and self._silent_since is None:
+            self._silent_since = time.monotonic()
             self._say("SLURM's controller does not answer; jobs go on, and what they finish is seen")
-        if found is not None and self._queue.silent_since is not None:
-            self._say(f"SLURM's controller answers again, after {time.monotonic() - self._queue.silent_since:.0f} s")
-            self._queue.silent_since = None
+        if found is not None and self._silent_since is not None:
+            self._say(f"SLURM's controller answers again, after {time.monotonic() - self._silent_since:.0f} s")
+            self._silent_since = None
         return found
 
     def _heard(self, name: str, one: _Submitted) -> Iterator[Report]:

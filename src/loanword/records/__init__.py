@@ -31,6 +31,7 @@ from loanword.records.record import (
     problems,
     read_json,
     read_lines,
+    read_toml,
     write_json,
     write_lines,
 )
@@ -97,6 +98,7 @@ __all__ = [
     "problems",
     "read_json",
     "read_lines",
+    "read_toml",
     "write_json",
     "write_lines",
 ]

@@ -7,6 +7,7 @@ A record is parsed at the edge and never checked again. JSON is the one wire for
 import gzip
 import hashlib
 import json
+import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Self, TypeVar
@@ -111,6 +112,29 @@ def read_lines(kind: type[R], path: Path) -> Iterator[R]:
     with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as file:
         for number, line in enumerate(file, start=1):
             yield kind.from_json(line, where=f"{path}:{number}")
+
+
+def read_toml(kind: type[R], path: Path, *, what: str, where_told: str) -> R:
+    """The record of a file of TOML. `what` it is, and `where_told` which document describes it, are for errors.
+
+    Raises:
+        UserError: it is not there, not TOML, or not such a record; all problems at once.
+    """
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(path, f"no such {what}", do=f"correct the path ({where_told} has one)") from None
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise UserError(path, f"not TOML: {error}", do="mend the line") from None
+    try:
+        return kind.model_validate_json(json.dumps(table, default=str))
+    except ValidationError as error:
+        raise UserError(
+            path,
+            "; ".join(problems(error)),
+            expected=f"{', '.join(kind.model_fields)} ({where_told})",
+            do="correct the file; nothing was started",
+        ) from None
 
 
 def indented_json(value: Any) -> str:

@@ -46,7 +46,6 @@ class Cluster(Record):
     restart_minutes: PositiveFloat = 10.0
     checkpoint_seconds: PositiveFloat = 10.0
     checkpoint_minutes: PositiveFloat = 30.0
-    price_per_hour: float | None = None
 
     def gather_seconds(self, num_bytes: float, nodes: int, collectives: int = 1) -> float:
         """What gathering takes so many bytes, or scattering their sum, over all GPUs of some nodes."""
